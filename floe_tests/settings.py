@@ -1,0 +1,298 @@
+"""A tier's settings, as its `defs.yaml` writes them.
+
+Everything a team has to say about a tier stands here, checked when it is loaded: a wrong setting
+stops with file, field and remedy before anything is created.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+EnvironmentName = Literal["local", "kind", "context"]
+Keep = Literal["never", "on_failure", "always"]
+
+# RFC 1123 label, as Kubernetes wants it for namespaces and in labels; cut to 40 characters because a
+# run's id and a suite's name are appended to it and the result must fit in 63.
+# Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_DNS_LABEL_CHARACTERS = 40
+
+_MEMORY = re.compile(r"(?P<number>[1-9][0-9]*)(?P<unit>Mi|Gi)")
+
+
+def _dns_label(value: str) -> str:
+    if len(value) > _DNS_LABEL_CHARACTERS or not _DNS_LABEL.fullmatch(value):
+        message = (
+            f"{value!r} is no DNS label. Use at most {_DNS_LABEL_CHARACTERS} lower-case letters, digits "
+            "and '-', beginning and ending with a letter or digit."
+        )
+        raise ValueError(message)
+    return value
+
+
+def _memory(value: str) -> str:
+    if not _MEMORY.fullmatch(value):
+        message = f"{value!r} is no memory size. Write a whole number with Mi or Gi, such as 8Gi."
+        raise ValueError(message)
+    return value
+
+
+def _cron(value: str) -> str:
+    fields = value.split()
+    if len(fields) != 5:  # noqa: PLR2004 - the five fields of cron
+        message = (
+            f"{value!r} has {len(fields)} fields. Write the five fields of cron: minute hour day "
+            "month weekday, such as '0 3 * * *'."
+        )
+        raise ValueError(message)
+    return value
+
+
+DnsLabel = Annotated[str, AfterValidator(_dns_label)]
+Memory = Annotated[str, AfterValidator(_memory)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ReleaseSettings(_Settings):
+    """A Helm release that the tier installs."""
+
+    name: DnsLabel = Field(description="Name of the Helm release.")
+    chart: str = Field(description="Path of the chart, relative to the project, or an oci:// address.")
+    version: str | None = Field(
+        default=None, description="Version of the chart; required for an oci:// address."
+    )
+    values: dict[str, object] = Field(
+        default_factory=dict, description="Values, as in a values file."
+    )
+    values_files: tuple[str, ...] = Field(
+        default=(), description="Values files, relative to the project, applied in order."
+    )
+    ready_seconds: float = Field(
+        default=300, gt=0, description="Deadline from `helm upgrade` to everything ready, in seconds."
+    )
+
+    @model_validator(mode="after")
+    def _remote_charts_are_pinned(self) -> Self:
+        if self.chart.startswith("oci://") and self.version is None:
+            message = f"chart {self.chart} needs `version`: a remote chart without one is not repeatable."
+            raise ValueError(message)
+        return self
+
+
+class SuiteSettings(_Settings):
+    """A test suite: a Job manifest that runs it, or a command where no cluster is needed."""
+
+    name: DnsLabel = Field(description="Name of the suite; its asset check carries it.")
+    job: str | None = Field(
+        default=None, description="Path of the suite's test-job.yaml, relative to the project."
+    )
+    command: tuple[str, ...] | None = Field(
+        default=None,
+        description="Command of a suite without infrastructure; /results is replaced by its results folder.",
+    )
+    groups: tuple[str, ...] = Field(
+        default=(), description="Run only tests with one of these pytest markers."
+    )
+    excluded_groups: tuple[str, ...] = Field(
+        default=(), description="Leave out tests with one of these pytest markers."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_run(self) -> Self:
+        if (self.job is None) == (self.command is None):
+            message = f"suite {self.name!r} needs either `job` or `command`, and not both."
+            raise ValueError(message)
+        return self
+
+
+class DeadlineSettings(_Settings):
+    """How long each part of a run may take, in seconds. Each is shorter than the one around it."""
+
+    cluster_seconds: float = Field(
+        default=180, gt=0, description="From the request to a cluster that schedules pods."
+    )
+    start_seconds: float = Field(
+        default=300, gt=0, description="From the Job's creation to its test container running."
+    )
+    image_seconds: float = Field(
+        default=60, gt=0, description="How long an image pull may keep failing before it counts."
+    )
+    tests_seconds: float = Field(default=240, gt=0, description="The suite, from its first second.")
+    pod_seconds: float = Field(
+        default=270, gt=0, description="The pod (activeDeadlineSeconds): it keeps its logs."
+    )
+    job_seconds: float = Field(
+        default=600, gt=0, description="The Job (activeDeadlineSeconds): deletes what hangs past all."
+    )
+    release_seconds: float = Field(
+        default=180, gt=0, description="From the end of the tests to nothing left."
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.tests_seconds < self.pod_seconds < self.job_seconds:
+            message = (
+                "the deadlines must be in the order tests_seconds < pod_seconds < job_seconds, so that the "
+                f"inner one fires first; they are {self.tests_seconds:g}, {self.pod_seconds:g}, "
+                f"{self.job_seconds:g}."
+            )
+            raise ValueError(message)
+        return self
+
+
+class BudgetSettings(_Settings):
+    """What a run may use; enforced by quota and deadline, the peak is reported beside it."""
+
+    memory: Memory = Field(default="8Gi", description="Memory limit of the run's namespace.")
+    minutes: float = Field(default=5, gt=0, description="Time of the tests, in minutes.")
+
+    @property
+    def memory_mib(self) -> int:
+        """Memory in MiB."""
+        match = _MEMORY.fullmatch(self.memory)
+        if match is None:  # the validator has refused anything else
+            raise ValueError(self.memory)
+        return int(match["number"]) * (1024 if match["unit"] == "Gi" else 1)
+
+
+class KindSettings(_Settings):
+    """The kind cluster of a tier."""
+
+    cluster: DnsLabel = Field(default="floe-tests", description="Name of the kind cluster.")
+    node_image: str = Field(
+        default="kindest/node:v1.34.2", description="Image of the node; the registry prefix goes before it."
+    )
+    workers: int = Field(default=0, ge=0, le=10, description="Worker nodes beside the control plane.")
+    load_images: tuple[str, ...] = Field(
+        default=(),
+        description="Images loaded from the local Docker when no registry prefix is set.",
+    )
+
+
+class ContextSettings(_Settings):
+    """An existing cluster."""
+
+    kubeconfig: str | None = Field(
+        default=None, description="Path of the kubeconfig; default: KUBECONFIG, then ~/.kube/config."
+    )
+    context: str | None = Field(
+        default=None, description="Context in it; default: the current one, or the in-cluster account."
+    )
+
+
+class EmbeddedSettings(_Settings):
+    """The platform that `local` runs as processes of this machine."""
+
+    code: str = Field(description="Folder with the platform's code location, relative to the project.")
+    ready_seconds: float = Field(default=90, gt=0, description="Deadline until it answers, in seconds.")
+
+
+class ScheduleSettings(_Settings):
+    """When a tier runs by itself."""
+
+    cron: Annotated[str, AfterValidator(_cron)] = Field(description="Five fields of cron.")
+    timezone: str = Field(default="UTC", description="IANA name of the time zone.")
+
+
+class TierSettings(_Settings):
+    """One tier of tests: where it runs, what it installs, which suites, within which limits."""
+
+    name: DnsLabel = Field(description="Name of the tier, its job and its asset group.")
+    description: str = Field(description="What this tier proves, for the Dagster UI.")
+    environments: tuple[EnvironmentName, ...] = Field(
+        min_length=1,
+        description="Where the tier can run; the first is the default. FLOE_TESTS_CLUSTER or the run's "
+        "config chooses another of them.",
+    )
+    suites: tuple[SuiteSettings, ...] = Field(min_length=1, description="The tier's suites, run in order.")
+    releases: tuple[ReleaseSettings, ...] = Field(default=(), description="Helm releases, in order.")
+    embedded: EmbeddedSettings | None = Field(
+        default=None, description="The platform of the `local` environment."
+    )
+    namespace: DnsLabel = Field(
+        default="floe-test", description="Prefix of the namespace that each run gets for itself."
+    )
+    kind: KindSettings = Field(default_factory=KindSettings, description="The tier's kind cluster.")
+    context: ContextSettings = Field(
+        default_factory=ContextSettings, description="The tier's existing cluster."
+    )
+    deadlines: DeadlineSettings = Field(
+        default_factory=DeadlineSettings, description="Deadlines of each part of a run."
+    )
+    budget: BudgetSettings = Field(default_factory=BudgetSettings, description="Memory and time.")
+    keep: Keep = Field(
+        default="never", description="Whether the environment stays after the run, for a look into it."
+    )
+    schedule: ScheduleSettings | None = Field(default=None, description="When the tier runs by itself.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        problems = [
+            *_repeated("suites", [suite.name for suite in self.suites]),
+            *_repeated("releases", [release.name for release in self.releases]),
+            *_repeated("environments", list(self.environments)),
+        ]
+        clusters = [name for name in self.environments if name != "local"]
+        without_job = [suite.name for suite in self.suites if suite.job is None]
+        if clusters and without_job:
+            problems.append(
+                f"suites: {', '.join(without_job)} have no `job`, and {', '.join(clusters)} need one. "
+                "Give each suite a test-job.yaml, or leave only `local` in environments."
+            )
+        if "local" in self.environments and self.releases and self.embedded is None:
+            problems.append(
+                "embedded: missing. The tier installs Helm releases, which `local` cannot; name the code of "
+                "the embedded platform, or take `local` out of environments."
+            )
+        if self.deadlines.tests_seconds > self.budget.minutes * 60:
+            problems.append(
+                f"deadlines.tests_seconds: {self.deadlines.tests_seconds:g} s is more than budget.minutes "
+                f"allows ({self.budget.minutes:g} min). Shorten it or raise the budget."
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def problems_in(self, root: Path) -> tuple[str, ...]:
+        """Find what the settings name and the project does not have.
+
+        Args:
+            root: The project's folder, which relative paths start from.
+
+        Returns:
+            One sentence a problem, with field and remedy; empty when all is there.
+        """
+        problems: list[str] = []
+        for index, release in enumerate(self.releases):
+            if not release.chart.startswith("oci://"):
+                chart = root / release.chart / "Chart.yaml"
+                if not chart.is_file():
+                    problems.append(
+                        f"releases[{index}].chart: {release.chart} is no Helm chart: {chart} is missing. "
+                        "Give the chart's folder, relative to the project."
+                    )
+            problems += [
+                f"releases[{index}].values_files: {name} does not exist under {root}."
+                for name in release.values_files
+                if not (root / name).is_file()
+            ]
+        problems += [
+            f"suites[{index}].job: {suite.job} does not exist under {root}. Give the path of a test-job.yaml."
+            for index, suite in enumerate(self.suites)
+            if suite.job is not None and not (root / suite.job).is_file()
+        ]
+        if self.embedded is not None and not (root / self.embedded.code).is_dir():
+            problems.append(f"embedded.code: {self.embedded.code} is no folder under {root}.")
+        return tuple(problems)
+
+
+def _repeated(field: str, names: list[str]) -> list[str]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return [f"{field}: {name!r} stands there twice; names must differ." for name in twice]

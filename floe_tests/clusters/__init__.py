@@ -1,0 +1,1 @@
+"""Where a tier runs: processes of this machine, a kind cluster, an existing cluster."""

@@ -1,0 +1,239 @@
+"""A kind cluster: created if absent, shared by runs beside each other, deleted by the last of them.
+
+A cluster that was there before is used and left alone. kind itself is called as a program; its node
+carries the run's labels from its first second, so a reaper knows it even if this process is killed
+while it comes up.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+import yaml
+
+from floe_tests import labels, program
+from floe_tests.clusters.context import namespace_is_live
+from floe_tests.clusters.lease import ENTRY, Lease, Log
+from floe_tests.clusters.namespace import create_namespace, delete_namespace
+from floe_tests.deadline import Deadline
+from floe_tests.errors import CleanupError, DeadlineError, FloeTestsError, InfrastructureError
+from floe_tests.kube import ClusterAccess, JsonObject, Kube
+from floe_tests.ledger import Ledger
+from floe_tests.settings import KindSettings, TierSettings
+from floe_tests.workspace import Workspace
+
+_CREATED = "_kind"
+
+
+@dataclass(frozen=True)
+class CreatedCluster:
+    """A kind cluster that a run of ours created.
+
+    Attributes:
+        cluster_id: The run that created it.
+        created_at: When (UTC).
+    """
+
+    cluster_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class KindEnvironment:
+    """A kind cluster, with a namespace for one run.
+
+    Attributes:
+        ledger: Where created clusters and leases are written down.
+        log: Receives one line a step, and kind's own output.
+    """
+
+    ledger: Ledger
+    log: Log
+
+    def acquire(self, lease: Lease, settings: TierSettings, workspace: Workspace) -> Lease:
+        """Create the cluster if it is absent, and the run's namespace in it."""
+        program.require("docker", "kind", *(["helm"] if settings.releases else []))
+        name = settings.kind.cluster
+        deadline = Deadline(settings.deadlines.cluster_seconds)
+        kubeconfig = self.ledger.folder(lease.run_id) / "kubeconfig"
+        with self.ledger.locked(f"kind-{name}", timeout_seconds=settings.deadlines.cluster_seconds):
+            created = self._created(name)
+            if name in self._clusters(deadline):
+                cluster_id = created.cluster_id if created else None
+                self.log(f"kind cluster {name} is there{'' if created else ', and is left alone afterwards'}")
+                lease = replace(lease, kind_cluster=name, cluster_id=cluster_id)
+                _private_file(
+                    kubeconfig,
+                    program.run(["kind", "get", "kubeconfig", "--name", name], deadline=deadline),
+                )
+            else:
+                lease = replace(lease, kind_cluster=name, cluster_id=lease.run_id)
+                self.ledger.write(lease.run_id, ENTRY, lease)
+                self.ledger.write(
+                    _CREATED, name, CreatedCluster(cluster_id=lease.run_id, created_at=datetime.now(UTC))
+                )
+                self._create(lease, settings.kind, workspace, kubeconfig=kubeconfig, deadline=deadline)
+            lease = replace(lease, access=ClusterAccess(kubeconfig=str(kubeconfig)))
+            self.ledger.write(lease.run_id, ENTRY, lease)
+            kube = Kube(ClusterAccess(kubeconfig=str(kubeconfig)))
+            self._wait_for_nodes(kube, name, deadline=deadline)
+            create_namespace(
+                kube, lease.namespace, owner=lease.owner, memory=settings.budget.memory, deadline=deadline
+            )
+        self._load_images(settings.kind, workspace, deadline=deadline)
+        self.log(f"namespace {lease.namespace} created, quota {settings.budget.memory}")
+        return replace(lease, state="held")
+
+    def is_live(self, lease: Lease) -> bool:
+        """Tell whether the cluster answers and the run's namespace stands."""
+        return namespace_is_live(lease)
+
+    def release(self, lease: Lease) -> None:
+        """Delete the cluster if runs of ours created it and none other needs it, else the namespace."""
+        name = lease.kind_cluster
+        if name is None:
+            return
+        deadline = Deadline(lease.release_seconds)
+        with self.ledger.locked(f"kind-{name}", timeout_seconds=lease.release_seconds):
+            if name not in self._clusters(deadline):
+                self.ledger.forget(_CREATED, name)
+                return
+            created = self._created(name)
+            ours = created is not None and created.cluster_id == lease.cluster_id
+            others = self._other_runs(lease) if ours else ()
+            if ours and not others:
+                self._delete(name, deadline)
+                return
+        if others:
+            self.log(f"kind cluster {name} stays: {', '.join(others)} use it")
+        if lease.access is not None:
+            delete_namespace(Kube(lease.access), lease.namespace, deadline=deadline)
+            self.log(f"namespace {lease.namespace} gone")
+
+    def commands(self, lease: Lease) -> tuple[str, ...]:
+        """Give the commands to look into the cluster, and to delete it."""
+        access = lease.access or ClusterAccess()
+        return (
+            access.kubectl("get pods --namespace", lease.namespace),
+            access.kubectl("logs --namespace", lease.namespace, "deployment/NAME"),
+            f"kind delete cluster --name {lease.kind_cluster}",
+        )
+
+    def _created(self, name: str) -> CreatedCluster | None:
+        return self.ledger.read(_CREATED, name, CreatedCluster)
+
+    @staticmethod
+    def _clusters(deadline: Deadline) -> list[str]:
+        return program.run(["kind", "get", "clusters"], deadline=deadline).split()
+
+    def _create(
+        self,
+        lease: Lease,
+        settings: KindSettings,
+        workspace: Workspace,
+        *,
+        kubeconfig: Path,
+        deadline: Deadline,
+    ) -> None:
+        image = workspace.image(settings.node_image)
+        started = monotonic()
+        self.log(f"kind cluster {settings.cluster}: creating, node image {image}")
+        command = ["kind", "create", "cluster", "--name", settings.cluster, "--image", image]
+        program.run(
+            [*command, "--config", "-", "--kubeconfig", str(kubeconfig)],
+            stdin=kind_config(lease.owner, workers=settings.workers),
+            deadline=deadline,
+            log=self.log,
+            remedy="Check that Docker has memory and disk left, and that the node image is there "
+            f"(`docker image inspect {image}`).",
+        )
+        self.log(f"kind cluster {settings.cluster}: up in {monotonic() - started:.1f} s")
+
+    def _wait_for_nodes(self, kube: Kube, name: str, *, deadline: Deadline) -> None:
+        try:
+            for nodes in kube.follow("Node", deadline=deadline, tick_seconds=2):
+                if nodes and all(_is_ready(node) for node in nodes.values()):
+                    return
+        except (DeadlineError, InfrastructureError) as error:
+            message = (
+                f"kind cluster {name} has no ready node after {deadline.elapsed_seconds:.0f} s: {error} If "
+                f"it is a left-over of a stopped Docker, `kind delete cluster --name {name}` removes it; "
+                f"else see `docker logs {name}-control-plane`."
+            )
+            raise InfrastructureError(message) from error
+
+    def _load_images(self, settings: KindSettings, workspace: Workspace, *, deadline: Deadline) -> None:
+        """Copy images that exist in the local Docker alone; with a registry the node pulls them itself."""
+        if workspace.image_registry_prefix:
+            return
+        for image in settings.load_images:
+            try:
+                program.run(["docker", "image", "inspect", "--format", "{{.Id}}", image], deadline=deadline)
+            except FloeTestsError:
+                self.log(f"{image} is not in the local Docker: the node pulls it")
+                continue
+            program.run(
+                ["kind", "load", "docker-image", image, "--name", settings.cluster],
+                deadline=deadline,
+                log=self.log,
+            )
+
+    def _other_runs(self, lease: Lease) -> tuple[str, ...]:
+        if lease.access is None:
+            return ()
+        try:
+            namespaces = Kube(lease.access).list("Namespace", label_selector=labels.RUN)
+        except InfrastructureError:
+            return ()
+        now = datetime.now(UTC)
+        return tuple(
+            str(item["metadata"]["name"])
+            for item in namespaces
+            if (run := item["metadata"]["labels"][labels.RUN]) != labels.label_value(lease.run_id)
+            and not labels.has_expired(item["metadata"]["labels"], now=now)
+            and not self._is_abandoned(run)
+        )
+
+    def _is_abandoned(self, run_id: str) -> bool:
+        other = self.ledger.read(run_id, ENTRY, Lease)
+        return other is not None and other.state != "kept" and not other.holder.is_alive
+
+    def _delete(self, name: str, deadline: Deadline) -> None:
+        started = monotonic()
+        try:
+            program.run(["kind", "delete", "cluster", "--name", name], deadline=deadline, log=self.log)
+        except FloeTestsError as error:
+            message = f"kind cluster {name} could not be deleted: {error} Delete it by hand: `kind delete cluster --name {name}`."
+            raise CleanupError(message) from error
+        self.ledger.forget(_CREATED, name)
+        self.log(f"kind cluster {name} deleted in {monotonic() - started:.1f} s")
+
+
+def kind_config(owner: labels.Owner, *, workers: int) -> str:
+    """Give kind's configuration: the nodes, each with the run's labels.
+
+    Source: https://kind.sigs.k8s.io/docs/user/configuration/
+    """
+    roles = ["control-plane", *["worker"] * workers]
+    return yaml.safe_dump(
+        {
+            "kind": "Cluster",
+            "apiVersion": "kind.x-k8s.io/v1alpha4",
+            "nodes": [{"role": role, "labels": owner.labels()} for role in roles],
+        }
+    )
+
+
+def _is_ready(node: JsonObject) -> bool:
+    conditions = (node.get("status") or {}).get("conditions") or []
+    return any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
+
+
+def _private_file(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

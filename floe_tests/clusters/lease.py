@@ -1,0 +1,238 @@
+"""A lease: one run's right to an environment, from the request to its return.
+
+It is written down before anything is created, so that whoever cleans up later, even after the
+orchestrator was killed, knows what may be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
+
+import psutil
+
+from floe_tests.errors import LeaseError
+from floe_tests.kube import ClusterAccess
+from floe_tests.labels import Owner
+from floe_tests.ledger import Ledger
+from floe_tests.settings import EnvironmentName, Keep, TierSettings
+from floe_tests.workspace import Workspace
+
+Log = Callable[[str], None]
+LeaseState = Literal["acquiring", "held", "kept", "released"]
+
+ENTRY = "lease"
+
+# Beyond the sum of a tier's deadlines, so that a reaper never races a run that is merely late.
+_EXPIRY_SLACK = timedelta(minutes=15)
+_KEPT_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a lease.
+
+    Attributes:
+        process_id: Its id.
+        created: When it was created (seconds since the epoch): ids are used again.
+    """
+
+    process_id: int
+    created: float
+
+    @classmethod
+    def this_process(cls) -> Holder:
+        """Give the process that is running now."""
+        process = psutil.Process()
+        return cls(process_id=process.pid, created=process.create_time())
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether that process, and not a later one of the same id, still runs."""
+        try:
+            return psutil.Process(self.process_id).create_time() == self.created
+        except psutil.NoSuchProcess:
+            return False
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One run's right to an environment.
+
+    Attributes:
+        provider: Which kind of environment.
+        owner: What is written on all that the run creates.
+        namespace: The run's own namespace; empty on `local`.
+        keep: When the environment stays.
+        state: How far it is.
+        holder: The process that runs the stages.
+        access: How the cluster is reached; None on `local`.
+        kind_cluster: Name of the kind cluster.
+        cluster_id: The run that created the kind cluster; None when it was there before.
+        release_seconds: Deadline of the return, in seconds.
+        failed: Whether a stage has failed, for `keep: on_failure`.
+    """
+
+    provider: EnvironmentName
+    owner: Owner
+    namespace: str
+    keep: Keep
+    release_seconds: float
+    state: LeaseState = "acquiring"
+    holder: Holder = field(default_factory=Holder.this_process)
+    access: ClusterAccess | None = None
+    kind_cluster: str | None = None
+    cluster_id: str | None = None
+    failed: bool = False
+
+    @property
+    def run_id(self) -> str:
+        """The run that holds it."""
+        return self.owner.run_id
+
+    @property
+    def stays(self) -> bool:
+        """Whether the environment is kept when the run ends now."""
+        return self.keep == "always" or (self.keep == "on_failure" and self.failed)
+
+
+class Environment(Protocol):
+    """What each provider does. A contract test runs against all of them."""
+
+    def acquire(self, lease: Lease, settings: TierSettings, workspace: Workspace) -> Lease:
+        """Make the environment ready and return the lease with what reaches it.
+
+        Raises:
+            ConfigurationError: It cannot be had as it is set; nothing was created.
+            InfrastructureError: It did not come up.
+        """
+        ...
+
+    def is_live(self, lease: Lease) -> bool:
+        """Tell whether the environment still stands."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Remove what this run created and nothing else; safe to call twice.
+
+        Raises:
+            CleanupError: Something stays; the message says how to remove it.
+        """
+        ...
+
+    def commands(self, lease: Lease) -> tuple[str, ...]:
+        """Give the commands to look into a kept environment, and to remove it."""
+        ...
+
+
+def new_lease(  # noqa: PLR0913 - one lease, its fields
+    settings: TierSettings,
+    workspace: Workspace,
+    *,
+    run_id: str,
+    provider: EnvironmentName,
+    keep: Keep | None = None,
+    now: datetime | None = None,
+) -> Lease:
+    """Begin a lease for a run; nothing is created yet."""
+    deadlines = settings.deadlines
+    seconds = (
+        deadlines.cluster_seconds
+        + sum(release.ready_seconds for release in settings.releases)
+        + len(settings.suites) * (deadlines.start_seconds + deadlines.job_seconds)
+        + deadlines.release_seconds
+    )
+    owner = Owner(
+        run_id=run_id,
+        tier=settings.name,
+        ref=workspace.ref,
+        commit=workspace.commit,
+        expires_at=(now or datetime.now(UTC)) + timedelta(seconds=seconds) + _EXPIRY_SLACK,
+    )
+    return Lease(
+        provider=provider,
+        owner=owner,
+        namespace="" if provider == "local" else f"{settings.namespace}-{run_id[:8]}",
+        keep=keep or settings.keep,
+        release_seconds=deadlines.release_seconds,
+    )
+
+
+def environment_of(provider: EnvironmentName, *, ledger: Ledger, log: Log) -> Environment:
+    """Give the provider of a name."""
+    from floe_tests.clusters.context import ContextEnvironment
+    from floe_tests.clusters.kind import KindEnvironment
+    from floe_tests.clusters.local import LocalEnvironment
+
+    if provider == "kind":
+        return KindEnvironment(ledger=ledger, log=log)
+    if provider == "context":
+        return ContextEnvironment(log=log)
+    return LocalEnvironment(ledger=ledger, log=log)
+
+
+def live_lease(ledger: Ledger, run_id: str, *, parent_run_id: str | None, log: Log) -> Lease:
+    """Give the lease that a later stage may work on.
+
+    Args:
+        ledger: Where leases are written down.
+        run_id: This run.
+        parent_run_id: The run that this one re-executes, if it does.
+        log: Receives what is going on.
+
+    Raises:
+        LeaseError: There is none, or its environment is gone.
+    """
+    lease = ledger.read(run_id, ENTRY, Lease)
+    if lease is None:
+        parent = ledger.read(parent_run_id, ENTRY, Lease) if parent_run_id else None
+        which = f"run {parent_run_id} gave its environment back" if parent else "this run has no environment"
+        message = (
+            f"{which}: the cluster stage did not run here. Re-execution from failure cannot bring a cluster "
+            "back; launch the whole job again, with `keep: on_failure` if the environment is to stay."
+        )
+        raise LeaseError(message)
+    if lease.state != "held" or not environment_of(lease.provider, ledger=ledger, log=log).is_live(lease):
+        message = (
+            f"the environment of run {run_id} is {lease.state} and not live any more. Launch the whole job "
+            "again."
+        )
+        raise LeaseError(message)
+    return lease
+
+
+def give_back(ledger: Ledger, run_id: str, *, log: Log) -> Lease | None:
+    """Return a run's environment, or keep it where its lease says so. Safe to call twice.
+
+    Args:
+        ledger: Where leases are written down.
+        run_id: The run.
+        log: Receives one line a step.
+
+    Returns:
+        The lease as it is now; None when the run never had one.
+
+    Raises:
+        CleanupError: Something stays; the lease is still held, so that a reaper finds it.
+    """
+    lease = ledger.read(run_id, ENTRY, Lease)
+    if lease is None or lease.state in {"released", "kept"}:
+        return lease
+    environment = environment_of(lease.provider, ledger=ledger, log=log)
+    if lease.stays and lease.state == "held":
+        kept = replace(
+            lease,
+            state="kept",
+            owner=replace(lease.owner, expires_at=datetime.now(UTC) + _KEPT_FOR),
+        )
+        ledger.write(run_id, ENTRY, kept)
+        log(f"kept as `keep: {lease.keep}` says. To look into it, and to remove it:")
+        for command in environment.commands(kept):
+            log(f"  {command}")
+        return kept
+    environment.release(lease)
+    released = replace(lease, state="released")
+    ledger.write(run_id, ENTRY, released)
+    return released

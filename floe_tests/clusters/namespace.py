@@ -1,0 +1,101 @@
+"""The namespace a run gets for itself: restricted, with a quota, and gone afterwards."""
+
+from __future__ import annotations
+
+from floe_tests.deadline import Deadline
+from floe_tests.errors import CleanupError, ConfigurationError, DeadlineError, InfrastructureError
+from floe_tests.kube import Kube, RefusedError
+from floe_tests.labels import Owner
+
+_CONFLICT = 409
+_FORBIDDEN = 403
+_QUOTA = "floe-tests-budget"
+
+
+def create_namespace(kube: Kube, name: str, *, owner: Owner, memory: str, deadline: Deadline) -> None:
+    """Create a run's namespace, with Pod Security `restricted` and the tier's memory as its quota.
+
+    Args:
+        kube: The cluster.
+        name: Name of the namespace.
+        owner: What is written on it.
+        memory: Sum of the memory limits of all pods, as Kubernetes writes it (`8Gi`).
+        deadline: When its service account must be there.
+
+    Raises:
+        ConfigurationError: It exists, or the account may not create it.
+        DeadlineError: Kubernetes did not prepare it in time.
+    """
+    security = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    try:
+        kube.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": name, "labels": {**owner.labels(), **security}},
+            }
+        )
+    except RefusedError as error:
+        if error.status == _CONFLICT:
+            message = (
+                f"namespace {name} is already there. It is another run's, or a left-over: "
+                f"`{kube.access.kubectl('delete namespace', name)}` removes it."
+            )
+            raise ConfigurationError(message) from error
+        if error.status == _FORBIDDEN:
+            message = (
+                f"the account may not create namespaces: {error}. A run needs one for itself; see "
+                f"`{kube.access.kubectl('auth can-i create namespaces')}`."
+            )
+            raise ConfigurationError(message) from error
+        raise
+    kube.create(
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": _QUOTA, "labels": owner.labels()},
+            "spec": {"hard": {"limits.memory": memory}},
+        },
+        namespace=name,
+    )
+    try:
+        for accounts in kube.follow("ServiceAccount", namespace=name, deadline=deadline, tick_seconds=2):
+            if "default" in accounts:
+                return
+    except DeadlineError as error:
+        message = f"namespace {name} got no default service account within {deadline.seconds:g} s."
+        raise DeadlineError(message) from error
+
+
+def delete_namespace(kube: Kube, name: str, *, deadline: Deadline) -> None:
+    """Delete a namespace and wait until it is gone; one that is not there is fine.
+
+    Raises:
+        CleanupError: It is still there at the deadline, with what keeps it.
+    """
+    try:
+        if not kube.delete("Namespace", name):
+            return
+        for namespaces in kube.follow(
+            "Namespace", field_selector=f"metadata.name={name}", deadline=deadline, tick_seconds=2
+        ):
+            if name not in namespaces:
+                return
+    except DeadlineError as error:
+        raise CleanupError(_stuck(kube, name, deadline)) from error
+    except InfrastructureError as error:
+        message = (
+            f"namespace {name} could not be deleted: {error} Remove it with "
+            f"`{kube.access.kubectl('delete namespace', name)}`."
+        )
+        raise CleanupError(message) from error
+
+
+def _stuck(kube: Kube, name: str, deadline: Deadline) -> str:
+    found = kube.get("Namespace", name) or {}
+    conditions = (found.get("status") or {}).get("conditions") or []
+    why = "; ".join(str(item.get("message")) for item in conditions if item.get("status") == "True")
+    return (
+        f"namespace {name} is still there {deadline.seconds:g} s after its deletion"
+        f"{': ' + why if why else ''}. See `{kube.access.kubectl('get all --namespace', name)}`."
+    )

@@ -1,0 +1,1055 @@
+"""Send the files of a results directory out of a pod as numbered frames on standard output.
+
+Results must outlive the pod that made them, without a volume, an object store or an open port.
+This program shares the results directory with the test container, follows the files there and
+writes what is new to its own log, where the Kubernetes API serves it. A test container that is
+killed takes nothing along that was written before.
+
+It is one file of standard library (Python 3.9 or newer): its image then needs nothing else, and
+a pod with 64Mi and a tenth of a CPU runs it. The protocol is described in docs/result-stream.md.
+
+    exporter.py                 follow the directory until SIGTERM, then send the manifest
+    exporter.py resend 17 40    print frames 17 to 40 again (needs the running exporter's state)
+    exporter.py done            tell a lingering exporter that everything has arrived
+
+Every setting is an option (`--file-bytes 1000`) or a variable (`FLOE_STREAM_FILE_BYTES=1000`).
+"""
+
+# pathlib and argparse would double the start-up time, which counts at a tenth of a CPU.
+# ruff: noqa: PTH103, PTH108, PTH110, PTH118, PTH123
+# Signals are blocked before the rest is imported.
+# ruff: noqa: E402
+
+from __future__ import annotations
+
+import signal
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+if __name__ == "__main__":
+    # Process 1 of a container loses a signal that comes before its handler is set; a blocked
+    # signal waits. The imports below take most of the start-up time.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+import base64
+import contextlib
+import fnmatch
+import hashlib
+import hmac
+import itertools
+import json
+import os
+import select
+import stat
+import struct
+import sys
+import time
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from io import FileIO
+    from types import FrameType
+
+PROTOCOL_VERSION = 1
+KIB = 1024
+MIB = 1024 * KIB
+
+FRAME_BYTES = 12 * KIB
+"""The longest line: container runtimes split log lines at 16 KiB."""
+
+CHUNK_BYTES = 64 * KIB
+"""The most file content in one frame, before compression. Bounds the receiver's memory too."""
+
+COMPRESSION_LEVEL = 1
+"""Test output shrinks tenfold at level 1 already; higher levels cost several times the CPU."""
+
+PASS_BYTES = 1 * MIB
+"""What one pass sends of all attachments together, so that results are looked at in between."""
+
+EDGE_BYTES = 256
+"""How much of both ends of the sent content is compared to see that a file was rewritten."""
+
+LIVE_GENERATIONS = 8
+"""A file that is replaced more often than this is sent at the end only."""
+
+DEPTH = 16
+COLLECTION_BYTES = 64 * KIB
+NOTICES = 1000
+DIGEST_BYTES = 4096
+ROTATION_BYTES = 8 * MIB
+"""Below the 10 MiB at which a kubelet rotates a log: up to here nothing can have been rotated."""
+
+RESULT_PATTERNS = (
+    ("junit*.xml", "TEST-*.xml"),
+    ("events.jsonl",),
+    ("collection.json",),
+)
+"""Names of result files, the most important first. Everything else is an attachment."""
+
+RESULT_NAMES = ("junit.xml", "events.jsonl", "collection.json")
+"""Result files that are looked for by name when a directory is too large to be listed."""
+
+DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+NO_DIRECTORY = -1
+FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+
+class Settings(NamedTuple):
+    """What the exporter is told.
+
+    Attributes:
+        results: Directory to follow. Variable `FLOE_RESULTS_DIR`.
+        run_id: Copied into the hello frame and the manifest. Variable `FLOE_RUN_ID`.
+        key: Secret of the frames' checksums; empty makes them plain checksums.
+        state: Private directory for the list of sent frames; empty switches `resend` off.
+        digest: Existing file that gets the last word, at most 4096 bytes.
+        file_bytes: Most bytes sent of one file.
+        total_bytes: Most bytes sent of all files.
+        reserved_bytes: Part of the total that attachments leave to result files.
+        files: Most attachments, and most result files.
+        path_bytes: Longest path, in bytes of UTF-8, below the directory.
+        bytes_per_second: Most bytes written to standard output in a second, on average.
+        poll_seconds: Pause between two looks at the directory.
+        heartbeat_seconds: Silence after which a heartbeat is sent.
+        deadline_seconds: Time from SIGTERM to the manifest.
+        linger_seconds: How long to stay for `resend` after a manifest whose log may have rotated.
+    """
+
+    results: str = "/results"
+    run_id: str = ""
+    key: str = ""
+    state: str = ""
+    digest: str = "/dev/termination-log"
+    file_bytes: int = 64 * MIB
+    total_bytes: int = 256 * MIB
+    reserved_bytes: int = 48 * MIB
+    files: int = 1000
+    path_bytes: int = 512
+    bytes_per_second: int = 4 * MIB
+    poll_seconds: float = 0.15
+    heartbeat_seconds: float = 10.0
+    deadline_seconds: float = 20.0
+    linger_seconds: float = 0.0
+
+
+VARIABLES = {"results": "FLOE_RESULTS_DIR", "run_id": "FLOE_RUN_ID"}
+
+
+def read_settings(options: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
+    """Merge options, variables and defaults, in this order.
+
+    Raises:
+        ValueError: An option is unknown or no number where a number is needed.
+    """
+    defaults: dict[str, str | int | float] = dict(Settings()._asdict())
+    unknown = sorted(set(options) - set(defaults))
+    if unknown:
+        known = ", ".join("--" + name.replace("_", "-") for name in defaults)
+        text = f"unknown option {', '.join(unknown)}; there are {known}"
+        raise ValueError(text)
+    chosen: dict[str, str | int | float] = {}
+    for name, default in defaults.items():
+        variable = VARIABLES.get(name, "FLOE_STREAM_" + name.upper())
+        given = options.get(name, environment.get(variable, ""))
+        if not given:
+            continue
+        try:
+            chosen[name] = type(default)(given)
+        except ValueError:
+            text = f"{name} (--{name.replace('_', '-')} or {variable}) is {given!r}, not a number"
+            raise ValueError(text) from None
+        if not isinstance(default, str) and float(chosen[name]) < 0:
+            text = f"{name} (--{name.replace('_', '-')} or {variable}) is negative"
+            raise ValueError(text)
+    return Settings()._replace(**chosen)
+
+
+# --- Frames -------------------------------------------------------------------------------------
+
+
+def frame_line(key: bytes, fields: Mapping[str, object]) -> bytes:
+    """Write one frame as a line; its checksum covers every byte before `,"checksum"`."""
+    head = json.dumps(fields, separators=(",", ":")).encode("ascii")[:-1]
+    checksum = hmac.new(key, head, "sha256").hexdigest()[:32]
+    return head + b',"checksum":"' + checksum.encode("ascii") + b'"}\n'
+
+
+def pack(content: bytes, *, budget: int, guess: int) -> tuple[str, int]:
+    """Compress as much of the content as fits.
+
+    Args:
+        content: What is to be sent next.
+        budget: Most bytes of the packed form, in base64.
+        guess: How many bytes of content are likely to fit; saves compressing twice.
+
+    Returns:
+        The packed form, and how many bytes of the content are in it.
+    """
+    room = budget // 4 * 3
+    taken = min(len(content), max(guess, room - 64))
+    while True:
+        packed = zlib.compress(content[:taken], COMPRESSION_LEVEL)
+        if len(packed) <= room:
+            return base64.b64encode(packed).decode("ascii"), taken
+        # Incompressible content grows by less than 64 bytes, so this ends.
+        taken = max(room - 64, min(taken - 1, int(taken * room / len(packed) * 0.95)))
+
+
+class Pace:
+    """Holds the average rate of a stream, with a burst of a quarter of a second."""
+
+    def __init__(self, bytes_per_second: int) -> None:
+        self._rate = max(bytes_per_second, 1)
+        self._burst = self._rate / 4
+        self._credit = self._burst
+        self._seen = time.monotonic()
+
+    def spend(self, size: int) -> None:
+        """Account for some bytes, and pause while they are ahead of the rate."""
+        now = time.monotonic()
+        self._credit = min(self._burst, self._credit + (now - self._seen) * self._rate) - size
+        self._seen = now
+        if self._credit < 0:
+            time.sleep(-self._credit / self._rate)
+
+
+class Journal:
+    """Remembers on disk which frame holds what, so that a frame can be built again.
+
+    A data frame costs 24 bytes: where its content stands in which file. The other frames are
+    few and are kept as they are. Without a writable directory the journal is off.
+    """
+
+    RECORD = struct.Struct("<IIQII")
+    WHOLE = 0xFFFFFFFF
+
+    def __init__(self, state: str, session: str) -> None:
+        self.on = False
+        self._paths: dict[str, int] = {}
+        self._control_bytes = 0
+        if not state:
+            return
+        with contextlib.suppress(OSError):
+            os.makedirs(state, mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(state, "done"))
+            with open(os.path.join(state, "session"), "w", encoding="ascii") as file:
+                file.write(session)
+            self._index = self._open(state, "index")
+            self._control = self._open(state, "control")
+            self._names = self._open(state, "paths")
+            self.on = True
+
+    @staticmethod
+    def _open(state: str, name: str) -> FileIO:
+        # Open as long as the process lives, and unbuffered: a `resend` reads it at any time.
+        return open(os.path.join(state, name), "wb", buffering=0)
+
+    def data(self, path: str, generation: int, offset: int, content: bytes) -> None:
+        """Remember a data frame."""
+        if not self.on:
+            return
+        if path not in self._paths:
+            self._paths[path] = len(self._paths)
+            self._write(self._names, json.dumps(path).encode("ascii") + b"\n")
+        self._record(self._paths[path], generation, offset, len(content), zlib.crc32(content))
+
+    def control(self, line: bytes) -> None:
+        """Remember any other frame."""
+        if not self.on:
+            return
+        self._write(self._control, line)
+        self._record(self.WHOLE, 0, self._control_bytes, len(line), 0)
+        self._control_bytes += len(line)
+
+    def _record(self, path: int, generation: int, offset: int, size: int, crc: int) -> None:
+        self._write(self._index, self.RECORD.pack(path, generation, offset, size, crc))
+
+    def _write(self, file: FileIO, content: bytes) -> None:
+        try:
+            if file.write(content) != len(content):
+                self.on = False
+        except OSError:
+            self.on = False
+
+
+class FrameWriter:
+    """Numbers frames and writes each one at once, none faster than the pace."""
+
+    def __init__(self, settings: Settings, *, session: str, write: Callable[[bytes], None]) -> None:
+        self.number = 0
+        self.written_bytes = 0
+        self.session = session
+        self.last_monotonic = time.monotonic()
+        self.journal = Journal(settings.state, session)
+        self._key = settings.key.encode()
+        self._pace = Pace(settings.bytes_per_second)
+        self._write = write
+
+    def control(self, kind: str, **fields: object) -> None:
+        """Send a frame that is no file content."""
+        line = frame_line(self._key, {**header(self.session, self.number, kind), **fields})
+        self.journal.control(line)
+        self._send(line)
+
+    def data(self, path: str, generation: int, offset: int, content: bytes, *, guess: int) -> int:
+        """Send the beginning of some content and return how many bytes of it went."""
+        line, taken = data_line(
+            self._key,
+            header(self.session, self.number, "data"),
+            {"path": path, "generation": generation, "offset": offset},
+            content=content,
+            guess=guess,
+        )
+        self.journal.data(path, generation, offset, content[:taken])
+        self._send(line)
+        return taken
+
+    def document(self, kind: str, content: bytes) -> None:
+        """Send a document in as many frames as it needs."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        offset = 0
+        while offset < len(content):
+            line, taken = data_line(
+                self._key,
+                header(self.session, self.number, kind),
+                {"offset": offset, "total": len(content), "sha256": sha256},
+                content=content[offset : offset + CHUNK_BYTES],
+                guess=CHUNK_BYTES,
+            )
+            self.journal.control(line)
+            self._send(line)
+            offset += taken
+
+    def _send(self, line: bytes) -> None:
+        self._pace.spend(len(line))
+        self._write(line)
+        self.number += 1
+        self.written_bytes += len(line)
+        self.last_monotonic = time.monotonic()
+
+
+def header(session: str, number: int, kind: str) -> dict[str, object]:
+    """Begin a frame's fields."""
+    return {"floe": PROTOCOL_VERSION, "session": session, "number": number, "type": kind}
+
+
+def data_line(
+    key: bytes,
+    head: Mapping[str, object],
+    place: Mapping[str, object],
+    *,
+    content: bytes,
+    guess: int,
+) -> tuple[bytes, int]:
+    """Write a frame with as much of the content as fits, and say how much that is."""
+    fields = {**head, **place, "size": len(content), "body": ""}
+    body, taken = pack(content, budget=FRAME_BYTES - len(frame_line(key, fields)), guess=guess)
+    fields.update(size=taken, body=body)
+    return frame_line(key, fields), taken
+
+
+def write_standard_output(line: bytes) -> None:
+    """Write a line with no buffer that a kill could lose."""
+    view = memoryview(line)
+    while view:
+        view = view[os.write(1, view) :]
+
+
+# --- The directory ------------------------------------------------------------------------------
+
+
+class Found(NamedTuple):
+    """A regular file below the directory, or something that is refused, with the reason."""
+
+    path: str
+    refusal: str = ""
+    detail: str = ""
+    size: int = 0
+    stamp: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+def stamp_of(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Tell what changes when a file is replaced or written to."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def open_beneath(root: int, path: str) -> int:
+    """Open a file below a directory, following no link in any component.
+
+    Raises:
+        OSError: It is not there, is not readable, or a component is a link.
+    """
+    *folders, name = path.split("/")
+    with contextlib.ExitStack() as opened:
+        parent = root
+        for folder in folders:
+            parent = os.open(folder, DIRECTORY_FLAGS, dir_fd=parent)
+            opened.callback(os.close, parent)
+        return os.open(name, FILE_FLAGS, dir_fd=parent)
+
+
+def read_beneath(root: int, path: str, *, offset: int, size: int) -> bytes:
+    """Read a part of a regular file below a directory; empty when there is none."""
+    try:
+        descriptor = open_beneath(root, path)
+    except OSError:
+        return b""
+    try:
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return os.pread(descriptor, size, offset) if regular else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def look(root: int, path: str) -> Found | None:
+    """Look at one regular file below a directory; None when there is none."""
+    try:
+        descriptor = open_beneath(root, path)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Found(path, size=status.st_size, stamp=stamp_of(status))
+
+
+def walk(directory: int, *, path_bytes: int, prefix: str = "", depth: int = 0) -> Iterator[Found]:
+    """List what is below a directory, without leaving it."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            shown = entry.name.encode("utf-8", "backslashreplace").decode("utf-8")
+            path = prefix + shown
+            if refusal := name_refusal(entry.name, path, path_bytes=path_bytes):
+                # The name itself may be what is wrong with it.
+                yield Found(ascii(path)[:200], *refusal)
+                continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    yield from _descend(directory, entry.name, path, path_bytes, depth)
+                elif stat.S_ISREG(status.st_mode):
+                    yield Found(path, size=status.st_size, stamp=stamp_of(status))
+                else:
+                    yield Found(path, *kind_refusal(status.st_mode))
+            except FileNotFoundError:
+                continue  # It went between the listing and the look.
+            except OSError as error:
+                yield Found(path, "unreadable", os.strerror(error.errno or 0))
+
+
+def _descend(parent: int, name: str, path: str, path_bytes: int, depth: int) -> Iterator[Found]:
+    if depth + 1 >= DEPTH:
+        yield Found(path, "too_deep", f"directories below {DEPTH} levels are left out")
+        return
+    directory = os.open(name, DIRECTORY_FLAGS, dir_fd=parent)
+    try:
+        yield from walk(directory, path_bytes=path_bytes, prefix=path + "/", depth=depth + 1)
+    finally:
+        os.close(directory)
+
+
+def name_refusal(name: str, path: str, *, path_bytes: int) -> tuple[str, str] | None:
+    """Say why a name is not sent, or None."""
+    try:
+        size = len(path.encode("utf-8"))
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return "bad_name", "the name is not UTF-8"
+    if any(ord(character) < 32 or ord(character) == 127 for character in name):  # noqa: PLR2004 - ASCII control
+        return "bad_name", "the name holds control characters"
+    if size > path_bytes:
+        return "path_too_long", f"the path has {size} bytes, the cap is {path_bytes}"
+    return None
+
+
+def kind_refusal(mode: int) -> tuple[str, str]:
+    """Name what is neither a file nor a directory."""
+    if stat.S_ISLNK(mode):
+        return "symlink", "a symbolic link is not followed"
+    kinds = ((stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"))
+    kind = next((text for test, text in kinds if test(mode)), "a device")
+    return "not_regular", f"{kind} is not a regular file"
+
+
+class FollowedFile:
+    """A file that is sent as it grows."""
+
+    def __init__(self, path: str) -> None:
+        name = path.rsplit("/", 1)[-1]
+        matches = (
+            index
+            for index, patterns in enumerate(RESULT_PATTERNS)
+            if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        )
+        self.path = path
+        self.rank = next(matches, len(RESULT_PATTERNS))
+        self.is_result = self.rank < len(RESULT_PATTERNS)
+        # Programs that write a file in one step use a hidden one beside it until it is whole.
+        self.is_hidden = any(part.startswith(".") for part in path.split("/"))
+        self.generation = 0
+        self.size = 0
+        self.stamp: tuple[int, int, int, int] = (0, 0, 0, 0)
+        self.seen_stamp = self.stamp
+        self.identity: tuple[int, int] = (0, 0)
+        self.is_deleted = False
+        self.served_turn = 0
+        self.guess = CHUNK_BYTES
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was sent: it is no longer what the file holds."""
+        self.is_announced = False
+        self.is_cut = False
+        self.is_verified = False
+        self.offset = 0
+        self.head = b""
+        self.tail = b""
+        self.sha256 = hashlib.sha256()
+
+    def advance(self, content: bytes) -> None:
+        """Note that some content was sent."""
+        self.head = (self.head + content[:EDGE_BYTES])[:EDGE_BYTES]
+        self.tail = (self.tail + content[-EDGE_BYTES:])[-EDGE_BYTES:]
+        self.sha256.update(content)
+        self.offset += len(content)
+        self.is_announced = True
+        self.is_verified = False
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the last look found something that has not been dealt with."""
+        return not self.is_deleted and self.stamp != self.seen_stamp
+
+    def change(self, descriptor: int, status: os.stat_result) -> str:
+        """Say how the file ceased to be what was sent of it; empty when it only grew."""
+        known, self.identity = self.identity, (status.st_dev, status.st_ino)
+        if not self.is_announced:
+            return ""
+        if known != self.identity:
+            return "another file took its place"
+        if status.st_size < self.offset:
+            return f"it shrank from {self.offset} to {status.st_size} bytes"
+        head = os.pread(descriptor, len(self.head), 0)
+        tail = os.pread(descriptor, len(self.tail), self.offset - len(self.tail))
+        return "" if (head, tail) == (self.head, self.tail) else "it was rewritten"
+
+
+class Follower:
+    """Keeps the stream up with the directory, within the caps."""
+
+    def __init__(self, root: int, settings: Settings, writer: FrameWriter) -> None:
+        self.files: dict[str, FollowedFile] = {}
+        self.sent_bytes = 0
+        self.notices = 0
+        self._attachment_bytes = 0
+        self._counts = {True: 0, False: 0}
+        self._noticed: set[tuple[str, str]] = set()
+        self._root = root
+        self._settings = settings
+        self._writer = writer
+        self._turn = 0
+
+    def notice(self, path: str, reason: str, detail: str) -> None:
+        """Tell once that something is not sent as it is."""
+        if (path, reason) in self._noticed or len(self._noticed) >= NOTICES:
+            return
+        self._noticed.add((path, reason))
+        self.notices += 1
+        if len(self._noticed) == NOTICES:
+            path, reason, detail = "", "notices", f"more than {NOTICES} notices are left out"
+        self._writer.control("notice", path=path, reason=reason, detail=detail)
+
+    def survey(self) -> None:
+        """Look at the directory."""
+        present: set[str] = set()
+        for found in self._list():
+            if found.refusal:
+                self.notice(found.path, found.refusal, found.detail)
+            elif (file := self._admit(found)) is not None:
+                present.add(found.path)
+                file.is_deleted = False
+                file.size, file.stamp = found.size, found.stamp
+        for path, file in tuple(self.files.items()):
+            file.is_deleted = path not in present
+            if file.is_deleted and not file.is_announced:
+                self._forget(file)
+
+    def _list(self) -> Iterator[Found]:
+        cap = 10 * self._settings.files + 100
+        listing = walk(self._root, path_bytes=self._settings.path_bytes)
+        yield from itertools.islice(listing, cap)
+        if next(listing, None) is None:
+            return
+        self.notice("", "too_many_entries", f"only {cap} entries are looked at")
+        # The listing has no order: what matters is looked for by its name.
+        for path in {*RESULT_NAMES, *self.files}:
+            if (found := look(self._root, path)) is not None:
+                yield found
+
+    def _admit(self, found: Found) -> FollowedFile | None:
+        known = self.files.get(found.path)
+        if known is not None:
+            return known
+        file = FollowedFile(found.path)
+        if self._counts[file.is_result] >= self._settings.files:
+            self.notice("", "too_many_files", f"files beyond the cap of {self._settings.files}")
+            return None
+        self._counts[file.is_result] += 1
+        self.files[found.path] = file
+        return file
+
+    def _forget(self, file: FollowedFile) -> None:
+        del self.files[file.path]
+        self._counts[file.is_result] -= 1
+
+    def send_pass(self, *, until: float, is_final: bool) -> bool:
+        """Send what is new, result files first.
+
+        Args:
+            until: Monotonic time to stop at.
+            is_final: Whether nothing will be written any more: then everything is sent, in the
+                order of importance, small files first.
+
+        Returns:
+            Whether anything was sent.
+        """
+        self._turn += 1
+        frames_before = self._writer.number
+        room = sys.maxsize if is_final else PASS_BYTES
+        for file in sorted(self._pending(is_final=is_final), key=self._order(is_final=is_final)):
+            if time.monotonic() >= until:
+                break
+            before = self.sent_bytes
+            if file.is_result or room > 0:
+                limit = PASS_BYTES if file.is_result and not is_final else room
+                self._serve(file, limit=limit, until=until)
+            if not file.is_result:
+                room -= self.sent_bytes - before
+        return self._writer.number != frames_before
+
+    def _pending(self, *, is_final: bool) -> list[FollowedFile]:
+        files = [file for file in self.files.values() if file.is_pending]
+        if is_final:
+            return files
+        return [f for f in files if not f.is_hidden and f.generation <= LIVE_GENERATIONS]
+
+    @staticmethod
+    def _order(*, is_final: bool) -> Callable[[FollowedFile], tuple[int, int]]:
+        if is_final:
+            return lambda file: (file.rank, file.size)
+        return lambda file: (file.rank, file.served_turn)
+
+    def _serve(self, file: FollowedFile, *, limit: int, until: float) -> None:
+        file.served_turn = self._turn
+        try:
+            descriptor = open_beneath(self._root, file.path)
+        except FileNotFoundError:
+            file.is_deleted = True
+            return
+        except OSError as error:
+            self.notice(file.path, "unreadable", os.strerror(error.errno or 0))
+            return
+        try:
+            self._send_new(file, descriptor, limit=limit, until=until)
+        except OSError as error:
+            self.notice(file.path, "unreadable", os.strerror(error.errno or 0))
+        finally:
+            os.close(descriptor)
+
+    def _send_new(self, file: FollowedFile, descriptor: int, *, limit: int, until: float) -> None:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            self.notice(file.path, *kind_refusal(status.st_mode))
+            return
+        if change := file.change(descriptor, status):
+            self.restart(file, change)
+        end = file.offset + min(status.st_size - file.offset, limit, self._allowance(file))
+        while file.offset < end or not file.is_announced:
+            if file.is_announced and time.monotonic() >= until:
+                break
+            content = os.pread(descriptor, min(CHUNK_BYTES, end - file.offset), file.offset)
+            if not content and file.is_announced:
+                break
+            self._send_chunk(file, content)
+        if file.offset >= min(status.st_size, file.offset + self._allowance(file)):
+            file.seen_stamp = stamp_of(status)
+            file.size = status.st_size
+            if file.offset < status.st_size and not file.is_cut:
+                file.is_cut = True
+                text = f"cut after {file.offset} of {status.st_size} bytes: a cap is reached"
+                self.notice(file.path, "cut", text)
+
+    def _send_chunk(self, file: FollowedFile, content: bytes) -> None:
+        taken = self._writer.data(
+            file.path, file.generation, file.offset, content, guess=file.guess
+        )
+        file.guess = CHUNK_BYTES if taken == len(content) else taken
+        file.advance(content[:taken])
+        self.sent_bytes += taken
+        if not file.is_result:
+            self._attachment_bytes += taken
+
+    def _allowance(self, file: FollowedFile) -> int:
+        """How many more bytes of a file the caps leave."""
+        total = self._settings.total_bytes - self.sent_bytes
+        if not file.is_result:
+            own = self._settings.total_bytes - self._settings.reserved_bytes
+            total = min(total, own - self._attachment_bytes)
+        return max(0, min(total, self._settings.file_bytes - file.offset))
+
+    def restart(self, file: FollowedFile, reason: str) -> None:
+        """Begin a file again, because what was sent is not what it holds."""
+        file.begin()
+        file.generation += 1
+        file.seen_stamp = (0, 0, 0, 0)
+        self._writer.control("replaced", path=file.path, generation=file.generation, reason=reason)
+
+    def verify(self, *, until: float) -> bool:
+        """Read every file once more and compare it with what was sent.
+
+        Catches what no look can: a file rewritten in place, with the same size and both ends.
+
+        Returns:
+            Whether something has to be sent again.
+        """
+        is_changed = False
+        for file in sorted(self.files.values(), key=self._order(is_final=True)):
+            if file.is_deleted or not file.is_announced or file.is_verified:
+                continue
+            if time.monotonic() >= until:
+                break
+            if self._digest(file) == file.sha256.digest():
+                file.is_verified = True
+            else:
+                self.restart(file, "it was rewritten")
+                is_changed = True
+        return is_changed
+
+    def _digest(self, file: FollowedFile) -> bytes:
+        sha256 = hashlib.sha256()
+        position = 0
+        try:
+            descriptor = open_beneath(self._root, file.path)
+        except OSError:
+            return file.sha256.digest()  # Gone: what was sent is all there will be.
+        try:
+            while position < file.offset:
+                size = min(CHUNK_BYTES, file.offset - position)
+                content = os.pread(descriptor, size, position)
+                if not content:
+                    break
+                sha256.update(content)
+                position += len(content)
+        finally:
+            os.close(descriptor)
+        return sha256.digest()
+
+
+# --- The end ------------------------------------------------------------------------------------
+
+
+def collection_counts(root: int) -> dict[str, int | None]:
+    """Read how many tests the suite says it collected; None where it does not say."""
+    content = read_beneath(root, "collection.json", offset=0, size=COLLECTION_BYTES)
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        document = None
+    counts: dict[str, int | None] = {}
+    for name in ("collected", "deselected"):
+        value = document.get(name) if isinstance(document, dict) else None
+        counts[name] = value if type(value) is int and value >= 0 else None
+    return counts
+
+
+def manifest_document(
+    settings: Settings, follower: Follower, writer: FrameWriter, *, root: int, is_settled: bool
+) -> bytes:
+    """Write what the stream held, for the receiver to compare."""
+    files = [
+        {
+            "path": file.path,
+            "role": "result" if file.is_result else "attachment",
+            "generation": file.generation,
+            "size": file.offset if file.is_deleted else file.size,
+            "sent": file.offset,
+            "sha256": file.sha256.hexdigest(),
+            "deleted": file.is_deleted,
+        }
+        for file in sorted(follower.files.values(), key=lambda file: (file.rank, file.path))
+        if file.is_announced or not file.is_deleted
+    ]
+    document = {
+        "run": settings.run_id,
+        "frames": writer.number,
+        "settled": is_settled,
+        "notices": follower.notices,
+        **collection_counts(root),
+        "files": files,
+    }
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def write_digest(path: str, *, writer: FrameWriter, manifest: bytes, follower: Follower) -> None:
+    """Leave the last word where the pod's status shows it, whatever becomes of the log."""
+    digest: dict[str, object] = {
+        "floe": PROTOCOL_VERSION,
+        "session": writer.session,
+        "last": writer.number - 1,
+        "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
+        "files": len(follower.files),
+        "sent_bytes": follower.sent_bytes,
+        "notices": follower.notices,
+        "cut": sum(1 for file in follower.files.values() if file.is_cut),
+    }
+    content = json.dumps(digest, separators=(",", ":")).encode("ascii")
+    with contextlib.suppress(OSError):
+        # Not created: outside a container there is none, and nobody asked for one.
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, content[:DIGEST_BYTES])
+        finally:
+            os.close(descriptor)
+
+
+class Stop:
+    """Turns the first SIGTERM or SIGINT into a flag, and ends a pause at once."""
+
+    def __init__(self) -> None:
+        self.is_requested = False
+        self._wake, wake_write = os.pipe()
+        for descriptor in (self._wake, wake_write):
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._request)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def _request(self, _number: int, _frame: FrameType | None) -> None:
+        self.is_requested = True
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not past a signal."""
+        if select.select([self._wake], [], [], seconds)[0]:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake, KIB)
+
+
+class Exporter:
+    """Follows the directory until it is told to stop, and proves what it sent."""
+
+    def __init__(self, settings: Settings, *, stop: Stop, writer: FrameWriter) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._writer = writer
+
+    def run(self) -> None:
+        """Send everything, then the manifest."""
+        caps = ("file_bytes", "total_bytes", "reserved_bytes", "files", "path_bytes")
+        self._writer.control(
+            "hello",
+            version=PROTOCOL_VERSION,
+            run=self._settings.run_id,
+            started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            resend=self._writer.journal.on,
+            caps={name: getattr(self._settings, name) for name in caps},
+        )
+        root = self._open_root()
+        follower = Follower(root, self._settings, self._writer)
+        if root == NO_DIRECTORY:
+            detail = f"{self._settings.results} is no directory that can be read"
+            follower.notice("", "no_directory", detail)
+            self._conclude(follower, root, is_settled=True)
+            return
+        self._follow(follower)
+        is_settled = self._finish(follower)
+        self._conclude(follower, root, is_settled=is_settled)
+        self._linger()
+
+    def _open_root(self) -> int:
+        while True:
+            with contextlib.suppress(OSError):
+                return os.open(self._settings.results, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            if self._stop.is_requested:
+                return NO_DIRECTORY
+            self._beat()
+            self._stop.pause(self._settings.poll_seconds)
+
+    def _follow(self, follower: Follower) -> None:
+        while not self._stop.is_requested:
+            used = time.process_time()
+            follower.survey()
+            if follower.send_pass(until=float("inf"), is_final=False):
+                continue
+            self._beat()
+            # The standard library has no inotify, so the directory is looked at. A large one
+            # costs more to look at, and gets longer pauses: a tenth of the CPU at most.
+            used = time.process_time() - used
+            self._stop.pause(max(self._settings.poll_seconds, 10 * used))
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._writer.last_monotonic >= self._settings.heartbeat_seconds:
+            self._writer.control("heartbeat")
+
+    def _finish(self, follower: Follower) -> bool:
+        """Send the rest; return whether the deadline left the time to check all of it."""
+        until = time.monotonic() + self._settings.deadline_seconds
+        while (now := time.monotonic()) < until:
+            follower.survey()
+            if follower.send_pass(until=until, is_final=True):
+                continue
+            # Reading everything again may take half the time that is left, not all of it.
+            if not follower.verify(until=now + (until - now) / 2):
+                return time.monotonic() < until
+        return False
+
+    def _conclude(self, follower: Follower, root: int, *, is_settled: bool) -> None:
+        if self._settings.state and not self._writer.journal.on:
+            follower.notice("", "journal", "frames cannot be sent again: the state has no room")
+        manifest = manifest_document(
+            self._settings, follower, self._writer, root=root, is_settled=is_settled
+        )
+        self._writer.document("manifest", manifest)
+        write_digest(
+            self._settings.digest, writer=self._writer, manifest=manifest, follower=follower
+        )
+
+    def _linger(self) -> None:
+        """Stay for those who want frames again: no command runs in a container that ended."""
+        if not self._writer.journal.on or self._writer.written_bytes < ROTATION_BYTES:
+            return
+        done = os.path.join(self._settings.state, "done")
+        until = time.monotonic() + self._settings.linger_seconds
+        while time.monotonic() < until and not os.path.exists(done):
+            self._stop.pause(self._settings.poll_seconds)
+
+
+class Archive:
+    """Builds frames again, from the journal and the files."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the journal of the exporter that runs beside this process.
+
+        Raises:
+            OSError: There is no journal, or no results directory.
+        """
+        self._key = settings.key.encode()
+        self._root = os.open(settings.results, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._state = settings.state
+        self._session = self._read("session").decode("ascii")
+        self._paths: list[str] = []
+
+    def _read(self, name: str, offset: int = 0, size: int = -1) -> bytes:
+        with open(os.path.join(self._state, name), "rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+    def _path(self, index: int) -> str:
+        if index >= len(self._paths):
+            self._paths = [str(json.loads(line)) for line in self._read("paths").splitlines()]
+        return self._paths[index]
+
+    def line(self, number: int) -> bytes:
+        """Build a frame again; empty when it was never sent.
+
+        A data frame whose content is no longer in its file becomes a `lost` frame.
+        """
+        size = Journal.RECORD.size
+        record = self._read("index", number * size, size)
+        if len(record) < size:
+            return b""
+        index, generation, offset, size, crc = Journal.RECORD.unpack(record)
+        if index == Journal.WHOLE:
+            return self._read("control", offset, size)
+        path = self._path(index)
+        content = read_beneath(self._root, path, offset=offset, size=size)
+        place: dict[str, object] = {"path": path, "generation": generation, "offset": offset}
+        if len(content) == size and zlib.crc32(content) == crc:
+            head = header(self._session, number, "data")
+            return data_line(self._key, head, place, content=content, guess=size)[0]
+        head = header(self._session, number, "lost")
+        return frame_line(self._key, {**head, **place, "size": size})
+
+
+def resend(settings: Settings, *, first: int, last: int) -> None:
+    """Print frames again, as far as they were sent."""
+    archive = Archive(settings)
+    for number in range(first, last + 1):
+        line = archive.line(number)
+        if not line:
+            break
+        write_standard_output(line)
+
+
+USAGE = "usage: exporter.py [resend FIRST LAST | done] [--results DIRECTORY] [--OPTION VALUE ...]"
+
+
+def parse(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Split arguments into words and options.
+
+    Raises:
+        ValueError: An option has no value.
+    """
+    words: list[str] = []
+    options: dict[str, str] = {}
+    rest = iter(arguments)
+    for argument in rest:
+        if not argument.startswith("--"):
+            words.append(argument)
+            continue
+        name, equals, value = argument[2:].partition("=")
+        following = value if equals else next(rest, None)
+        if following is None:
+            text = f"{argument} needs a value"
+            raise ValueError(text)
+        options[name.replace("-", "_")] = following
+    return words, options
+
+
+def run(words: Sequence[str], settings: Settings) -> None:
+    """Run a command.
+
+    Raises:
+        ValueError: There is no such command.
+        OSError: Its files are not there, or nobody reads the output.
+    """
+    command = " ".join(words[:1])
+    if command == "resend" and len(words) == 3:  # noqa: PLR2004 - resend FIRST LAST
+        resend(settings, first=max(0, int(words[1])), last=int(words[2]))
+    elif command == "done":
+        with open(os.path.join(settings.state, "done"), "wb"):
+            pass
+    elif command:
+        text = f"cannot run {' '.join(words)!r}"
+        raise ValueError(text)
+    else:
+        stop = Stop()
+        # A restarted container starts a new session, whose numbers start at 0 again.
+        writer = FrameWriter(settings, session=os.urandom(8).hex(), write=write_standard_output)
+        Exporter(settings, stop=stop, writer=writer).run()
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the program and return its exit code."""
+    try:
+        words, options = parse(arguments)
+        run(words, read_settings(options, environment))
+    except ValueError as error:
+        sys.stderr.write(f"{USAGE}\n{error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"exporter: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,1 @@
+"""Running a suite: its Job, its result stream, its verdict."""

@@ -1,0 +1,252 @@
+"""What was observed of one attempt to run a suite: the input of its verdict, and nothing else.
+
+Facts are plain values, taken from the Kubernetes API, from the result stream or from a process of this
+machine. The verdict is a pure function of them, so a recorded set can be judged again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from floe_tests.evidence import Evidence
+
+Party = Literal["configuration", "infrastructure", "platform", "harness", "cleanup"]
+DeadlineName = Literal["start", "image", "tests", "pod", "job"]
+
+
+@dataclass(frozen=True)
+class ContainerFacts:
+    """A container's last state.
+
+    Attributes:
+        name: Name of the container, or of the program on `local`.
+        state: `waiting`, `running`, `terminated`, or `unknown` when the API says nothing.
+        reason: Kubernetes' reason for the state (`OOMKilled`, `ErrImagePull`, `Completed`).
+        message: Kubernetes' message beside it.
+        exit_code: Exit code once terminated.
+        started_at: When it started (UTC).
+        finished_at: When it ended (UTC).
+        restarts: How often it was restarted.
+    """
+
+    name: str
+    state: Literal["waiting", "running", "terminated", "unknown"]
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
+class ConditionFacts:
+    """One condition of a pod or Job whose status is True or False."""
+
+    type: str
+    status: bool
+    reason: str = ""
+    message: str = ""
+    time: str | None = None
+
+
+@dataclass(frozen=True)
+class PodFacts:
+    """A pod as it was last seen.
+
+    Attributes:
+        name: Its name; on `local` the name of the process.
+        phase: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
+        reason: The pod's own reason (`Evicted`, `DeadlineExceeded`, `NodeLost`).
+        message: The pod's own message.
+        node: The node it was bound to.
+        conditions: Its conditions.
+        test: The test container.
+        exporter: The exporter sidecar.
+        created_at: When the pod was created (UTC).
+        vanished: Whether it disappeared before it ended, without this run asking for it.
+        memory_peak_mib: Highest memory seen, in MiB, where it could be read.
+    """
+
+    name: str
+    phase: str
+    reason: str = ""
+    message: str = ""
+    node: str = ""
+    conditions: tuple[ConditionFacts, ...] = ()
+    test: ContainerFacts | None = None
+    exporter: ContainerFacts | None = None
+    created_at: datetime | None = None
+    vanished: bool = False
+    memory_peak_mib: float | None = None
+
+
+@dataclass(frozen=True)
+class EventFacts:
+    """A Kubernetes event about the Job or its pod."""
+
+    subject: str
+    reason: str
+    message: str
+    time: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class ResultFacts:
+    """What arrived of the results, and whether that is all.
+
+    Attributes:
+        complete: Whether the stream proved that everything arrived (manifest, checksums, counts).
+        problems: What is missing or does not match, one sentence each.
+        collected: Tests that the suite said it would run; None when it did not say.
+        reported: Tests with an outcome.
+        passed: Tests that passed.
+        failed: Tests that failed, errors included.
+        skipped: Tests that were skipped.
+        failures: Names of failed tests, the first 50.
+        in_flight: Tests that had started and not ended.
+        session_finished: Whether the test program said that it was done.
+        started: Whether at least one test started.
+    """
+
+    complete: bool = False
+    problems: tuple[str, ...] = ()
+    collected: int | None = None
+    reported: int = 0
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failures: tuple[str, ...] = ()
+    in_flight: tuple[str, ...] = ()
+    session_finished: bool = False
+    started: bool = False
+
+
+@dataclass(frozen=True)
+class ErrorFacts:
+    """An error of this package that ended the attempt."""
+
+    party: Party
+    message: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is known about one attempt.
+
+    Attributes:
+        subject: What was run, as evidence names it (`job/integration-x7`).
+        cancelled: Why the run was cancelled, if it was.
+        error: The error that ended it, if one did.
+        passed_deadline: The deadline that ended it, if one did.
+        pod: The pod, as last seen; None when there never was one.
+        job_conditions: The Job's conditions.
+        events: Events about the Job and the pod, oldest first.
+        results: What arrived of the results.
+        elapsed_seconds: From the Job's creation to its end.
+        tests_seconds: How long the test container ran.
+        deadlines: The deadlines in force, in seconds, by name.
+    """
+
+    subject: str
+    cancelled: str | None = None
+    error: ErrorFacts | None = None
+    passed_deadline: DeadlineName | None = None
+    pod: PodFacts | None = None
+    job_conditions: tuple[ConditionFacts, ...] = ()
+    events: tuple[EventFacts, ...] = ()
+    results: ResultFacts = field(default_factory=ResultFacts)
+    elapsed_seconds: float = 0
+    tests_seconds: float | None = None
+    deadlines: tuple[tuple[DeadlineName, float], ...] = ()
+
+
+def pod_facts(
+    pod: dict[str, Any], *, test_container: str, exporter_container: str, vanished: bool = False
+) -> PodFacts:
+    """Read the facts of a pod from the API's object.
+
+    Args:
+        pod: The pod as the API sent it.
+        test_container: Name of the container that runs the tests.
+        exporter_container: Name of the exporter sidecar.
+        vanished: Whether it has disappeared since.
+    """
+    status = pod.get("status") or {}
+    containers = {
+        str(item["name"]): item
+        for key in ("initContainerStatuses", "containerStatuses")
+        for item in status.get(key) or []
+    }
+    return PodFacts(
+        name=str(pod["metadata"]["name"]),
+        phase=str(status.get("phase", "Unknown")),
+        reason=str(status.get("reason", "")),
+        message=str(status.get("message", "")),
+        node=str((pod.get("spec") or {}).get("nodeName") or ""),
+        conditions=condition_facts(status.get("conditions") or []),
+        test=_container(containers.get(test_container)),
+        exporter=_container(containers.get(exporter_container)),
+        created_at=timestamp(pod["metadata"].get("creationTimestamp")),
+        vanished=vanished,
+    )
+
+
+def condition_facts(conditions: list[dict[str, Any]]) -> tuple[ConditionFacts, ...]:
+    """Read the conditions of an object's status."""
+    return tuple(
+        ConditionFacts(
+            type=str(item.get("type", "")),
+            status=item.get("status") == "True",
+            reason=str(item.get("reason") or ""),
+            message=str(item.get("message") or ""),
+            time=item.get("lastTransitionTime"),
+        )
+        for item in conditions
+    )
+
+
+def event_facts(events: list[dict[str, Any]]) -> tuple[EventFacts, ...]:
+    """Read events, oldest first."""
+    facts = [
+        EventFacts(
+            subject="/".join(
+                str(item.get("involvedObject", {}).get(key, "")) for key in ("kind", "name")
+            ).lower(),
+            reason=str(item.get("reason") or ""),
+            message=str(item.get("message") or ""),
+            time=item.get("lastTimestamp") or item.get("eventTime") or item.get("firstTimestamp"),
+            count=int(item.get("count") or 1),
+        )
+        for item in events
+    ]
+    return tuple(sorted(facts, key=lambda fact: fact.time or ""))
+
+
+def timestamp(text: str | None) -> datetime | None:
+    """Read a Kubernetes timestamp (RFC 3339, UTC); None stays None."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+
+
+def _container(status: dict[str, Any] | None) -> ContainerFacts | None:
+    if status is None:
+        return None
+    state = status.get("state") or {}
+    for name in ("terminated", "running", "waiting"):
+        if name in state:
+            detail = state[name] or {}
+            return ContainerFacts(
+                name=str(status["name"]),
+                state=name,
+                reason=str(detail.get("reason") or ""),
+                message=str(detail.get("message") or ""),
+                exit_code=detail.get("exitCode"),
+                started_at=timestamp(detail.get("startedAt")),
+                finished_at=timestamp(detail.get("finishedAt")),
+                restarts=int(status.get("restartCount") or 0),
+            )
+    return ContainerFacts(name=str(status["name"]), state="unknown")

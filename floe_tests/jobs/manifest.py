@@ -1,0 +1,290 @@
+"""From a suite's test-job.yaml to the Job of one run.
+
+The file is the one source: it works alone with `kubectl apply -f`. What a run needs on top is added
+here and nowhere else: a name of its own, labels, the exporter, deadlines, the registry prefix, groups.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from floe_tests import labels
+from floe_tests.errors import ConfigurationError
+from floe_tests.kube import JsonObject
+from floe_tests.settings import DeadlineSettings
+
+RESULTS = "/results"
+EXPORTER = "floe-tests-exporter"
+EXPORTER_IMAGE = "ghcr.io/floe/test-exporter:0.1.0"
+
+TESTS_TIMEOUT_VARIABLE = "FLOE_TESTS_TIMEOUT_SECONDS"
+PROVIDER_VARIABLE = "FLOE_TESTS_PROVIDER"
+_RUN_VARIABLE = "FLOE_RUN_ID"
+_ADDOPTS_VARIABLE = "PYTEST_ADDOPTS"
+
+_TTL_SECONDS = 3600
+# What the exporter needs to send the rest after the tests have ended: its own deadline is 20 s.
+_GRACE_SECONDS = 30
+_JOB_NAME_CHARACTERS = 52  # a pod's name adds 6, and a label takes 63
+
+
+@dataclass(frozen=True)
+class JobTemplate:
+    """A suite's test-job.yaml, checked.
+
+    Attributes:
+        path: The file.
+        document: The Job as it stands there.
+        namespace: Its namespace.
+        container: Name of the container that runs the tests.
+        results_volume: Name of the emptyDir at /results.
+    """
+
+    path: Path
+    document: JsonObject
+    namespace: str
+    container: str
+    results_volume: str
+
+    @property
+    def test_container(self) -> JsonObject:
+        """The container that runs the tests, as it stands in the file."""
+        return self.document["spec"]["template"]["spec"]["containers"][0]
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What one attempt of a run adds to the file.
+
+    Attributes:
+        owner: The run.
+        suite: Name of the suite.
+        attempt: Number of the attempt, from 1.
+        namespace: The run's namespace.
+        provider: Name of the environment.
+        image_registry_prefix: Put before every image.
+        groups: Run only tests with one of these markers.
+        excluded_groups: Leave out tests with one of these markers.
+        deadlines: The tier's deadlines.
+        environment: Further variables for the test container.
+    """
+
+    owner: labels.Owner
+    suite: str
+    attempt: int
+    namespace: str
+    provider: str
+    image_registry_prefix: str
+    groups: tuple[str, ...]
+    excluded_groups: tuple[str, ...]
+    deadlines: DeadlineSettings
+    environment: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def job_name(self) -> str:
+        """Name of the Job: suite, run and attempt."""
+        stem = self.suite[: _JOB_NAME_CHARACTERS - 12].rstrip("-")
+        return f"{stem}-{self.owner.run_id[:8]}-{self.attempt}"
+
+
+def load_template(path: Path) -> JobTemplate:
+    """Read and check a test-job.yaml.
+
+    Raises:
+        ConfigurationError: It is no Job this project can run; all problems at once.
+    """
+    try:
+        documents = [item for item in yaml.safe_load_all(path.read_text()) if item]
+    except FileNotFoundError as error:
+        message = f"{path} does not exist. A suite's `job` names its test-job.yaml."
+        raise ConfigurationError(message) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        message = f"{path} is no YAML: {error}"
+        raise ConfigurationError(message) from error
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        message = f"{path} holds {len(documents)} documents. It must hold one Job; the chart brings the rest."
+        raise ConfigurationError(message)
+    document: JsonObject = documents[0]
+    problems = _problems(document)
+    if problems:
+        raise ConfigurationError("\n".join(f"{path}: {problem}" for problem in problems))
+    pod = document["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    return JobTemplate(
+        path=path,
+        document=document,
+        namespace=str(document["metadata"].get("namespace", "default")),
+        container=str(container["name"]),
+        results_volume=_results_volume(pod) or "",
+    )
+
+
+def build_job(template: JobTemplate, request: JobRequest) -> JsonObject:
+    """Give the Job of one attempt; the template is left as it is.
+
+    Args:
+        template: The suite's file.
+        request: What this attempt adds.
+    """
+    job = copy.deepcopy(template.document)
+    owned = {
+        **request.owner.labels(),
+        labels.SUITE: labels.label_value(request.suite),
+        labels.ATTEMPT: str(request.attempt),
+    }
+    metadata = job["metadata"]
+    metadata["name"] = request.job_name
+    metadata["namespace"] = request.namespace
+    metadata["labels"] = {**(metadata.get("labels") or {}), **owned}
+    spec = job["spec"]
+    spec["backoffLimit"] = 0
+    spec["ttlSecondsAfterFinished"] = spec.get("ttlSecondsAfterFinished", _TTL_SECONDS)
+    spec["activeDeadlineSeconds"] = int(request.deadlines.job_seconds)
+    template_metadata = spec["template"].setdefault("metadata", {})
+    template_metadata["labels"] = {
+        **(template_metadata.get("labels") or {}),
+        **owned,
+        labels.ROLE: labels.ROLE_TEST_RUNNER,
+    }
+    pod = spec["template"]["spec"]
+    pod["restartPolicy"] = "Never"
+    # Counted from the pod's start on the node: the pull of the image is in it, the wait for a node is not.
+    pod["activeDeadlineSeconds"] = int(request.deadlines.start_seconds + request.deadlines.pod_seconds)
+    pod["terminationGracePeriodSeconds"] = max(
+        int(pod.get("terminationGracePeriodSeconds", 0)), _GRACE_SECONDS
+    )
+    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        container["image"] = f"{request.image_registry_prefix}{container['image']}"
+    test = pod["containers"][0]
+    test["env"] = _environment(test.get("env") or [], template, request)
+    pod["initContainers"] = [*pod.get("initContainers", []), _exporter(template, request)]
+    return job
+
+
+def marker_expression(groups: tuple[str, ...], excluded: tuple[str, ...]) -> str:
+    """Give pytest's `-m` expression for groups; empty selects everything.
+
+    Source: https://docs.pytest.org/en/stable/example/markers.html
+    """
+    wanted = " or ".join(groups)
+    left_out = " and ".join(f"not {name}" for name in excluded)
+    if wanted and left_out:
+        return f"({wanted}) and {left_out}"
+    return wanted or left_out
+
+
+def run_variables(request: JobRequest, *, addopts: str = "") -> dict[str, str]:
+    """Give the variables that every test program of a run gets, in a pod or as a process.
+
+    Args:
+        request: The attempt.
+        addopts: What PYTEST_ADDOPTS already holds.
+    """
+    variables = {
+        _RUN_VARIABLE: request.owner.run_id,
+        PROVIDER_VARIABLE: request.provider,
+        TESTS_TIMEOUT_VARIABLE: f"{request.deadlines.tests_seconds:g}",
+        **dict(request.environment),
+    }
+    expression = marker_expression(request.groups, request.excluded_groups)
+    options = [word for word in (addopts, f'-m "{expression}"' if expression else "") if word]
+    if options:
+        variables[_ADDOPTS_VARIABLE] = " ".join(options)
+    return variables
+
+
+def _environment(
+    declared: list[dict[str, Any]], template: JobTemplate, request: JobRequest
+) -> list[dict[str, Any]]:
+    moved = [_in_namespace(item, template.namespace, request.namespace) for item in declared]
+    addopts = next((str(item.get("value", "")) for item in moved if item["name"] == _ADDOPTS_VARIABLE), "")
+    added = run_variables(request, addopts=addopts)
+    return [
+        *(item for item in moved if item["name"] not in added),
+        *({"name": name, "value": value} for name, value in added.items()),
+    ]
+
+
+def _in_namespace(item: Mapping[str, Any], declared: str, actual: str) -> dict[str, Any]:
+    """Point a cluster DNS name of the file's own namespace at the run's namespace."""
+    value = item.get("value")
+    if not isinstance(value, str):
+        return dict(item)
+    moved = re.sub(rf"\.{re.escape(declared)}\.svc(?=[.:/]|$)", f".{actual}.svc", value)
+    return {**item, "value": moved}
+
+
+def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
+    """Give the exporter as a native sidecar: it starts before the tests and is stopped after them.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+    """
+    test_security = template.test_container.get("securityContext") or {}
+    return {
+        "name": EXPORTER,
+        "image": f"{request.image_registry_prefix}{EXPORTER_IMAGE}",
+        "restartPolicy": "Always",
+        "env": [{"name": _RUN_VARIABLE, "value": request.owner.run_id}],
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "32Mi"},
+            "limits": {"cpu": "500m", "memory": "64Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            # The same user as the tests: it must read what they write, whatever their umask.
+            **{key: test_security[key] for key in ("runAsUser", "runAsGroup") if key in test_security},
+        },
+        "volumeMounts": [{"name": template.results_volume, "mountPath": RESULTS, "readOnly": True}],
+    }
+
+
+def _results_volume(pod: Mapping[str, Any]) -> str | None:
+    mounts = pod["containers"][0].get("volumeMounts") or []
+    empty = {str(item["name"]) for item in pod.get("volumes") or [] if "emptyDir" in item}
+    for mount in mounts:
+        if str(mount.get("mountPath", "")).rstrip("/") == RESULTS and mount.get("name") in empty:
+            return str(mount["name"])
+    return None
+
+
+def _problems(document: Mapping[str, Any]) -> list[str]:
+    if document.get("kind") != "Job" or document.get("apiVersion") != "batch/v1":
+        kind = f"{document.get('apiVersion')} {document.get('kind')}"
+        return [f"kind: it is a {kind}. Write a batch/v1 Job."]
+    pod = ((document.get("spec") or {}).get("template") or {}).get("spec") or {}
+    containers = pod.get("containers") or []
+    problems: list[str] = []
+    if len(containers) != 1:
+        return [
+            f"spec.template.spec.containers: {len(containers)} of them. A suite's Job has one, the tests; "
+            "what must run beside it is an init container with restartPolicy Always."
+        ]
+    container = containers[0]
+    problems += [
+        f"spec.template.spec.containers[0].{key}: missing."
+        for key in ("name", "image")
+        if not container.get(key)
+    ]
+    if not container.get("command") and not container.get("args"):
+        problems.append(
+            "spec.template.spec.containers[0].command: missing. Write what runs the suite, such as "
+            "[pytest, tests/integration, --junitxml=/results/junit.xml]."
+        )
+    if _results_volume(pod) is None:
+        problems.append(
+            f"spec.template.spec.containers[0].volumeMounts: no emptyDir at {RESULTS}. The suite writes its "
+            "results there, and the exporter sends them from there."
+        )
+    if (document["spec"].get("backoffLimit") or 0) != 0:
+        problems.append("spec.backoffLimit: must be 0. A retried pod would hide the first one's failure.")
+    return problems

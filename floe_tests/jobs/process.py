@@ -1,0 +1,309 @@
+"""Runs one attempt of a suite as a process of this machine, with the same exporter and verdict."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from floe_tests import exporter
+from floe_tests.clusters.signals import held_signals
+from floe_tests.deadline import Deadline
+from floe_tests.errors import ConfigurationError
+from floe_tests.jobs.attempt import Attempt, Timings, judge
+from floe_tests.jobs.facts import ContainerFacts, ErrorFacts, Facts, PodFacts
+from floe_tests.jobs.manifest import RESULTS, JobRequest, JobTemplate, run_variables
+from floe_tests.jobs.receiver import Receiver
+
+Log = Callable[[str], None]
+
+_EXPORTER_PROGRAM = Path(exporter.__file__).with_name("exporter.py")
+_WAKE_SECONDS = 0.25
+_EXPORT_SECONDS = 35.0
+_STOP_SECONDS = 15.0
+_TESTS_SLACK_SECONDS = 5.0
+_SIGNAL_BASE = 128  # what a shell, and Kubernetes, add to a signal's number
+_MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ProcessCommand:
+    """What runs a suite on this machine.
+
+    Attributes:
+        words: Program and arguments; /results in them is replaced.
+        environment: Variables on top of this process' own.
+    """
+
+    words: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_template(cls, template: JobTemplate) -> ProcessCommand:
+        """Take command and plain variables from a suite's test-job.yaml."""
+        container = template.test_container
+        plain = tuple(
+            (str(item["name"]), str(item["value"]))
+            for item in container.get("env") or []
+            if "value" in item
+        )
+        words = [*(container.get("command") or []), *(container.get("args") or [])]
+        return cls(words=tuple(str(word) for word in words), environment=plain)
+
+
+class ProcessRun:
+    """One attempt to run a suite as a process of this machine."""
+
+    def __init__(
+        self, command: ProcessCommand, request: JobRequest, *, root: Path, directory: Path, log: Log
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            command: What runs the suite.
+            request: The attempt.
+            root: The project's folder, which the command runs in.
+            directory: Where its results go.
+            log: Receives progress.
+        """
+        self._command = command
+        self._request = request
+        self._root = root
+        self._directory = directory
+        self._written = directory / "written"
+        self._log = log
+        self._receiver = Receiver(directory / "results", log=log)
+        self._pieces: queue.Queue[bytes | None] = queue.Queue(maxsize=256)
+        self._clock = Deadline(request.deadlines.job_seconds)
+        self._started_at = datetime.now(UTC)
+        self._ended_at: datetime | None = None
+        self._timed_out = False
+        self._memory_peak_bytes = 0
+        self._exit_code: int | None = None
+
+    def run(self, *, record: Callable[[Attempt], None]) -> Attempt:
+        """Start the suite, follow it to its end, and give the judged attempt.
+
+        Args:
+            record: Receives the attempt, also when the run is interrupted.
+
+        Raises:
+            BaseException: Whatever interrupted the run, after its results so far were recorded.
+        """
+        self._written.mkdir(parents=True, exist_ok=True)
+        try:
+            tests = self._start_tests()
+        except ConfigurationError as error:
+            attempt = self._finish(error=ErrorFacts("configuration", str(error)))
+            record(attempt)
+            return attempt
+        sender = self._start_exporter()
+        try:
+            self._follow(tests)
+        except BaseException as interrupt:
+            with held_signals(self._log):
+                reason = f"the orchestrator was interrupted ({type(interrupt).__name__})"
+                self._log(f"{self._subject}: cancelled, {reason}")
+                _stop_group(tests)
+                self._collect(sender)
+                record(self._finish(cancelled=reason))
+            raise
+        self._collect(sender)
+        attempt = self._finish()
+        record(attempt)
+        return attempt
+
+    @property
+    def _subject(self) -> str:
+        return f"process/{self._request.job_name}"
+
+    def _start_tests(self) -> subprocess.Popen[bytes]:
+        words = [_in_directory(word, self._written) for word in self._command.words]
+        environment = {
+            **os.environ,
+            **dict(self._command.environment),
+            **run_variables(self._request, addopts=os.environ.get("PYTEST_ADDOPTS", "")),
+            "FLOE_RESULTS_DIR": str(self._written),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        }
+        # Dagster's own variables would make the tests speak to the orchestrator's instance.
+        environment.pop("DAGSTER_HOME", None)
+        with (self._directory / "pod.log").open("wb") as output:
+            try:
+                process = subprocess.Popen(  # noqa: S603 - the suite's own command
+                    words,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    cwd=self._root,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                message = f"`{words[0]}` of suite {self._request.suite} cannot be started: {error}"
+                raise ConfigurationError(message) from error
+        self._log(f"{self._subject} started: {' '.join(words)}")
+        return process
+
+    def _start_exporter(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(  # noqa: S603 - this project's own program
+            [sys.executable, str(_EXPORTER_PROGRAM)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=(self._directory / "exporter.log").open("wb"),
+            env={**_base_environment(), **_exporter_environment(self._request, self._written)},
+            start_new_session=True,
+        )
+        if process.stdout is None:
+            raise RuntimeError(self._subject)
+        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+        return process
+
+    def _read(self, stream: IO[bytes]) -> None:
+        while piece := os.read(stream.fileno(), 64 * 1024):
+            self._pieces.put(piece)
+        self._pieces.put(None)
+
+    def _follow(self, tests: subprocess.Popen[bytes]) -> None:
+        deadline = Deadline(self._request.deadlines.tests_seconds + _TESTS_SLACK_SECONDS)
+        while tests.poll() is None:
+            self._drain(wait_seconds=_WAKE_SECONDS)
+            self._memory_peak_bytes = max(self._memory_peak_bytes, _memory_bytes(tests.pid))
+            if deadline.passed:
+                self._log("the tests did not end by their deadline: stopping them")
+                self._timed_out = True
+                _stop_group(tests)
+        # What a test left running must not outlive it, as in a pod.
+        _stop_group(tests)
+        self._ended_at = datetime.now(UTC)
+        code = tests.returncode
+        self._exit_code = code if code >= 0 else _SIGNAL_BASE - code
+
+    def _collect(self, sender: subprocess.Popen[bytes]) -> None:
+        """Tell the exporter that the tests have ended, as the kubelet would, and take what it sends."""
+        sender.terminate()
+        deadline = Deadline(_EXPORT_SECONDS)
+        while not deadline.passed:
+            if self._drain(wait_seconds=_WAKE_SECONDS):
+                break
+        sender.kill()
+        sender.wait()
+
+    def _drain(self, *, wait_seconds: float) -> bool:
+        """Take what has arrived; True once the exporter has ended."""
+        try:
+            piece = self._pieces.get(timeout=wait_seconds)
+            while piece is not None:
+                self._receiver.feed(piece)
+                piece = self._pieces.get_nowait()
+        except queue.Empty:
+            return False
+        return True
+
+    def _finish(self, *, cancelled: str | None = None, error: ErrorFacts | None = None) -> Attempt:
+        end = self._ended_at
+        seconds = (end - self._started_at).total_seconds() if end else None
+        test = ContainerFacts(
+            name=self._request.suite,
+            state="terminated" if end else "unknown",
+            exit_code=self._exit_code,
+            started_at=self._started_at,
+            finished_at=end,
+        )
+        facts = Facts(
+            subject=self._subject,
+            cancelled=cancelled,
+            error=error,
+            passed_deadline="tests" if self._timed_out else None,
+            pod=PodFacts(
+                name=self._request.job_name,
+                phase="Succeeded" if self._exit_code == 0 else "Failed",
+                test=test,
+                created_at=self._started_at,
+                memory_peak_mib=self._memory_peak_bytes / _MEBIBYTE,
+            )
+            if error is None
+            else None,
+            elapsed_seconds=self._clock.elapsed_seconds,
+            tests_seconds=seconds,
+            deadlines=(
+                ("tests", self._request.deadlines.tests_seconds),
+                ("job", self._request.deadlines.job_seconds),
+            ),
+        )
+        facts, verdict = judge(
+            facts, directory=self._receiver.directory, completeness=self._receiver.finish()
+        )
+        return Attempt(
+            suite=self._request.suite,
+            number=self._request.attempt,
+            directory=self._directory,
+            started_at=self._started_at,
+            facts=facts,
+            verdict=verdict,
+            timings=Timings(
+                total=self._clock.elapsed_seconds,
+                pod_start=0,
+                tests=seconds,
+                to_verdict=(datetime.now(UTC) - end).total_seconds() if end else None,
+            ),
+        )
+
+
+def _in_directory(word: str, directory: Path) -> str:
+    """Put the results folder in place of /results in a word of the command."""
+    return re.sub(rf"(?<![\w.]){re.escape(RESULTS)}(?=/|$)", str(directory), word)
+
+
+def _base_environment() -> Mapping[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+
+
+def _exporter_environment(request: JobRequest, directory: Path) -> Mapping[str, str]:
+    return {"FLOE_RESULTS_DIR": str(directory), "FLOE_RUN_ID": request.owner.run_id}
+
+
+def _stop_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all it started: SIGTERM, then SIGKILL."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        if not _group_is_alive(process.pid):
+            break
+    process.poll()
+
+
+def _group_is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _memory_bytes(process_id: int) -> int:
+    total = 0
+    try:
+        parent = psutil.Process(process_id)
+        for process in (parent, *parent.children(recursive=True)):
+            total += process.memory_info().rss
+    except psutil.Error:
+        pass
+    return total

@@ -1,0 +1,434 @@
+"""The one door to the Kubernetes API.
+
+The official client is untyped and its models hide what the API said. Here its transport (kubeconfig,
+certificates, tokens, exec plugins) is used, and objects stay what the API sends: JSON. Everything else
+in the package speaks to a cluster through this module, which maps every failure to an error of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from floe_tests.deadline import Deadline
+from floe_tests.errors import ConfigurationError, DeadlineError, InfrastructureError
+
+JsonObject = dict[str, Any]
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
+# Kind → API path and plural. Only what this package touches; a new kind is one line.
+_RESOURCES: Mapping[str, tuple[str, str]] = {
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Event": ("/api/v1", "events"),
+    "Namespace": ("/api/v1", "namespaces"),
+    "Node": ("/api/v1", "nodes"),
+    "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
+    "Pod": ("/api/v1", "pods"),
+    "ResourceQuota": ("/api/v1", "resourcequotas"),
+    "Service": ("/api/v1", "services"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "DaemonSet": ("/apis/apps/v1", "daemonsets"),
+    "Deployment": ("/apis/apps/v1", "deployments"),
+    "StatefulSet": ("/apis/apps/v1", "statefulsets"),
+    "Job": ("/apis/batch/v1", "jobs"),
+    "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+}
+_CLUSTER_WIDE = frozenset({"Namespace", "Node"})
+
+_CONNECT_SECONDS = 10.0
+_READ_SECONDS = 30.0
+_NOT_FOUND = 404
+_GONE = 410
+
+
+@dataclass(frozen=True)
+class ClusterAccess:
+    """How a cluster is reached.
+
+    Attributes:
+        kubeconfig: Path of a kubeconfig; None for the default one or the in-cluster account.
+        context: Context in it; None for its current one.
+    """
+
+    kubeconfig: str | None = None
+    context: str | None = None
+
+    def kubectl(self, *words: str) -> str:
+        """Give the kubectl command that reaches the same cluster, for messages."""
+        command = ["kubectl"]
+        if self.kubeconfig:
+            command += ["--kubeconfig", self.kubeconfig]
+        if self.context:
+            command += ["--context", self.context]
+        return " ".join([*command, *words])
+
+
+class RefusedError(InfrastructureError):
+    """The API server answered, and refused.
+
+    Attributes:
+        status: HTTP status code.
+        reason: Kubernetes' own reason (`Forbidden`, `AlreadyExists`, `Invalid`).
+    """
+
+    def __init__(self, message: str, *, status: int, reason: str) -> None:
+        """Keep the status beside the message."""
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+class Kube:
+    """A connection to one cluster."""
+
+    def __init__(self, access: ClusterAccess) -> None:
+        """Load the credentials; nothing is sent yet.
+
+        Args:
+            access: Which cluster.
+
+        Raises:
+            ConfigurationError: There is no such kubeconfig or context.
+        """
+        self.access = access
+        self._api = _api_client(access)
+
+    def get(self, kind: str, name: str, *, namespace: str | None = None) -> JsonObject | None:
+        """Read one object; None when there is none."""
+        try:
+            return self._json("GET", f"{_path(kind, namespace)}/{name}")
+        except RefusedError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    def list(
+        self,
+        kind: str,
+        *,
+        namespace: str | None = None,
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> list[JsonObject]:
+        """Read all objects of a kind that the selectors choose."""
+        return self._list(kind, namespace, label_selector, field_selector)[0]
+
+    def create(self, manifest: Mapping[str, Any], *, namespace: str | None = None) -> JsonObject:
+        """Create an object and return it as the API stored it.
+
+        Raises:
+            RefusedError: The API refused it (admission, quota, already there, permission).
+        """
+        return self._json("POST", _path(str(manifest["kind"]), namespace), body=manifest)
+
+    def patch(
+        self, kind: str, name: str, changes: Mapping[str, Any], *, namespace: str | None = None
+    ) -> JsonObject | None:
+        """Merge changes into an object (JSON merge patch); None when there is none."""
+        try:
+            return self._json(
+                "PATCH",
+                f"{_path(kind, namespace)}/{name}",
+                body=changes,
+                content_type="application/merge-patch+json",
+            )
+        except RefusedError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    def delete(
+        self,
+        kind: str,
+        name: str,
+        *,
+        namespace: str | None = None,
+        grace_seconds: int | None = None,
+        propagation: Propagation = "Background",
+    ) -> bool:
+        """Ask for an object's deletion.
+
+        Returns:
+            False when it was not there.
+        """
+        options: JsonObject = {"propagationPolicy": propagation}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        try:
+            self._json("DELETE", f"{_path(kind, namespace)}/{name}", body=options)
+        except RefusedError as error:
+            if error.status == _NOT_FOUND:
+                return False
+            raise
+        return True
+
+    def follow(
+        self,
+        kind: str,
+        *,
+        deadline: Deadline,
+        namespace: str | None = None,
+        label_selector: str = "",
+        field_selector: str = "",
+        tick_seconds: float = 5,
+    ) -> Iterator[dict[str, JsonObject]]:
+        """Yield the objects by name: now, after every change, and at least once a tick.
+
+        A watch tells the changes; after each tick the list is read afresh, so a watch that has gone
+        silent is noticed. The caller leaves the loop when it has seen what it waits for.
+
+        Args:
+            kind: Kind of the objects.
+            deadline: When to give up.
+            namespace: Their namespace.
+            label_selector: Label selector.
+            field_selector: Field selector.
+            tick_seconds: Longest silence between two yields, in seconds.
+
+        Raises:
+            DeadlineError: The deadline passed. The caller says what it was waiting for.
+            InfrastructureError: The API could not be reached up to the deadline.
+        """
+        unreachable: InfrastructureError | None = None
+        while not deadline.passed:
+            try:
+                items, version = self._list(kind, namespace, label_selector, field_selector)
+                unreachable = None
+                state = {str(item["metadata"]["name"]): item for item in items}
+                yield dict(state)
+                seconds = max(1.0, min(tick_seconds, deadline.remaining_seconds))
+                for change, item in self._watch(
+                    kind, namespace, label_selector, field_selector, version=version, seconds=seconds
+                ):
+                    name = str(item["metadata"]["name"])
+                    if change == "DELETED":
+                        state.pop(name, None)
+                    else:
+                        state[name] = item
+                    yield dict(state)
+            except RefusedError as error:
+                if error.status != _GONE and error.status < 500:  # noqa: PLR2004 - HTTP: a server error
+                    raise
+                unreachable = error
+            except InfrastructureError as error:
+                # An API server that restarts is away for seconds; only the deadline ends the wait.
+                unreachable = error
+            if unreachable is not None:
+                time.sleep(min(0.5, deadline.remaining_seconds))
+        if unreachable is not None:
+            message = f"the Kubernetes API could not be reached for the last part of {deadline.seconds:g} s: {unreachable}"
+            raise InfrastructureError(message) from unreachable
+        message = f"waited {deadline.seconds:g} s for {kind} in {namespace or 'the cluster'}."
+        raise DeadlineError(message)
+
+    def log(
+        self,
+        pod: str,
+        *,
+        namespace: str,
+        container: str,
+        previous: bool = False,
+        tail_lines: int | None = None,
+        limit_bytes: int = 1024 * 1024,
+    ) -> str | None:
+        """Read a container's log as it stands.
+
+        Returns:
+            Its text, at most `limit_bytes`; None when there is no such log (yet, or any more).
+        """
+        query: list[tuple[str, str]] = [("container", container), ("limitBytes", str(limit_bytes))]
+        if previous:
+            query.append(("previous", "true"))
+        if tail_lines is not None:
+            query.append(("tailLines", str(tail_lines)))
+        try:
+            with self._open("GET", f"{_path('Pod', namespace)}/{pod}/log", query=query) as response:
+                return response.read(limit_bytes, decode_content=True).decode(errors="replace")
+        except RefusedError as error:
+            if error.status in {400, _NOT_FOUND}:  # 400: the container has not started
+                return None
+            raise
+
+    def follow_log(
+        self, pod: str, *, namespace: str, container: str, silence_seconds: float = 30
+    ) -> Iterator[bytes]:
+        """Yield a container's log from its beginning and as it grows, in pieces as they arrive.
+
+        Ends when the container has ended.
+
+        Args:
+            pod: Name of the pod.
+            namespace: Its namespace.
+            container: Name of the container.
+            silence_seconds: A stream with no byte for this long is taken for dead.
+
+        Raises:
+            InfrastructureError: The connection broke or fell silent: open it again.
+        """
+        query = [("container", container), ("follow", "true")]
+        with self._open(
+            "GET", f"{_path('Pod', namespace)}/{pod}/log", query=query, read_seconds=silence_seconds
+        ) as response:
+            with _transport_errors("the log of " + pod):
+                while piece := response.read1(64 * 1024):
+                    yield piece
+
+    def server_version(self) -> str:
+        """Give the API server's version (`v1.34.2`), which also proves that it answers."""
+        return str(self._json("GET", "/version")["gitVersion"])
+
+    def _list(
+        self, kind: str, namespace: str | None, labels: str, fields: str
+    ) -> tuple[list[JsonObject], str]:
+        query: list[tuple[str, str]] = []
+        if labels:
+            query.append(("labelSelector", labels))
+        if fields:
+            query.append(("fieldSelector", fields))
+        answer = self._json("GET", _path(kind, namespace), query=query)
+        return list(answer.get("items") or []), str(answer["metadata"].get("resourceVersion", ""))
+
+    def _watch(  # noqa: PLR0913 - one request, its parameters
+        self,
+        kind: str,
+        namespace: str | None,
+        labels: str,
+        fields: str,
+        *,
+        version: str,
+        seconds: float,
+    ) -> Iterator[tuple[str, JsonObject]]:
+        query = [
+            ("watch", "true"),
+            ("resourceVersion", version),
+            ("timeoutSeconds", str(max(1, int(seconds)))),
+            ("labelSelector", labels),
+            ("fieldSelector", fields),
+        ]
+        kept = b""
+        with self._open(
+            "GET", _path(kind, namespace), query=query, read_seconds=seconds + _CONNECT_SECONDS
+        ) as response:
+            with _transport_errors(f"the watch of {kind}"):
+                while piece := response.read1(64 * 1024):
+                    *lines, kept = (kept + piece).split(b"\n")
+                    for line in lines:
+                        if not line:
+                            continue
+                        event = json.loads(line)
+                        if event["type"] == "ERROR":
+                            status = event["object"]
+                            raise RefusedError(
+                                f"the watch of {kind} ended: {status.get('message')}",
+                                status=int(status.get("code", 500)),
+                                reason=str(status.get("reason", "")),
+                            )
+                        yield str(event["type"]), event["object"]
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: list[tuple[str, str]] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> JsonObject:
+        with self._open(method, path, query=query, body=body, content_type=content_type) as response:
+            with _transport_errors(path):
+                return json.loads(response.read(decode_content=True))
+
+    @contextlib.contextmanager
+    def _open(  # noqa: PLR0913 - one request, its parameters
+        self,
+        method: str,
+        path: str,
+        *,
+        query: list[tuple[str, str]] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        read_seconds: float = _READ_SECONDS,
+    ) -> Generator[Any]:
+        from kubernetes.client.exceptions import ApiException  # pyright: ignore[reportMissingTypeStubs]
+
+        with _transport_errors(path):
+            try:
+                response: Any = self._api.call_api(
+                    path,
+                    method,
+                    query_params=query or [],
+                    header_params={"Accept": "application/json", "Content-Type": content_type},
+                    body=dict(body) if body is not None else None,
+                    auth_settings=["BearerToken"],
+                    _preload_content=False,
+                    _return_http_data_only=True,
+                    _request_timeout=(_CONNECT_SECONDS, read_seconds),
+                )
+            except ApiException as error:
+                raise _refused(method, path, error) from error
+        try:
+            yield response
+        finally:
+            response.close()
+            response.release_conn()
+
+
+def _path(kind: str, namespace: str | None) -> str:
+    base, plural = _RESOURCES[kind]
+    if kind in _CLUSTER_WIDE or namespace is None:
+        return f"{base}/{plural}"
+    return f"{base}/namespaces/{namespace}/{plural}"
+
+
+def _refused(method: str, path: str, error: Any) -> RefusedError:
+    text = str(error.body or error.reason or "")
+    reason = str(error.reason or "")
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        status = json.loads(error.body)
+        text, reason = str(status.get("message", text)), str(status.get("reason", reason))
+    code = int(error.status or 0)
+    return RefusedError(f"{method} {path}: {code} {reason}: {text}", status=code, reason=reason)
+
+
+@contextlib.contextmanager
+def _transport_errors(what: str) -> Generator[None]:
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except (HTTPError, OSError, ValueError) as error:
+        message = f"the Kubernetes API did not answer for {what}: {type(error).__name__}: {error}"
+        raise InfrastructureError(message) from error
+
+
+def _api_client(access: ClusterAccess) -> Any:
+    import kubernetes  # pyright: ignore[reportMissingTypeStubs]
+
+    loader: Any = kubernetes.config
+    configuration: Any = kubernetes.client.Configuration()
+    # Retries of single requests would hide an API server that is away; follow() has its own.
+    configuration.retries = False
+    in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
+    try:
+        if access.kubeconfig is None and access.context is None and in_cluster:
+            loader.load_incluster_config(client_configuration=configuration)
+        else:
+            path = access.kubeconfig and str(Path(access.kubeconfig).expanduser())
+            loader.load_kube_config(
+                config_file=path, context=access.context, client_configuration=configuration
+            )
+    except loader.ConfigException as error:
+        message = (
+            f"no cluster to speak to: {error}. Set the tier's context.kubeconfig and context.context, or "
+            "KUBECONFIG; `kubectl config get-contexts` lists what there is."
+        )
+        raise ConfigurationError(message) from error
+    return kubernetes.client.ApiClient(configuration)

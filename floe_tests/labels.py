@@ -1,0 +1,69 @@
+"""The labels on everything this project creates: whose it is, and when it may be removed.
+
+Cleaning up goes by them alone, so it never touches what it did not create.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+RUN = "floe-tests/run"
+TIER = "floe-tests/tier"
+SUITE = "floe-tests/suite"
+ATTEMPT = "floe-tests/attempt"
+REF = "floe-tests/ref"
+COMMIT = "floe-tests/commit"
+EXPIRES = "floe-tests/expires"
+ROLE = "floe-tests/role"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "floe-tests"
+ROLE_TEST_RUNNER = "test-runner"
+
+CANCELLED_ANNOTATION = "floe-tests/cancelled"
+
+# Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+_LABEL_CHARACTERS = 63
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What a run writes on all that it creates.
+
+    Attributes:
+        run_id: The Dagster run.
+        tier: Name of the tier.
+        ref: The git ref under test.
+        commit: The commit under test.
+        expires_at: When it may be removed by anybody (UTC).
+    """
+
+    run_id: str
+    tier: str
+    ref: str
+    commit: str
+    expires_at: datetime
+
+    def labels(self) -> dict[str, str]:
+        """Give the labels; a value that Kubernetes does not take is cut to what it does."""
+        return {
+            MANAGED_BY: MANAGER,
+            RUN: label_value(self.run_id),
+            TIER: label_value(self.tier),
+            REF: label_value(self.ref),
+            COMMIT: label_value(self.commit),
+            EXPIRES: str(int(self.expires_at.timestamp())),
+        }
+
+
+def label_value(text: str) -> str:
+    """Cut a text to a legal label value: letters, digits, `-`, `_` and `.`, at most 63 characters."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:_LABEL_CHARACTERS].strip("-_.")
+
+
+def has_expired(labels: Mapping[str, str], *, now: datetime) -> bool:
+    """Tell whether an object's own label says that its time is over; no label means no."""
+    text = labels.get(EXPIRES, "")
+    return text.isdecimal() and datetime.fromtimestamp(int(text), tz=UTC) < now

@@ -1,0 +1,109 @@
+"""What a run has done so far, on disk: the one way that stages hand things on.
+
+Dagster's own outputs are kept by asset, not by run, so a re-executed step would read another run's
+cluster. The ledger is kept by run; it also outlives the process, and is what cleaning up starts from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from floe_tests.errors import HarnessError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+Entry = TypeVar("Entry")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The entries of all runs below one folder.
+
+    Attributes:
+        directory: The folder; one folder a run in it, one JSON file an entry.
+    """
+
+    directory: Path
+
+    def write(self, run_id: str, name: str, entry: object) -> None:
+        """Write an entry, whole or not at all.
+
+        Args:
+            run_id: The run.
+            name: Name of the entry, one a stage.
+            entry: A dataclass or a JSON value.
+        """
+        folder = self.directory / run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        data: bytes = TypeAdapter(type(entry)).dump_json(entry, indent=1)
+        temporary = folder / f".{name}.{os.getpid()}"
+        temporary.write_bytes(data)
+        temporary.replace(folder / f"{name}.json")
+
+    def read(self, run_id: str, name: str, kind: type[Entry]) -> Entry | None:
+        """Read an entry; None when the run has none of that name.
+
+        Raises:
+            HarnessError: The file is there and is not what was written.
+        """
+        path = self.directory / run_id / f"{name}.json"
+        try:
+            return TypeAdapter(kind).validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValidationError as error:
+            message = f"{path} cannot be read ({error.error_count()} errors): {error.errors()[0]['msg']}."
+            raise HarnessError(message) from error
+
+    def forget(self, run_id: str, name: str) -> None:
+        """Remove an entry; one that is not there is fine."""
+        (self.directory / run_id / f"{name}.json").unlink(missing_ok=True)
+
+    def folder(self, run_id: str) -> Path:
+        """Give the run's folder for files of its own (a kubeconfig, logs), created if absent."""
+        folder = self.directory / run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def entries(self, name: str, kind: type[Entry]) -> Iterator[Entry]:
+        """Give this entry of every run that has one."""
+        for path in sorted(self.directory.glob(f"*/{name}.json")):
+            entry = self.read(path.parent.name, name, kind)
+            if entry is not None:
+                yield entry
+
+    @contextlib.contextmanager
+    def locked(self, name: str, *, timeout_seconds: float) -> Generator[None]:
+        """Hold a lock that one process of this machine has at a time.
+
+        Raises:
+            HarnessError: Another process held it for all of the time.
+        """
+        import filelock
+
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.directory / f"{name}.lock"
+        lock: BaseFileLock = filelock.FileLock(path, timeout=timeout_seconds)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            message = f"another process has held {path} for {timeout_seconds:g} s; see `fuser {path}`."
+            raise HarnessError(message) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def as_json(value: Any) -> Any:
+    """Give a dataclass as a JSON value."""
+    return json.loads(TypeAdapter(type(value)).dump_json(value))

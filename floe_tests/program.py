@@ -1,0 +1,148 @@
+"""Programs this project calls (kind, helm, docker): output streamed, a deadline, one kind of error."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from floe_tests.deadline import Deadline
+from floe_tests.errors import ConfigurationError, DeadlineError, ProgramError
+
+Log = Callable[[str], None]
+
+_TAIL_LINES = 40
+_TERMINATE_SECONDS = 10.0
+
+# Where each program comes from, for the message when it is missing.
+_INSTALL: Mapping[str, str] = {
+    "kind": "https://kind.sigs.k8s.io/docs/user/quick-start/#installation",
+    "helm": "https://helm.sh/docs/intro/install/",
+    "docker": "https://docs.docker.com/engine/install/",
+    "kubectl": "https://kubernetes.io/docs/tasks/tools/",
+}
+
+
+def require(*names: str) -> None:
+    """Make sure that programs are there, before anything is created.
+
+    Raises:
+        ConfigurationError: Some are not on PATH; all of them are named, with how to install them.
+    """
+    missing = [name for name in names if shutil.which(name) is None]
+    if missing:
+        hints = "; ".join(f"{name}: {_INSTALL.get(name, 'install it')}" for name in missing)
+        message = (
+            f"not on PATH: {', '.join(missing)}. Install it ({hints}). On a machine that reaches package "
+            'registries only: `airgap/run all`, then `eval "$(airgap/run env)"`.'
+        )
+        raise ConfigurationError(message)
+
+
+def run(  # noqa: PLR0913 - one subprocess, its parameters
+    command: Sequence[str],
+    *,
+    deadline: Deadline,
+    log: Log | None = None,
+    environment: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    directory: Path | None = None,
+    secrets: Sequence[str] = (),
+    remedy: str = "",
+) -> str:
+    """Run a program to its end, with its output line by line in the log.
+
+    Args:
+        command: Program and arguments.
+        deadline: When to end it.
+        log: Receives each line; None keeps quiet.
+        environment: Variables on top of this process' own.
+        stdin: Text for its standard input.
+        directory: Working directory.
+        secrets: Words never to show in messages.
+        remedy: What to do when it fails, for the error's message.
+
+    Returns:
+        Its standard output.
+
+    Raises:
+        ConfigurationError: There is no such program.
+        ProgramError: It ended with another exit code than 0.
+        DeadlineError: It was ended at the deadline.
+    """
+    require(command[0])
+    shown = _masked(shlex.join(command), secrets)
+    if log:
+        log(f"$ {shown}")
+    process = subprocess.Popen(  # noqa: S603 - a list of words, no shell
+        command,
+        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
+        cwd=directory,
+        start_new_session=True,
+        text=True,
+        errors="replace",
+    )
+    output: list[str] = []
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+    def read(stream: object, keep: list[str] | None) -> None:
+        for line in stream:  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType] - a text pipe
+            text = _masked(str(line).rstrip("\n"), secrets)  # pyright: ignore[reportUnknownArgumentType]
+            tail.append(text)
+            if keep is not None:
+                keep.append(str(line))  # pyright: ignore[reportUnknownArgumentType]
+            if log and text.strip():
+                log(f"  {text}")
+
+    readers = [
+        threading.Thread(target=read, args=(process.stdout, output), daemon=True),
+        threading.Thread(target=read, args=(process.stderr, None), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        if stdin is not None and process.stdin is not None:
+            process.stdin.write(stdin)
+            process.stdin.close()
+        exit_code = process.wait(timeout=deadline.remaining_seconds)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        message = f"`{shown}` did not end within {deadline.seconds:g} s. {remedy}\n" + "\n".join(tail)
+        raise DeadlineError(message) from None
+    except BaseException:
+        # Interrupted: a program left running would go on creating what nobody then removes.
+        _end(process)
+        raise
+    for reader in readers:
+        reader.join(timeout=_TERMINATE_SECONDS)
+    if exit_code != 0:
+        raise ProgramError(command=shown, exit_code=exit_code, output_tail="\n".join(tail), remedy=remedy)
+    return "".join(output)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(timeout=_TERMINATE_SECONDS)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+def _masked(text: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text

@@ -1,0 +1,1 @@
+"""What the tests said: read, proved, written as JUnit, and remembered."""

@@ -1,0 +1,272 @@
+"""One suite's results out of the files that its pod sent.
+
+A pod that ended well sends `collection.json` (how many tests it was about to run), `events.jsonl`
+(each as it happened) and `junit.xml`. A pod that was killed sends what it had. Here both become the
+same: the cases, how many there should have been, and what was running when it ended.
+
+JUnit comes first, because every test tool writes it. What it lacks is taken from the events. Where
+the two disagree the worse outcome stands: nothing is green because of a file that a test could have
+written itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from floe_tests.results import junit
+from floe_tests.results.cases import CaseResult, Tally
+from floe_tests.results.events import EventReader
+
+Source = Literal["junit", "events", "none"]
+
+_EVENTS_FILE = "events.jsonl"
+_COLLECTION_FILE = "collection.json"
+# Maven Surefire writes one TEST-<class>.xml for each class; other tools let the name be chosen.
+_JUNIT_PREFIXES = ("junit", "TEST-")
+_JUNIT_SUFFIX = "-junit.xml"
+
+_MAX_JUNIT_FILES = 1_000
+_MAX_DIRECTORY_ENTRIES = 20_000
+_MAX_COLLECTION_BYTES = 64 * 1024
+_MOST_TESTS = 10_000_000
+_CHUNK_BYTES = 256 * 1024
+_SHOWN_NAMES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteResults:
+    """What one suite reported.
+
+    Attributes:
+        cases: The cases, each name once.
+        source: Where they come from: "junit" when the JUnit files hold them all, "events" when at
+            least one had to be taken from the events, "none" when there are no results at all.
+        collected: Tests that were about to run. None when the test tool did not say.
+        deselected: Tests that were left out on request. None when the test tool did not say.
+        reported: Cases that are tests, so that `reported == collected` in a complete run.
+        in_flight: Names of the tests that were running when the events ended. One that had failed
+            already and was cleaning up is among the cases as well.
+        session_finished: Whether pytest came to its own end.
+        exit_status: pytest's own exit status; None when it did not come to its end.
+        notices: What was unreadable, cut, contradictory or left out, for people.
+    """
+
+    cases: tuple[CaseResult, ...]
+    source: Source
+    collected: int | None
+    deselected: int | None
+    reported: int
+    in_flight: tuple[str, ...]
+    session_finished: bool
+    exit_status: int | None
+    notices: tuple[str, ...]
+
+    @property
+    def tally(self) -> Tally:
+        """The cases, counted."""
+        return Tally.of(self.cases)
+
+    @property
+    def missing(self) -> int | None:
+        """Tests that were collected and never reported; None when nobody said how many."""
+        return None if self.collected is None else max(0, self.collected - self.reported)
+
+
+def collate(directory: Path) -> SuiteResults:
+    """Read the received files of one suite.
+
+    Args:
+        directory: Holds `collection.json`, `events.jsonl`, and JUnit files (`junit*.xml`,
+            `*-junit.xml`, `TEST-*.xml`) also in subdirectories. Each may be missing; links are not
+            followed.
+
+    Returns:
+        What could be read. Whatever the files hold, this does not raise: a file that cannot be
+        used is named in the notices.
+    """
+    notices: list[str] = []
+    collected, deselected = _read_collection(directory / _COLLECTION_FILE, notices)
+    events = _read_events(directory / _EVENTS_FILE, notices)
+    from_junit = _read_junit_files(directory, notices)
+    from_events = _unite(events.cases, events.cut_short)
+    cases, source = _combine(from_junit, from_events, notices)
+    reported = sum(1 for case in cases if not case.is_collection)
+    if collected is not None and reported > collected:
+        notices.append(f"{reported} tests were reported, {collected} were collected.")
+    return SuiteResults(
+        cases=cases,
+        source=source,
+        collected=collected,
+        deselected=deselected,
+        reported=reported,
+        in_flight=events.in_flight,
+        session_finished=events.session_finished,
+        exit_status=events.exit_status,
+        notices=tuple(notices),
+    )
+
+
+def _read_collection(path: Path, notices: list[str]) -> tuple[int | None, int | None]:
+    if not _is_plain_file(path):
+        return None, None
+    try:
+        with path.open("rb") as file:
+            counts: object = json.loads(file.read(_MAX_COLLECTION_BYTES + 1))
+    except (OSError, ValueError, RecursionError) as error:
+        notices.append(f"{path.name} cannot be read ({error}).")
+        return None, None
+    if not isinstance(counts, dict):
+        notices.append(f"{path.name} is no JSON object.")
+        return None, None
+    collected = _count(counts.get("collected"))
+    if collected is None:
+        notices.append(f"{path.name} does not say how many tests were collected.")
+    return collected, _count(counts.get("deselected"))
+
+
+def _count(value: object) -> int | None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TESTS
+    return value if is_count else None
+
+
+def _read_events(path: Path, notices: list[str]) -> EventReader:
+    reader = EventReader()
+    if not _is_plain_file(path):
+        return reader
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                reader.feed(chunk)
+    except OSError as error:
+        notices.append(f"{path.name} cannot be read ({error.strerror}).")
+    notices.extend(reader.notices)
+    return reader
+
+
+def _read_junit_files(directory: Path, notices: list[str]) -> dict[str, CaseResult]:
+    """Read every JUnit file.
+
+    A name that two files hold means two tests, as it does inside a file: the later gets ` #2`. A
+    file that is a copy of another is read once.
+    """
+    cases: dict[str, CaseResult] = {}
+    seen: dict[str, str] = {}
+    for path in _junit_files(directory, notices):
+        name = path.relative_to(directory).as_posix()
+        try:
+            digest = _digest(path)
+            if digest in seen:
+                notices.append(f"{name} is a copy of {seen[digest]}.")
+                continue
+            seen[digest] = name
+            found = junit.read(path, _limits_left(cases))
+        except junit.UnreadableResults as error:
+            notices.append(str(error))
+            continue
+        except OSError as error:
+            notices.append(f"{name} cannot be read ({error.strerror}).")
+            continue
+        for case in found:
+            _add_numbered(cases, case)
+    return cases
+
+
+def _limits_left(cases: dict[str, CaseResult]) -> junit.JUnitLimits:
+    """Give what a further file may cost, so that many files cost no more than one."""
+    limits = junit.DEFAULT_LIMITS
+    text = sum(len(case.message) + len(case.text) for case in cases.values())
+    return replace(
+        limits, cases=limits.cases - len(cases), text_bytes=max(0, limits.text_bytes - text)
+    )
+
+
+def _add_numbered(cases: dict[str, CaseResult], case: CaseResult) -> None:
+    name, number = case.name, 1
+    while name in cases:
+        number += 1
+        name = f"{case.name} #{number}"
+    cases[name] = replace(case, name=name)
+
+
+def _junit_files(directory: Path, notices: list[str]) -> Sequence[Path]:
+    found: list[Path] = []
+    for entries, path in enumerate(_files(directory)):
+        if entries >= _MAX_DIRECTORY_ENTRIES or len(found) >= _MAX_JUNIT_FILES:
+            notices.append("There are more files than are searched for JUnit; the rest is ignored.")
+            break
+        is_junit = path.name.startswith(_JUNIT_PREFIXES) or path.name.endswith(_JUNIT_SUFFIX)
+        if is_junit and path.suffix == ".xml":
+            found.append(path)
+    return sorted(found)
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    for parent, directories, names in os.walk(directory):
+        directories.sort()
+        for name in sorted(names):
+            path = Path(parent, name)
+            if _is_plain_file(path):
+                yield path
+
+
+def _is_plain_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unite(cases: Iterable[CaseResult], more: Iterable[CaseResult]) -> dict[str, CaseResult]:
+    united = {case.name: case for case in cases}
+    for case in more:
+        earlier = united.get(case.name)
+        united[case.name] = case if earlier is None else earlier.merged_with(case)
+    return united
+
+
+def _combine(
+    from_junit: dict[str, CaseResult], from_events: dict[str, CaseResult], notices: list[str]
+) -> tuple[tuple[CaseResult, ...], Source]:
+    if not from_junit and not from_events:
+        return (), "none"
+    cases = {name: _enriched(case, from_events.get(name)) for name, case in from_junit.items()}
+    changed = [name for name, case in cases.items() if case.outcome != from_junit[name].outcome]
+    if changed:
+        notices.append(f"JUnit and events disagree on {_listed(changed)}; the worse outcome stands.")
+    added = [name for name in from_events if name not in cases]
+    if not added:
+        return tuple(cases.values()), "junit"
+    if from_junit:
+        notices.append(f"JUnit lacks {_listed(added)}; taken from the events.")
+    cases.update((name, from_events[name]) for name in added)
+    return tuple(cases.values()), "events"
+
+
+def _enriched(case: CaseResult, event: CaseResult | None) -> CaseResult:
+    """Add what the events know of a case and JUnit does not: place, output, reruns."""
+    if event is None:
+        return case
+    if event.outcome != case.outcome:
+        return replace(case.merged_with(event), seconds=max(case.seconds, event.seconds))
+    return replace(
+        case,
+        message=case.message or event.message,
+        text=max(case.text, event.text, key=len),
+        file=case.file or event.file,
+        line=case.line or event.line,
+        reruns=max(case.reruns, event.reruns),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN_NAMES])
+    more = len(names) - _SHOWN_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,165 @@
+"""What the history remembers of a run: plain values, in and out.
+
+No database is imported here, so that whoever makes or reads a record stays independent of one.
+Times are aware; the history gives them back in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from floe_tests.evidence import Evidence
+from floe_tests.results.cases import CaseResult, Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One attempt to run a suite: one Job, or one process.
+
+    Attributes:
+        number: From 1. A later attempt was made because an earlier one failed for a cause that is
+            retried; all of them are kept.
+        shard: Which part of the suite, from 0.
+        cause: Cause of the attempt's verdict, such as `PASS` or `INFRA_NODE`.
+        fault: Whose fault it was, as the verdict says; None for none.
+        evidence: What the verdict rests on, most telling first.
+        job: Name of the Job. None where there was none.
+        pod: Name of the pod. None when it was never created.
+        node: Name of the node. None when the pod was never scheduled.
+        exit_code: Exit code of the test container or process. None when it never ended by itself.
+        started_at: When the attempt began. None when it never did.
+        seconds: How long it took. None when it never began.
+    """
+
+    number: int
+    cause: str
+    shard: int = 0
+    fault: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+    job: str | None = None
+    pod: str | None = None
+    node: str | None = None
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteRecord:
+    """One suite of a run.
+
+    Attributes:
+        name: Name of the suite.
+        outcome: The verdict's outcome.
+        cause: The verdict's cause.
+        tally: Its cases, counted.
+        fault: Whose fault it was; None for none.
+        cases: Its cases. Empty in what `History.runs` and `History.run` give: there may be many,
+            ask `History.cases` for them.
+        attempts: Every attempt, in order.
+        source: Where the cases come from, as in `SuiteResults.source`.
+        collected: Tests that were about to run. None when unknown.
+        deselected: Tests that were left out on request. None when unknown.
+        reported: Tests that reported.
+        in_flight: Names of the tests that were running when the results ended.
+        session_finished: Whether the test tool came to its own end.
+        exit_status: The test tool's own exit status. None when unknown.
+        notices: What was unreadable, cut or contradictory.
+        seconds: How long the suite took on the wall clock. None when unknown.
+    """
+
+    name: str
+    outcome: str
+    cause: str
+    tally: Tally
+    fault: str | None = None
+    cases: tuple[CaseResult, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
+    source: str = "none"
+    collected: int | None = None
+    deselected: int | None = None
+    reported: int = 0
+    in_flight: tuple[str, ...] = ()
+    session_finished: bool = False
+    exit_status: int | None = None
+    notices: tuple[str, ...] = ()
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run of a tier.
+
+    Attributes:
+        run_id: Id of the Dagster run.
+        tier: Name of the tier.
+        provider: What it ran on: `local`, `kind` or `context`. Runs of different providers are
+            never compared.
+        environment: Name of the cluster or context.
+        outcome: The verdict's outcome.
+        cause: The verdict's cause, such as `PASS` or `TEST_FAILURE`.
+        started_at: When the run began, aware.
+        fault: Whose fault a red run is; None for none.
+        summary: The verdict in one sentence.
+        ref: Branch or tag. None when unknown.
+        commit: Commit that was tested. None when unknown.
+        trigger: What started the run: a person, a schedule, CI. None when unknown.
+        finished_at: When it ended, aware. None while it runs.
+        stage_seconds: How long each stage took, by name.
+        first_test_seconds: From the trigger to the first test. None when no test began.
+        overhead_seconds: What the run took beyond the pod's own time. None when unknown.
+        platform: What was installed: chart, version, image digests, and so on.
+        retained_lease: Name of the environment that was kept. None when it was given back.
+        suites: The suites.
+    """
+
+    run_id: str
+    tier: str
+    provider: str
+    environment: str
+    outcome: str
+    cause: str
+    started_at: datetime
+    fault: str | None = None
+    summary: str = ""
+    ref: str | None = None
+    commit: str | None = None
+    trigger: str | None = None
+    finished_at: datetime | None = None
+    stage_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    first_test_seconds: float | None = None
+    overhead_seconds: float | None = None
+    platform: Mapping[str, object] = field(default_factory=dict[str, object])
+    retained_lease: str | None = None
+    suites: tuple[SuiteRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRun:
+    """What one test did in one run.
+
+    Attributes:
+        run_id: The run.
+        provider: What the run ran on.
+        environment: The cluster or context of the run.
+        ref: Branch or tag of the run.
+        commit: Commit of the run.
+        started_at: When the run began, UTC.
+        cause: Cause of the run's verdict: a failure in a run that infrastructure broke says little
+            about the test.
+        suite: The test's suite.
+        case: What it did.
+    """
+
+
+    run_id: str
+    provider: str
+    environment: str
+    ref: str | None
+    commit: str | None
+    started_at: datetime
+    cause: str
+    suite: str
+    case: CaseResult

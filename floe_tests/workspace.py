@@ -1,0 +1,109 @@
+"""Where a project's files are, and what its environment variables say: read once, at the edge."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from floe_tests.errors import ConfigurationError
+from floe_tests.settings import EnvironmentName
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The project's folders and the choices of its environment.
+
+    Attributes:
+        root: The project's folder; relative paths in a tier's settings start here.
+        output: Where a run's results go, a folder a tier (FLOE_TESTS_OUTPUT).
+        home: Where state lives that outlasts a run: DAGSTER_HOME, else dagster_home in the project.
+        history_url: SQLAlchemy address of the history (FLOE_TESTS_HISTORY), SQLite beside home.
+        image_registry_prefix: Put before every image (IMAGE_REGISTRY_PREFIX), with its final slash.
+        environment: The environment that FLOE_TESTS_CLUSTER chooses; None leaves it to the tier.
+        ref: The git ref under test (FLOE_TESTS_REF, GITHUB_REF, else what git says).
+        commit: The commit under test (FLOE_TESTS_COMMIT, GITHUB_SHA, else what git says).
+        trigger: What started the run (FLOE_TESTS_TRIGGER, GITHUB_EVENT_NAME, else `manual`).
+    """
+
+    root: Path
+    output: Path
+    home: Path
+    history_url: str
+    image_registry_prefix: str = ""
+    environment: EnvironmentName | None = None
+    ref: str = UNKNOWN
+    commit: str = UNKNOWN
+    trigger: str = "manual"
+
+    @classmethod
+    def from_environment(cls, root: Path, environ: Mapping[str, str]) -> Workspace:
+        """Read the environment variables.
+
+        Args:
+            root: The project's folder.
+            environ: The variables, as `os.environ`.
+
+        Raises:
+            ConfigurationError: One of them has a value that means nothing.
+        """
+        home = Path(environ.get("DAGSTER_HOME") or root / "dagster_home")
+        output = Path(environ.get("FLOE_TESTS_OUTPUT") or root / "output")
+        return cls(
+            root=root,
+            output=output.absolute(),
+            home=home.absolute(),
+            history_url=environ.get("FLOE_TESTS_HISTORY")
+            or f"sqlite:///{home.absolute() / 'floe_tests.db'}",
+            image_registry_prefix=_prefix(environ.get("IMAGE_REGISTRY_PREFIX", "")),
+            environment=_environment(environ.get("FLOE_TESTS_CLUSTER", "")),
+            ref=environ.get("FLOE_TESTS_REF")
+            or environ.get("GITHUB_REF")
+            or _git(root, "symbolic-ref", "--short", "HEAD"),
+            commit=environ.get("FLOE_TESTS_COMMIT")
+            or environ.get("GITHUB_SHA")
+            or _git(root, "rev-parse", "HEAD"),
+            trigger=environ.get("FLOE_TESTS_TRIGGER") or environ.get("GITHUB_EVENT_NAME") or "manual",
+        )
+
+    def image(self, name: str) -> str:
+        """Give the reference that is pulled for an image's upstream name."""
+        return f"{self.image_registry_prefix}{name}"
+
+
+def _prefix(text: str) -> str:
+    prefix = text.strip()
+    if prefix and not prefix.endswith("/"):
+        message = (
+            f"IMAGE_REGISTRY_PREFIX={text!r} does not end with '/'. It is put before an image's name as it "
+            f"stands: write {prefix + '/'!r}."
+        )
+        raise ConfigurationError(message)
+    return prefix
+
+
+def _environment(text: str) -> EnvironmentName | None:
+    if not text:
+        return None
+    for name in get_args(EnvironmentName):
+        if text == name:
+            return name
+    message = f"FLOE_TESTS_CLUSTER={text!r} is no environment. Use one of {', '.join(get_args(EnvironmentName))}."
+    raise ConfigurationError(message)
+
+
+def _git(root: Path, *words: str) -> str:
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(  # noqa: S603 - fixed words
+            ["git", "-C", str(root), *words],  # noqa: S607 - git from PATH, as everywhere
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=5,
+        ).stdout.strip()
+    return UNKNOWN

@@ -45,7 +45,7 @@ import struct
 import sys
 import time
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -497,7 +497,7 @@ class FollowedFile:
         self.generation = 0
         self.size = 0
         self.stamp: tuple[int, int, int, int] = (0, 0, 0, 0)
-        self.seen_stamp = self.stamp
+        self.seen_stamp: tuple[int, int, int, int] = (0, 0, 0, 0)
         self.identity: tuple[int, int] = (0, 0)
         self.is_deleted = False
         self.served_turn = 0
@@ -759,13 +759,13 @@ class Follower:
 def collection_counts(root: int) -> dict[str, int | None]:
     """Read how many tests the suite says it collected; None where it does not say."""
     content = read_beneath(root, "collection.json", offset=0, size=COLLECTION_BYTES)
-    try:
+    document: object = None
+    with contextlib.suppress(ValueError, RecursionError):
         document = json.loads(content)
-    except (ValueError, RecursionError):
-        document = None
+    fields = cast("dict[str, object]", document) if isinstance(document, dict) else {}
     counts: dict[str, int | None] = {}
     for name in ("collected", "deselected"):
-        value = document.get(name) if isinstance(document, dict) else None
+        value = fields.get(name)
         counts[name] = value if type(value) is int and value >= 0 else None
     return counts
 

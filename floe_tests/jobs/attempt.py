@@ -84,14 +84,14 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
 
 def _result_facts(results: SuiteResults, *, complete: bool, problems: tuple[str, ...]) -> ResultFacts:
     tally = results.tally
-    failures = tuple(case.name for case in results.cases if case.failed)
+    failures = tuple(case.name for case in results.cases if case.outcome.is_failing)
     return ResultFacts(
         complete=complete,
         problems=problems,
         collected=results.collected,
         reported=results.reported,
         passed=tally.passed,
-        failed=tally.failed + tally.errors,
+        failed=tally.failing,
         skipped=tally.skipped,
         failures=failures[:_SHOWN_FAILURES],
         in_flight=results.in_flight,

@@ -243,7 +243,7 @@ class ProcessRun:
             ),
         )
         facts, verdict = judge(
-            facts, directory=self._receiver.directory, completeness=self._receiver.finish()
+            facts, directory=self._receiver.directory, completeness=self._receiver.finish(facts)
         )
         return Attempt(
             suite=self._request.suite,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +12,15 @@ from floe_tests.jobs.stream import ResultStream
 from floe_tests.results.events import EventReader
 
 if TYPE_CHECKING:
-    from floe_tests.jobs.stream import Completeness
+    from floe_tests.jobs.facts import Facts
+    from floe_tests.jobs.stream import Completeness, Growth
     from floe_tests.results.events import Progress
 
 _EVENTS = "events.jsonl"
+_COLLECTION = "collection.json"
 # A line of the run's log a test is too much for thousands of tests; failures are always shown.
 _PROGRESS_LINES = 40
+_MESSAGE_CHARACTERS = 300
 
 
 class Receiver:
@@ -33,8 +38,9 @@ class Receiver:
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.stream = ResultStream(directory)
+        self._stream = ResultStream(directory)
         self._events = EventReader()
+        self._collected: int | None = None
         self._log = log
         self._partial = b""
         self._next_shown = 1
@@ -47,31 +53,41 @@ class Receiver:
         """Take the next bytes of the log."""
         *lines, self._partial = (self._partial + piece).split(b"\n")
         for line in lines:
-            report = self.stream.feed(line)
-            for growth in report.growth:
-                if growth.path == _EVENTS:
-                    for progress in self._events.feed(growth.data):
-                        self._show(progress)
+            for growth in self._stream.feed(line).growths:
+                self._watch(growth)
 
     @property
     def has_manifest(self) -> bool:
         """Whether the exporter has said that it is done, and nothing before is missing."""
-        return self.stream.manifest is not None and not self.stream.missing
+        return self._stream.manifest is not None and not self._stream.missing
 
-    def finish(self) -> Completeness:
-        """Say whether everything arrived."""
-        return self.stream.finish()
+    def finish(self, facts: Facts) -> Completeness:
+        """Say whether everything arrived.
+
+        Args:
+            facts: The exporter's last word stands in its container's message.
+        """
+        exporter = facts.pod.exporter if facts.pod else None
+        return self._stream.finish(digest=exporter.message if exporter else "")
+
+    def _watch(self, growth: Growth) -> None:
+        if growth.path == _COLLECTION:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                self._collected = int(json.loads(growth.data)["collected"])
+                self._log(f"{self._collected} tests collected")
+        elif growth.path == _EVENTS:
+            if growth.restarted:
+                self._events = EventReader()
+            for progress in self._events.feed(growth.data):
+                self._show(progress)
 
     def _show(self, progress: Progress) -> None:
-        case = progress.case
-        if case is None:
-            return
-        of = f" of {progress.collected}" if progress.collected is not None else ""
-        position = f"[{progress.reported}{of}]"
-        if case.failed:
-            self._log(f"{position} {case.outcome.upper()} {case.name}: {case.message.splitlines()[0] if case.message else ''}")
-        elif progress.reported >= self._next_shown:
-            self._log(f"{position} {case.outcome} {case.name} ({case.seconds:.2f} s)")
-        if progress.reported >= self._next_shown:
-            step = max(1, (progress.collected or 0) // _PROGRESS_LINES)
-            self._next_shown = progress.reported + step
+        case, reported = progress.case, progress.tally.tests
+        of = f" of {self._collected}" if self._collected is not None else ""
+        if case.outcome.is_failing:
+            message = " ".join(case.message.split())[:_MESSAGE_CHARACTERS]
+            self._log(f"[{reported}{of}] {case.outcome.upper()} {case.name}: {message}")
+        elif reported >= self._next_shown:
+            self._log(f"[{reported}{of}] {case.outcome} {case.name} ({case.seconds:.2f} s)")
+        if reported >= self._next_shown:
+            self._next_shown = reported + max(1, (self._collected or 0) // _PROGRESS_LINES)

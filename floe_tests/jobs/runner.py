@@ -287,7 +287,7 @@ class JobRun:
             self._last_look()
         facts = self._facts()
         facts, verdict = judge(
-            facts, directory=self._receiver.directory, completeness=self._receiver.finish()
+            facts, directory=self._receiver.directory, completeness=self._receiver.finish(facts)
         )
         return Attempt(
             suite=self._request.suite,

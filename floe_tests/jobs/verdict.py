@@ -50,6 +50,14 @@ class Fault(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Outcome(StrEnum):
+    """What a run came to, for a gate: green, red, or not said."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 class Cause(StrEnum):
     """The name of a verdict."""
 
@@ -98,6 +106,13 @@ class Verdict:
     def passed(self) -> bool:
         """Whether the run is green."""
         return self.cause is Cause.PASS
+
+    @property
+    def outcome(self) -> Outcome:
+        """Green, red or cancelled."""
+        if self.fault is Fault.CANCELLED:
+            return Outcome.CANCELLED
+        return Outcome.PASSED if self.passed else Outcome.FAILED
 
     def __str__(self) -> str:
         """Give the verdict as one line."""

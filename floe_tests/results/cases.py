@@ -127,10 +127,10 @@ class CaseResult:
     def __post_init__(self) -> None:
         """Make the strings legible and bounded, and the numbers storable."""
         set_field = object.__setattr__
-        set_field(self, "name", _bounded_name(self.name))
+        set_field(self, "name", bounded_name(self.name))
         set_field(self, "message", cut(legible(self.message).strip(), MESSAGE_BYTES))
         set_field(self, "text", cut(legible(self.text).strip("\n"), TEXT_BYTES))
-        set_field(self, "file", _bounded_name(self.file) if self.file else None)
+        set_field(self, "file", bounded_name(self.file) if self.file else None)
         if self.line is not None and not 0 < self.line <= _LARGEST_LINE_NUMBER:
             set_field(self, "line", None)
         if not (math.isfinite(self.seconds) and 0 <= self.seconds <= _LONGEST_SECONDS):
@@ -153,7 +153,8 @@ class CaseResult:
         )
 
 
-def _bounded_name(name: str) -> str:
+def bounded_name(name: str) -> str:
+    """Give a name as a case has it: legible, on one line, at most NAME_BYTES long."""
     name = legible(name).strip().replace("\n", " ")
     data = name.encode()
     if len(data) <= NAME_BYTES:

@@ -22,6 +22,7 @@ from typing import Literal
 from floe_tests.results import junit
 from floe_tests.results.cases import CaseResult, Tally
 from floe_tests.results.events import EventReader
+from floe_tests.results.json_values import count_of, is_object
 
 Source = Literal["junit", "events", "none"]
 
@@ -121,18 +122,13 @@ def _read_collection(path: Path, notices: list[str]) -> tuple[int | None, int | 
     except (OSError, ValueError, RecursionError) as error:
         notices.append(f"{path.name} cannot be read ({error}).")
         return None, None
-    if not isinstance(counts, dict):
+    if not is_object(counts):
         notices.append(f"{path.name} is no JSON object.")
         return None, None
-    collected = _count(counts.get("collected"))
+    collected = count_of(counts.get("collected"), largest=_MOST_TESTS)
     if collected is None:
         notices.append(f"{path.name} does not say how many tests were collected.")
-    return collected, _count(counts.get("deselected"))
-
-
-def _count(value: object) -> int | None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TESTS
-    return value if is_count else None
+    return collected, count_of(counts.get("deselected"), largest=_MOST_TESTS)
 
 
 def _read_events(path: Path, notices: list[str]) -> EventReader:
@@ -198,7 +194,7 @@ def _junit_files(directory: Path, notices: list[str]) -> Sequence[Path]:
     found: list[Path] = []
     for entries, path in enumerate(_files(directory)):
         if entries >= _MAX_DIRECTORY_ENTRIES or len(found) >= _MAX_JUNIT_FILES:
-            notices.append("There are more files than are searched for JUnit; the rest is ignored.")
+            notices.append("There are more files than are searched for JUnit; the rest is left.")
             break
         is_junit = path.name.startswith(_JUNIT_PREFIXES) or path.name.endswith(_JUNIT_SUFFIX)
         if is_junit and path.suffix == ".xml":
@@ -240,7 +236,8 @@ def _combine(
     cases = {name: _enriched(case, from_events.get(name)) for name, case in from_junit.items()}
     changed = [name for name, case in cases.items() if case.outcome != from_junit[name].outcome]
     if changed:
-        notices.append(f"JUnit and events disagree on {_listed(changed)}; the worse outcome stands.")
+        shown = _listed(changed)
+        notices.append(f"JUnit and events disagree on {shown}; the worse outcome stands.")
     added = [name for name in from_events if name not in cases]
     if not added:
         return tuple(cases.values()), "junit"

@@ -20,23 +20,22 @@ from floe_tests.results.cases import (
     CaseResult,
     Tally,
     TextBudget,
+    bounded_name,
     case_name_of_node,
 )
 from floe_tests.results.json_lines import JsonLines
+from floe_tests.results.json_values import count_of, is_array, is_object, text_of
 from floe_tests.results.longrepr import (
     crash_message,
-    is_array,
-    is_object,
     sections_text,
     skip_reason,
-    text_of,
     traceback_text,
 )
 
 _TEST_REPORTS = frozenset({"TestReport", "SubTestReport", "SubtestReport"})
 _PHASES = frozenset({"setup", "call", "teardown"})
 _MAX_NODE_ID_CHARACTERS = 8 * 1024
-_MAX_IN_FLIGHT = 10_000
+_MAX_IN_FLIGHT = 1_000
 _LARGEST_EXIT_STATUS = 255
 _LONGEST_SECONDS = 1e6
 
@@ -136,7 +135,7 @@ class EventReader:
     @property
     def in_flight(self) -> tuple[str, ...]:
         """Names of the tests whose set-up was reported and whose clean-up was not."""
-        return tuple(case_name_of_node(node_id) for node_id in self._running)
+        return tuple(bounded_name(case_name_of_node(node_id)) for node_id in self._running)
 
     @property
     def cut_short(self) -> tuple[CaseResult, ...]:
@@ -195,10 +194,8 @@ class EventReader:
         if kind == "SessionStart":
             self.session_started, self.session_finished, self.exit_status = True, False, None
         elif kind == "SessionFinish":
-            status = event.get("exitstatus")
             self.session_finished = True
-            is_status = isinstance(status, int) and 0 <= status <= _LARGEST_EXIT_STATUS
-            self.exit_status = status if is_status else None
+            self.exit_status = count_of(event.get("exitstatus"), largest=_LARGEST_EXIT_STATUS)
         elif kind == "CollectReport":
             return self._take_collection(event)
         elif isinstance(kind, str) and kind in _TEST_REPORTS:

@@ -8,6 +8,7 @@ entities and document types are refused.
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -170,7 +171,7 @@ def write(  # noqa: PLR0913 - the attributes of a JUnit suite
     element = TestSuite(legible(suite))
     for case in cases:
         # add_testcase would count the whole suite again for each case.
-        element.append(_element(case))
+        _append(element, _element(case))
     for name, value in (properties or {}).items():
         element.add_property(legible(name), legible(value))
     if hostname is not None:
@@ -182,23 +183,30 @@ def write(  # noqa: PLR0913 - the attributes of a JUnit suite
     element.failures, element.errors = tally.failed, tally.errors
     element.time = round(tally.seconds, 3)
     xml = JUnitXml(legible(suite))
-    xml.append(element)
+    _append(xml, element)
     xml.tests, xml.skipped = tally.tests, tally.skipped
     xml.failures, xml.errors = tally.failed, tally.errors
     xml.time = round(tally.seconds, 3)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            xml.write(file)
+    content = io.BytesIO()
+    xml.write(content)  # pyright: ignore[reportUnknownMemberType] - junitparser leaves it untyped
+    _write_durably(path, content.getbuffer())
+
+
+def _write_durably(path: Path, content: memoryview) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            # Temporary files are private; a report is for everybody.
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        # Temporary files are private; a report is for everybody.
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     _sync_directory(path.parent)
 
 
@@ -228,5 +236,9 @@ def _element(case: CaseResult) -> junitparser.TestCase:
     if kind is not None:
         result = kind(case.message)
         result.text = case.text
-        element.append(result)
+        _append(element, result)
     return element
+
+
+def _append(parent: junitparser.Element, child: junitparser.Element) -> None:
+    parent.append(child)  # pyright: ignore[reportUnknownMemberType] - junitparser leaves it untyped

@@ -10,27 +10,12 @@ Source: https://github.com/pytest-dev/pytest/blob/main/src/_pytest/reports.py
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeGuard
 
 from floe_tests.results.cases import TEXT_BYTES
+from floe_tests.results.json_values import is_array, is_object, text_of
 
 _MAX_ENTRIES = 200
 _SKIP_TRIPLE = 3
-
-
-def is_object(value: object) -> TypeGuard[dict[str, object]]:
-    """Whether a value from JSON is an object."""
-    return isinstance(value, dict)
-
-
-def is_array(value: object) -> TypeGuard[list[object]]:
-    """Whether a value from JSON is an array."""
-    return isinstance(value, list)
-
-
-def text_of(value: object) -> str:
-    """Give a string from JSON; empty for anything else."""
-    return value if isinstance(value, str) else ""
 
 
 def crash_message(longrepr: object) -> str:

@@ -45,6 +45,10 @@ class AttemptRecord:
     started_at: datetime | None = None
     seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a naive time."""
+        _require_aware(started_at=self.started_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteRecord:
@@ -135,6 +139,10 @@ class RunRecord:
     retained_lease: str | None = None
     suites: tuple[SuiteRecord, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse a naive time."""
+        _require_aware(started_at=self.started_at, finished_at=self.finished_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRun:
@@ -153,7 +161,6 @@ class CaseRun:
         case: What it did.
     """
 
-
     run_id: str
     provider: str
     environment: str
@@ -163,3 +170,10 @@ class CaseRun:
     cause: str
     suite: str
     case: CaseResult
+
+
+def _require_aware(**times: datetime | None) -> None:
+    for name, time in times.items():
+        if time is not None and time.tzinfo is None:
+            message = f"{name} {time.isoformat()} has no time zone. Pass an aware time."
+            raise ValueError(message)

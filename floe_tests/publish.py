@@ -1,0 +1,343 @@
+"""A run's end: its verdict, its JUnit file, its place in the history."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from floe_tests.clusters.lease import ENTRY, Lease
+from floe_tests.evidence import Evidence
+from floe_tests.jobs.attempt import Attempt
+from floe_tests.jobs.facts import ErrorFacts, Facts
+from floe_tests.jobs.verdict import Cause, Fault, Verdict, classify
+from floe_tests.ledger import as_json
+from floe_tests.results import junit
+from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
+from floe_tests.results.collate import SuiteResults, collate
+from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
+from floe_tests.run import StageRecord, TierRun
+
+PUBLISHED = "published"
+
+_NO_RESULTS = SuiteResults(
+    cases=(),
+    source="none",
+    collected=None,
+    deselected=None,
+    reported=0,
+    in_flight=(),
+    session_finished=False,
+    exit_status=None,
+    notices=(),
+)
+
+
+@dataclass(frozen=True)
+class PublishedSuite:
+    """A suite as it went into the history.
+
+    Attributes:
+        name: Name of the suite.
+        verdict: What its last attempt came to.
+        results: Its cases, and what is to be said of them.
+        attempt: The attempt; None when the run ended before.
+    """
+
+    name: str
+    verdict: Verdict
+    results: SuiteResults
+    attempt: Attempt | None
+
+
+@dataclass(frozen=True)
+class PublishedRun:
+    """A run as it went into the history.
+
+    Attributes:
+        run_id: The Dagster run.
+        tier: Name of the tier.
+        provider: Where it ran.
+        verdict: The first verdict that is not PASS, in the order of the suites.
+        suites: The suites.
+        junit: Its JUnit file.
+        directory: All that it received.
+        seconds: From its first stage to its verdict.
+        first_test_seconds: From its first stage to its first test; None when none ran.
+        overhead_seconds: What the Job runner added to the pods' own start and the tests.
+        memory_peak_mib: Highest memory of the tests, where it could be read.
+    """
+
+    run_id: str
+    tier: str
+    provider: str
+    verdict: Verdict
+    suites: tuple[PublishedSuite, ...]
+    junit: Path
+    directory: Path
+    seconds: float
+    first_test_seconds: float | None
+    overhead_seconds: float | None
+    memory_peak_mib: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A published run without its cases, as the ledger and verdict.json hold it."""
+
+    run_id: str
+    tier: str
+    provider: str
+    cause: Cause
+    fault: Fault
+    evidence: tuple[Evidence, ...]
+    remedy: str
+    tests: int
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+    junit: Path
+    finished_at: datetime
+    failures: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    stage_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    overhead_seconds: float | None = None
+    first_test_seconds: float | None = None
+    memory_peak_mib: float | None = None
+
+
+def publish(run: TierRun) -> PublishedRun:
+    """Give a run its verdict, write its JUnit file, and remember it.
+
+    Can be called again: the newer account replaces the older one.
+
+    Args:
+        run: The run, whatever became of it.
+
+    Returns:
+        What was written.
+    """
+    stages = run.stages()
+    lease = run.ledger.read(run.run_id, ENTRY, Lease)
+    attempts = {attempt.suite: attempt for attempt in run.attempts()}
+    suites = tuple(
+        _suite(suite.name, attempts.get(suite.name), stages=stages, run_id=run.run_id)
+        for suite in run.settings.suites
+    )
+    verdict = next((suite.verdict for suite in suites if not suite.verdict.passed), suites[0].verdict)
+    began = min((record.started_at for record in stages.values()), default=datetime.now(UTC))
+    directory = run.workspace.output / run.settings.name / "runs" / run.run_id
+    overheads = [a.timings.overhead for a in attempts.values() if a.timings.overhead is not None]
+    published = PublishedRun(
+        run_id=run.run_id,
+        tier=run.settings.name,
+        provider=lease.provider if lease else "none",
+        verdict=verdict,
+        suites=suites,
+        junit=run.workspace.output / run.settings.name / "junit.xml",
+        directory=directory,
+        seconds=(datetime.now(UTC) - began).total_seconds(),
+        first_test_seconds=_first_test_seconds(began, attempts.values()),
+        overhead_seconds=sum(overheads) if overheads else None,
+        memory_peak_mib=max(
+            (
+                peak
+                for attempt in attempts.values()
+                if attempt.facts.pod and (peak := attempt.facts.pod.memory_peak_mib) is not None
+            ),
+            default=None,
+        ),
+    )
+    _write_files(run, published)
+    _remember(run, published, lease=lease, stages=stages, began=began)
+    run.ledger.write(run.run_id, PUBLISHED, _summary(published, stages))
+    return published
+
+
+def _suite(
+    name: str, attempt: Attempt | None, *, stages: Mapping[str, StageRecord], run_id: str
+) -> PublishedSuite:
+    return PublishedSuite(
+        name=name,
+        verdict=attempt.verdict if attempt else _verdict_without_attempt(run_id, stages),
+        results=collate(attempt.directory / "results") if attempt else _NO_RESULTS,
+        attempt=attempt,
+    )
+
+
+def _verdict_without_attempt(run_id: str, stages: Mapping[str, StageRecord]) -> Verdict:
+    """Judge a run that ended before its tests."""
+    cancelled = next((record.cancelled for record in stages.values() if record.cancelled), None)
+    error = next((record.error for record in stages.values() if record.error), None)
+    if cancelled is None and error is None:
+        error = ErrorFacts("harness", "the run ended before its tests, and no stage says why.")
+    return classify(Facts(subject=f"run/{run_id[:8]}", cancelled=cancelled, error=error))
+
+
+def _first_test_seconds(began: datetime, attempts: Iterable[Attempt]) -> float | None:
+    starts = [
+        attempt.facts.pod.test.started_at
+        for attempt in attempts
+        if attempt.facts.pod and attempt.facts.pod.test and attempt.facts.pod.test.started_at
+    ]
+    return (min(starts) - began).total_seconds() if starts else None
+
+
+def _write_files(run: TierRun, published: PublishedRun) -> None:
+    """Write the run's own JUnit file, then put it where the tier's newest one stands."""
+    published.directory.mkdir(parents=True, exist_ok=True)
+    own = published.directory / "junit.xml"
+    cases = [case for suite in published.suites for case in suite.results.cases]
+    if published.verdict.cause not in {Cause.PASS, Cause.TEST_FAILURE, Cause.SUSPECT_ENV}:
+        cases.append(_verdict_case(published))
+    junit.write(
+        own,
+        cases,
+        suite=published.tier,
+        properties={
+            "floe-tests.verdict": published.verdict.cause,
+            "floe-tests.fault": published.verdict.fault,
+            "floe-tests.run": published.run_id,
+            "floe-tests.provider": published.provider,
+            "floe-tests.commit": run.workspace.commit,
+            "floe-tests.ref": run.workspace.ref,
+        },
+    )
+    temporary = published.junit.with_name(f".junit.{os.getpid()}.xml")
+    shutil.copyfile(own, temporary)
+    temporary.replace(published.junit)
+
+
+def _verdict_case(published: PublishedRun) -> CaseResult:
+    """Give the run itself as a case, so that a CI that reads JUnit alone sees why it is red."""
+    verdict = published.verdict
+    return CaseResult(
+        name=f"floe_tests.{published.tier}::{verdict.cause}",
+        outcome=CaseOutcome.ERROR,
+        seconds=0,
+        message=str(verdict),
+        text="\n".join([*(str(item) for item in verdict.evidence), verdict.remedy]),
+    )
+
+
+def _remember(
+    run: TierRun,
+    published: PublishedRun,
+    *,
+    lease: Lease | None,
+    stages: Mapping[str, StageRecord],
+    began: datetime,
+) -> None:
+    from floe_tests.results.history import History
+
+    installed = run.installed()
+    with History.open(run.workspace.history_url) as history:
+        history.record(
+            run=RunRecord(
+                run_id=run.run_id,
+                tier=published.tier,
+                provider=published.provider,
+                environment=_environment_name(lease),
+                outcome=published.verdict.outcome,
+                cause=published.verdict.cause,
+                fault=published.verdict.fault,
+                summary=str(published.verdict),
+                ref=run.workspace.ref,
+                commit=run.workspace.commit,
+                trigger=run.workspace.trigger,
+                started_at=began,
+                finished_at=datetime.now(UTC),
+                stage_seconds={name: record.seconds for name, record in stages.items()},
+                first_test_seconds=published.first_test_seconds,
+                overhead_seconds=published.overhead_seconds,
+                platform=as_json(installed) if installed else {},
+                retained_lease=lease.run_id if lease and lease.stays else None,
+                suites=tuple(_suite_record(suite) for suite in published.suites),
+            )
+        )
+
+
+def _suite_record(suite: PublishedSuite) -> SuiteRecord:
+    attempt, results = suite.attempt, suite.results
+    return SuiteRecord(
+        name=suite.name,
+        outcome=suite.verdict.outcome,
+        cause=suite.verdict.cause,
+        fault=suite.verdict.fault,
+        tally=results.tally,
+        cases=results.cases,
+        attempts=(_attempt_record(attempt),) if attempt else (),
+        source=results.source,
+        collected=results.collected,
+        deselected=results.deselected,
+        reported=results.reported,
+        in_flight=results.in_flight,
+        session_finished=results.session_finished,
+        exit_status=results.exit_status,
+        notices=results.notices,
+        seconds=attempt.timings.total if attempt else None,
+    )
+
+
+def _attempt_record(attempt: Attempt) -> AttemptRecord:
+    pod = attempt.facts.pod
+    return AttemptRecord(
+        number=attempt.number,
+        cause=attempt.verdict.cause,
+        fault=attempt.verdict.fault,
+        evidence=attempt.verdict.evidence,
+        job=attempt.facts.subject,
+        pod=pod.name if pod else None,
+        node=pod.node if pod else None,
+        exit_code=pod.test.exit_code if pod and pod.test else None,
+        started_at=attempt.started_at,
+        seconds=attempt.timings.total,
+    )
+
+
+def _environment_name(lease: Lease | None) -> str:
+    if lease is None:
+        return "none"
+    if lease.kind_cluster:
+        return lease.kind_cluster
+    return (lease.access.context if lease.access else None) or lease.provider
+
+
+def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summary:
+    tallies = [suite.results.tally for suite in published.suites]
+    verdict = published.verdict
+    summary = Summary(
+        run_id=published.run_id,
+        tier=published.tier,
+        provider=published.provider,
+        cause=verdict.cause,
+        fault=verdict.fault,
+        evidence=verdict.evidence,
+        remedy=verdict.remedy,
+        tests=sum(tally.tests for tally in tallies),
+        passed=sum(tally.passed for tally in tallies),
+        failed=sum(tally.failing for tally in tallies),
+        skipped=sum(tally.skipped for tally in tallies),
+        seconds=published.seconds,
+        junit=published.junit,
+        finished_at=datetime.now(UTC),
+        failures=tuple(
+            case.name
+            for suite in published.suites
+            for case in suite.results.cases
+            if case.outcome.is_failing
+        )[:50],
+        notices=tuple(notice for suite in published.suites for notice in suite.results.notices),
+        stage_seconds={name: record.seconds for name, record in stages.items()},
+        overhead_seconds=published.overhead_seconds,
+        first_test_seconds=published.first_test_seconds,
+        memory_peak_mib=published.memory_peak_mib,
+    )
+    path = published.directory.parent.parent / "verdict.json"
+    path.write_text(json.dumps(as_json(summary), indent=1) + "\n")
+    return summary

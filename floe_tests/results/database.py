@@ -1,0 +1,81 @@
+"""Opens the history's database: a SQLite file or Postgres."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from floe_tests.errors import ConfigurationError, HarnessError
+
+_BUSY_SECONDS = 30
+_DIALECTS = ("sqlite", "postgresql")
+
+
+class HistoryUnavailableError(HarnessError):
+    """The history's database cannot be opened, read or written."""
+
+
+def parsed(url: str) -> URL:
+    """Read the address of a history.
+
+    Raises:
+        ConfigurationError: It is none, or names a database that is not supported.
+    """
+    try:
+        parsed = make_url(url)
+        dialect = parsed.get_backend_name()
+    except ArgumentError as error:
+        message = "The history's URL cannot be read. Write sqlite:////path or postgresql://..."
+        raise ConfigurationError(message) from error
+    if dialect not in _DIALECTS:
+        message = f"The history cannot be kept in {dialect!r}. Use one of: {', '.join(_DIALECTS)}."
+        raise ConfigurationError(message)
+    return parsed
+
+
+def engine_for(url: URL) -> Engine:
+    """Give an engine for a history; nothing is connected yet.
+
+    A transaction on a connection with the execution option `history_writes` takes SQLite's write
+    lock when it begins.
+
+    Raises:
+        ConfigurationError: It is SQLite without a file.
+        HistoryUnavailableError: The directory of the file cannot be created.
+    """
+    if url.get_backend_name() != "sqlite":
+        # A server closes idle connections; ask before using one.
+        return create_engine(url, pool_pre_ping=True)
+    if not url.database or url.database == ":memory:":
+        message = "The history needs a file to remember anything: sqlite:////path/of/history.db."
+        raise ConfigurationError(message)
+    try:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"The directory of {url.database} cannot be created: {error.strerror}."
+        raise HistoryUnavailableError(message) from error
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # SQLAlchemy begins transactions itself (see _begin_sqlite): the driver must not.
+    # Source: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#serializable-isolation-savepoints-transactional-ddl
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # Readers do not wait for a writer, nor a writer for readers.
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # With WAL this loses at most the newest run when the machine dies, and never the database.
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("history_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,217 @@
+"""The history of all runs: SQLite beside the orchestrator, or Postgres, by the same code.
+
+Runs on different providers are never mixed: whoever asks for more than one run names the provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy.exc import DBAPIError
+
+from floe_tests.results import database, migration, rows
+from floe_tests.results.cases import CaseResult
+from floe_tests.results.database import HistoryUnavailableError
+from floe_tests.results.models import CaseRow, RunRow, SuiteRow, TestRow
+from floe_tests.results.records import CaseRun, RunRecord
+
+
+class History:
+    """Remembers runs. Use it as a context manager, or close it.
+
+    One history may be used by several threads; a database by several processes.
+    """
+
+    def __init__(self, engine: Engine, *, name: str) -> None:
+        """Take an engine whose database has the current schema; `open` makes sure of that."""
+        self._engine = engine
+        self._name = name
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the history, creating or migrating it where needed.
+
+        Of several processes that open a new or old database at once, one migrates and the others
+        wait for it.
+
+        Args:
+            url: `sqlite:////path/of/history.db`, or `postgresql://user:password@host/database`.
+
+        Raises:
+            ConfigurationError: The URL names no SQLite file and no Postgres database.
+            UnknownSchemaError: A newer version of this project wrote it.
+            HistoryUnavailableError: The database cannot be reached or written.
+        """
+        parsed = database.parsed(url)
+        history = cls(database.engine_for(parsed), name=parsed.render_as_string(hide_password=True))
+        try:
+            with history._reading() as connection:
+                is_current = migration.version(connection) == migration.head()
+            if not is_current:
+                with history._writing() as connection:
+                    migration.upgrade(connection, database=history._name)
+        except BaseException:
+            history.close()
+            raise
+        return history
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        """Give the history itself."""
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def record(self, *, run: RunRecord) -> None:
+        """Remember a run with its suites, attempts and cases; all of it or nothing.
+
+        A run that is there already is replaced, so it can be recorded while it runs and again when
+        it ends, and imported twice.
+
+        Args:
+            run: The run. A suite's cases must have distinct names.
+
+        Raises:
+            ValueError: A time is naive.
+            HistoryUnavailableError: The database cannot be written.
+        """
+        with self._writing() as connection:
+            if connection.dialect.name == "postgresql":
+                # Two that record the same run at once: the second replaces what the first wrote.
+                key = func.hashtextextended(run.run_id, 0)
+                connection.execute(select(func.pg_advisory_xact_lock(key)))
+            connection.execute(delete(RunRow).where(RunRow.run_id == run.run_id))
+            rows.insert_run(connection, run)
+
+    def runs(
+        self, *, tier: str, provider: str, limit: int = 100, ref: str | None = None
+    ) -> tuple[RunRecord, ...]:
+        """Give a tier's runs on one provider, newest first, without their cases.
+
+        Args:
+            tier: The tier.
+            provider: What the runs ran on.
+            limit: How many at most.
+            ref: Only runs of this branch or tag.
+        """
+        query = (
+            select(RunRow.__table__)
+            .where(RunRow.tier == tier, RunRow.provider == provider)
+            .order_by(RunRow.started_at.desc(), RunRow.run_id.desc())
+            .limit(limit)
+        )
+        if ref is not None:
+            query = query.where(RunRow.ref == ref)
+        with self._reading() as connection:
+            return rows.run_records(connection, connection.execute(query).all())
+
+    def run(self, *, run_id: str) -> RunRecord | None:
+        """Give a run without its cases; None when it was never recorded."""
+        query = select(RunRow.__table__).where(RunRow.run_id == run_id)
+        with self._reading() as connection:
+            records = rows.run_records(connection, connection.execute(query).all())
+        return records[0] if records else None
+
+    def cases(self, *, run_id: str) -> Mapping[str, tuple[CaseResult, ...]]:
+        """Give a run's cases by suite, in the order in which the tests were first seen."""
+        query = (
+            rows.case_query(SuiteRow.name.label("suite"))
+            .where(SuiteRow.run_id == run_id)
+            .order_by(SuiteRow.position, CaseRow.test_id)
+        )
+        suites = select(SuiteRow.name).where(SuiteRow.run_id == run_id).order_by(SuiteRow.position)
+        with self._reading() as connection:
+            cases: dict[str, list[CaseResult]] = {
+                name: [] for name in connection.execute(suites).scalars()
+            }
+            for row in connection.execute(query):
+                cases[row.suite].append(rows.case_result(row))
+        return {name: tuple(found) for name, found in cases.items()}
+
+    def test_history(
+        self,
+        *,
+        name: str,
+        tier: str,
+        provider: str,
+        suite: str | None = None,
+        limit: int = 100,
+    ) -> tuple[CaseRun, ...]:
+        """Give what a test did in a tier's runs on one provider, newest first.
+
+        Args:
+            name: The case's name.
+            tier: The tier.
+            provider: What the runs ran on.
+            suite: Only in this suite.
+            limit: How many runs at most.
+        """
+        query = (
+            rows.case_query(
+                SuiteRow.name.label("suite"),
+                RunRow.run_id,
+                RunRow.provider,
+                RunRow.environment,
+                RunRow.ref,
+                RunRow.commit,
+                RunRow.started_at,
+                RunRow.cause,
+            )
+            .join(RunRow, RunRow.run_id == SuiteRow.run_id)
+            .where(TestRow.tier == tier, TestRow.name == name, RunRow.provider == provider)
+            .order_by(RunRow.started_at.desc(), RunRow.run_id.desc(), SuiteRow.position)
+            .limit(limit)
+        )
+        if suite is not None:
+            query = query.where(TestRow.suite == suite)
+        with self._reading() as connection:
+            return tuple(
+                CaseRun(
+                    run_id=row.run_id,
+                    provider=row.provider,
+                    environment=row.environment,
+                    ref=row.ref,
+                    commit=row.commit,
+                    started_at=row.started_at,
+                    cause=row.cause,
+                    suite=row.suite,
+                    case=rows.case_result(row),
+                )
+                for row in connection.execute(query)
+            )
+
+    @contextmanager
+    def _reading(self) -> Generator[Connection]:
+        with self._explained("read"), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Generator[Connection]:
+        with self._explained("written"), self._engine.connect() as connection:
+            # SQLite: take the write lock now. A transaction that reads first and then wants to
+            # write fails at once when another has written in between, whatever the busy timeout.
+            connection.execution_options(history_writes=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _explained(self, what: str) -> Generator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            message = f"The history in {self._name} cannot be {what}: {error.orig}."
+            raise HistoryUnavailableError(message) from error

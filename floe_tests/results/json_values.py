@@ -1,0 +1,27 @@
+"""Values that came from JSON somebody else wrote, narrowed to a type before they are used."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+
+def is_object(value: object) -> TypeGuard[dict[str, object]]:
+    """Whether the value is a JSON object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[object]]:
+    """Whether the value is a JSON array."""
+    return isinstance(value, list)
+
+
+def text_of(value: object) -> str:
+    """Give a string; empty for anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def count_of(value: object, *, largest: int) -> int | None:
+    """Give a whole number from 0 to the largest; None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= largest:
+        return value
+    return None

@@ -1,0 +1,320 @@
+"""One run of a tier, from cluster to verdict: what each of Dagster's five stages does, in plain Python.
+
+Stages may run in one process or, after a re-execution, in another; what they hand on stands in the
+ledger. Whatever ends a run, `publish` gives it a verdict and a place in the history.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from time import monotonic
+
+from floe_tests.clusters.lease import (
+    ENTRY,
+    Lease,
+    environment_of,
+    give_back,
+    live_lease,
+    new_lease,
+)
+from floe_tests.clusters.local import EMBEDDED
+from floe_tests.clusters.signals import held_signals
+from floe_tests.errors import (
+    CleanupError,
+    ConfigurationError,
+    FloeTestsError,
+    HarnessError,
+    LeaseError,
+    PlatformError,
+)
+from floe_tests.jobs.attempt import Attempt
+from floe_tests.jobs.facts import ErrorFacts, Party
+from floe_tests.kube import ClusterAccess
+from floe_tests.ledger import Ledger
+from floe_tests.platform.embedded import EmbeddedPlatform
+from floe_tests.platform.helm import InstalledRelease
+from floe_tests.settings import EnvironmentName, Keep, SuiteSettings, TierSettings
+from floe_tests.workspace import Workspace
+
+Log = Callable[[str], None]
+
+STAGES = ("cluster", "platform", "test_job", "results", "released")
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """How a stage went.
+
+    Attributes:
+        name: Name of the stage.
+        started_at: When it began (UTC).
+        seconds: How long it took.
+        error: The error that ended it; None when it went well or was interrupted.
+        cancelled: Why it was interrupted, if it was.
+    """
+
+    name: str
+    started_at: datetime
+    seconds: float
+    error: ErrorFacts | None = None
+    cancelled: str | None = None
+
+
+@dataclass(frozen=True)
+class InstalledPlatform:
+    """What a run's tests run against.
+
+    Attributes:
+        releases: The Helm releases.
+        embedded: The embedded platform of `local`.
+        seconds: How long the installation took.
+    """
+
+    releases: tuple[InstalledRelease, ...] = ()
+    embedded: EmbeddedPlatform | None = None
+    seconds: float = 0
+
+
+@dataclass(frozen=True)
+class TierRun:
+    """One run of a tier.
+
+    Attributes:
+        settings: The tier.
+        workspace: Folders and choices of the environment.
+        run_id: The Dagster run.
+        log: Receives progress.
+        parent_run_id: The run that this one re-executes, if it does.
+    """
+
+    settings: TierSettings
+    workspace: Workspace
+    run_id: str
+    log: Log
+    parent_run_id: str | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where this run and its leases are written down."""
+        return ledger_of(self.workspace)
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Generator[None]:
+        """Keep the books of a stage: its seconds, and the error or signal that ended it."""
+        started_at, started = datetime.now(UTC), monotonic()
+        record = StageRecord(name=name, started_at=started_at, seconds=0)
+        try:
+            yield
+        except FloeTestsError as error:
+            record = replace(record, error=error_facts(error))
+            self._mark_failed()
+            raise
+        except Exception as error:
+            record = replace(record, error=ErrorFacts("harness", f"{type(error).__name__}: {error}"))
+            self._mark_failed()
+            raise
+        except BaseException as interrupt:
+            record = replace(record, cancelled=f"interrupted in {name} ({type(interrupt).__name__})")
+            raise
+        finally:
+            self.ledger.write(
+                self.run_id, f"stage-{name}", replace(record, seconds=monotonic() - started)
+            )
+
+    def acquire(self, *, environment: EnvironmentName | None, keep: Keep | None) -> Lease:
+        """Take a lease on the environment; create what is absent.
+
+        Args:
+            environment: The environment that the run's config chooses; None leaves it to
+                FLOE_TESTS_CLUSTER and the tier.
+            keep: The run's own choice of `keep`; None leaves it to the tier.
+
+        Raises:
+            ConfigurationError: The tier cannot run there; nothing was created.
+        """
+        provider = environment or self.workspace.environment or self.settings.environments[0]
+        if provider not in self.settings.environments:
+            why = "it needs a cluster" if provider == "local" else "it is not among its environments"
+            message = (
+                f"tier {self.settings.name} does not run on {provider}: {why}. Choose one of "
+                f"{', '.join(self.settings.environments)} with FLOE_TESTS_CLUSTER or the run's config."
+            )
+            raise ConfigurationError(message)
+        lease = new_lease(self.settings, self.workspace, run_id=self.run_id, provider=provider, keep=keep)
+        self.ledger.write(self.run_id, ENTRY, lease)
+        held = environment_of(provider, ledger=self.ledger, log=self.log).acquire(
+            lease, self.settings, self.workspace
+        )
+        self.ledger.write(self.run_id, ENTRY, held)
+        return held
+
+    def install(self) -> InstalledPlatform:
+        """Install the tier's releases, or start the embedded platform, and wait until all is ready."""
+        lease = self.lease()
+        started = monotonic()
+        if lease.provider == "local":
+            installed = InstalledPlatform(embedded=self._start_embedded(lease))
+        else:
+            installed = InstalledPlatform(releases=tuple(self._install_releases(lease)))
+        installed = replace(installed, seconds=monotonic() - started)
+        self.ledger.write(self.run_id, "platform", installed)
+        return installed
+
+    def run_suites(
+        self, *, groups: tuple[str, ...] = (), excluded_groups: tuple[str, ...] = ()
+    ) -> tuple[Attempt, ...]:
+        """Run every suite of the tier, in order, and judge it. A red suite does not stop the next.
+
+        Args:
+            groups: Run only tests with one of these markers; empty leaves it to the suite.
+            excluded_groups: Leave out tests with one of these markers.
+        """
+        lease = self.lease()
+        attempts: list[Attempt] = []
+        for suite in self.settings.suites:
+            chosen = suite.model_copy(
+                update={
+                    "groups": groups or suite.groups,
+                    "excluded_groups": excluded_groups or suite.excluded_groups,
+                }
+            )
+            attempt = self._run_suite(lease, chosen)
+            self.log(f"suite {suite.name}: {attempt.verdict}")
+            attempts.append(attempt)
+        if not all(attempt.verdict.passed for attempt in attempts):
+            self._mark_failed()
+        return tuple(attempts)
+
+    def give_back(self) -> Lease | None:
+        """Return the environment, signals held back.
+
+        Raises:
+            CleanupError: Something stays.
+        """
+        with held_signals(self.log):
+            return give_back(self.ledger, self.run_id, log=self.log)
+
+    def lease(self) -> Lease:
+        """Give the live lease of this run.
+
+        Raises:
+            LeaseError: There is none, or its environment is gone.
+        """
+        return live_lease(self.ledger, self.run_id, parent_run_id=self.parent_run_id, log=self.log)
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Give the attempts made so far, in order of suites and numbers."""
+        found = (
+            self.ledger.read(self.run_id, f"attempt-{suite.name}-1", Attempt)
+            for suite in self.settings.suites
+        )
+        return tuple(attempt for attempt in found if attempt is not None)
+
+    def installed(self) -> InstalledPlatform | None:
+        """Give what was installed; None when the run did not get that far."""
+        return self.ledger.read(self.run_id, "platform", InstalledPlatform)
+
+    def stages(self) -> Mapping[str, StageRecord]:
+        """Give the stages that have ended, by name, in order."""
+        found = {name: self.ledger.read(self.run_id, f"stage-{name}", StageRecord) for name in STAGES}
+        return {name: record for name, record in found.items() if record is not None}
+
+    def _mark_failed(self) -> None:
+        lease = self.ledger.read(self.run_id, ENTRY, Lease)
+        if lease is not None:
+            self.ledger.write(self.run_id, ENTRY, replace(lease, failed=True))
+
+    def _start_embedded(self, lease: Lease) -> EmbeddedPlatform | None:
+        from floe_tests.platform import embedded
+
+        wanted = self.settings.embedded
+        if wanted is None:
+            return None
+        platform = embedded.start(
+            self.ledger.folder(lease.run_id) / "platform",
+            code_root=self.workspace.root / wanted.code,
+            deadline_seconds=wanted.ready_seconds,
+            log=self.log,
+        )
+        self.ledger.write(self.run_id, EMBEDDED, platform)
+        return platform
+
+    def _install_releases(self, lease: Lease) -> Generator[InstalledRelease]:
+        from floe_tests.platform import helm
+
+        for release in self.settings.releases:
+            yield helm.install(
+                release,
+                access=lease.access or ClusterAccess(),
+                namespace=lease.namespace,
+                workspace=self.workspace,
+                directory=self.ledger.folder(self.run_id) / "releases",
+                log=self.log,
+            )
+
+    def _run_suite(self, lease: Lease, suite: SuiteSettings) -> Attempt:
+        from floe_tests.jobs.manifest import JobRequest, load_template
+        from floe_tests.jobs.process import ProcessCommand, ProcessRun
+        from floe_tests.jobs.runner import JobRun
+        from floe_tests.kube import Kube
+
+        request = JobRequest(
+            owner=lease.owner,
+            suite=suite.name,
+            attempt=1,
+            namespace=lease.namespace,
+            provider=lease.provider,
+            image_registry_prefix=self.workspace.image_registry_prefix,
+            groups=suite.groups,
+            excluded_groups=suite.excluded_groups,
+            deadlines=self.settings.deadlines,
+            environment=self._test_environment(),
+        )
+        directory = self.workspace.output / self.settings.name / "runs" / self.run_id / f"{suite.name}-1"
+        directory.mkdir(parents=True, exist_ok=True)
+
+        def record(attempt: Attempt) -> None:
+            self.ledger.write(self.run_id, f"attempt-{suite.name}-{attempt.number}", attempt)
+
+        template = load_template(self.workspace.root / suite.job) if suite.job else None
+        if lease.provider == "local":
+            command = (
+                ProcessCommand.from_template(template) if template else ProcessCommand(suite.command or ())
+            )
+            return ProcessRun(
+                command, request, root=self.workspace.root, directory=directory, log=self.log
+            ).run(record=record)
+        if template is None:
+            message = f"suite {suite.name} has no `job`, and {lease.provider} needs one."
+            raise ConfigurationError(message)
+        kube = Kube(lease.access or ClusterAccess())
+        return JobRun(kube, template, request, directory=directory, log=self.log).run(record=record)
+
+    def _test_environment(self) -> tuple[tuple[str, str], ...]:
+        installed = self.installed()
+        if installed is None or installed.embedded is None:
+            return ()
+        platform = installed.embedded
+        return (("DAGSTER_HOST", platform.host), ("DAGSTER_PORT", str(platform.port)))
+
+
+def ledger_of(workspace: Workspace) -> Ledger:
+    """Give the ledger of a project: all that its runs have written down."""
+    return Ledger(workspace.home / "floe-tests" / "runs")
+
+
+def error_facts(error: FloeTestsError) -> ErrorFacts:
+    """Give an error as facts, with whose fault it is."""
+    party: Party = "infrastructure"
+    if isinstance(error, ConfigurationError | LeaseError):
+        party = "configuration"
+    elif isinstance(error, PlatformError):
+        party = "platform"
+    elif isinstance(error, HarnessError):
+        party = "harness"
+    elif isinstance(error, CleanupError):
+        party = "cleanup"
+    return ErrorFacts(party, str(error), error.evidence)

@@ -1,0 +1,165 @@
+"""The five assets of a tier, built from its settings.
+
+Dagster reads annotations when it builds an asset, so they are not postponed here.
+"""
+
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import dagster as dg
+from pydantic import Field
+
+from floe_tests.errors import FloeTestsError
+from floe_tests.stages import metadata
+from floe_tests.stages.session import SessionResource
+from floe_tests.settings import TierSettings
+
+
+class ClusterConfig(dg.Config):
+    """What a run may choose about its environment."""
+
+    environment: Literal["default", "local", "kind", "context"] = Field(
+        default="default",
+        description="Where to run. `default`: FLOE_TESTS_CLUSTER, then the tier's first environment.",
+    )
+    keep: Literal["default", "never", "on_failure", "always"] = Field(
+        default="default",
+        description="Whether the environment stays after the run, for a look into it.",
+    )
+
+
+class SuiteConfig(dg.Config):
+    """Which tests of the suites to run."""
+
+    groups: list[str] = Field(
+        default_factory=list, description="Run only tests with one of these pytest markers."
+    )
+    excluded_groups: list[str] = Field(
+        default_factory=list, description="Leave out tests with one of these pytest markers."
+    )
+
+
+def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]:
+    """Give a tier's assets: cluster → platform → test_job → results → released.
+
+    Args:
+        settings: The tier.
+        root: The project's folder.
+    """
+    tier = settings.name
+    group = tier.replace("-", "_")
+    keys = {stage: dg.AssetKey([group, stage]) for stage in _DESCRIPTIONS}
+    checks = [
+        dg.AssetCheckSpec(
+            name=suite.name.replace("-", "_"),
+            asset=keys["results"],
+            blocking=True,
+            description=f"Every test of suite {suite.name} passed, and all results arrived.",
+        )
+        for suite in settings.suites
+    ]
+
+    def stage(name: str, *deps: str, check_specs: list[dg.AssetCheckSpec] | None = None):  # noqa: ANN202 - dagster's own decorator type
+        return dg.asset(
+            key=keys[name],
+            group_name=group,
+            deps=[keys[dep] for dep in deps],
+            description=_DESCRIPTIONS[name],
+            kinds=_KINDS[name],
+            check_specs=check_specs,
+            tags={"floe-tests/tier": tier},
+        )
+
+    @stage("cluster")
+    def cluster(
+        context: dg.AssetExecutionContext, config: ClusterConfig, session: SessionResource
+    ) -> dg.MaterializeResult[None]:
+        run = session.begin(context, settings, root)
+        context.instance.add_run_tags(run.run_id, metadata.run_tags(run))
+        with failing_plainly(), run.stage("cluster"):
+            lease = run.acquire(
+                environment=None if config.environment == "default" else config.environment,
+                keep=None if config.keep == "default" else config.keep,
+            )
+        return dg.MaterializeResult(metadata=metadata.of_lease(lease, run))
+
+    @stage("platform", "cluster")
+    def platform(
+        context: dg.AssetExecutionContext, session: SessionResource
+    ) -> dg.MaterializeResult[None]:
+        run = session.begin(context, settings, root)
+        with failing_plainly(), run.stage("platform"):
+            installed = run.install()
+        return dg.MaterializeResult(metadata=metadata.of_platform(installed))
+
+    @stage("test_job", "platform")
+    def test_job(
+        context: dg.AssetExecutionContext, config: SuiteConfig, session: SessionResource
+    ) -> dg.MaterializeResult[None]:
+        run = session.begin(context, settings, root)
+        with failing_plainly(), run.stage("test_job"):
+            attempts = run.run_suites(
+                groups=tuple(config.groups), excluded_groups=tuple(config.excluded_groups)
+            )
+        return dg.MaterializeResult(metadata=metadata.of_attempts(attempts))
+
+    @stage("results", "test_job", check_specs=checks)
+    def results(
+        context: dg.AssetExecutionContext, session: SessionResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        from floe_tests.publish import publish
+
+        run = session.begin(context, settings, root)
+        with failing_plainly(), run.stage("results"):
+            run.lease()
+            published = publish(run)
+        context.log.info("VERDICT %s", published.verdict)
+        yield dg.MaterializeResult(
+            metadata=metadata.of_results(published),
+            check_results=[metadata.check_of(suite, keys["results"]) for suite in published.suites],
+        )
+
+    @stage("released", "results")
+    def released(
+        context: dg.AssetExecutionContext, session: SessionResource
+    ) -> dg.MaterializeResult[None]:
+        run = session.begin(context, settings, root)
+        with failing_plainly(), run.stage("released"):
+            lease = run.give_back()
+        return dg.MaterializeResult(metadata={"state": lease.state if lease else "nothing to return"})
+
+    return [cluster, platform, test_job, results, released]
+
+
+class failing_plainly:  # noqa: N801 - a context manager, used as a word
+    """Turn an error of this package into Dagster's Failure: the message, without a stack trace."""
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Translate."""
+        if isinstance(error, FloeTestsError):
+            raise dg.Failure(
+                description=str(error),
+                metadata=metadata.of_error(error),
+                allow_retries=False,
+            ) from error
+
+
+_DESCRIPTIONS = {
+    "cluster": "A lease on the environment: created if absent, with a namespace for this run.",
+    "platform": "What the tier installs, up and ready: charts, versions, image digests.",
+    "test_job": "The suites, run as Jobs inside the cluster; results streamed out as they happen.",
+    "results": "The verdict, the JUnit file, and this run's place in the history.",
+    "released": "The environment given back: nothing left behind.",
+}
+_KINDS: dict[str, set[str]] = {
+    "cluster": {"kubernetes"},
+    "platform": {"helm"},
+    "test_job": {"kubernetes", "pytest"},
+    "results": {"xml"},
+    "released": {"kubernetes"},
+}

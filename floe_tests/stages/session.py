@@ -1,0 +1,81 @@
+"""What remains of a run when its steps are over, however they ended.
+
+A failed or interrupted run never reaches its last steps. Dagster tears a resource down in every case
+short of SIGKILL, so here the run gets its verdict if it has none, and gives its environment back.
+"""
+
+
+import os
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from floe_tests.clusters.signals import held_signals
+from floe_tests.errors import FloeTestsError
+from floe_tests.run import TierRun
+from floe_tests.settings import TierSettings
+from floe_tests.workspace import Workspace
+
+Log = Callable[[str], None]
+
+
+class SessionResource(dg.ConfigurableResource[None]):
+    """Ends every run of a tier: verdict, history, environment."""
+
+    _runs: dict[str, TierRun] = PrivateAttr(default_factory=dict)
+
+    def begin(
+        self, context: dg.AssetExecutionContext, settings: TierSettings, root: Path
+    ) -> TierRun:
+        """Give the run that a stage works on, and remember to end it.
+
+        Args:
+            context: The stage's context.
+            settings: The tier.
+            root: The project's folder.
+        """
+        run = self._runs.get(context.run.run_id)
+        log: Log = context.log.info
+        if run is None:
+            workspace = Workspace.from_environment(root, os.environ)
+            run = TierRun(
+                settings=settings,
+                workspace=workspace,
+                run_id=context.run.run_id,
+                log=log,
+                parent_run_id=context.run.parent_run_id,
+            )
+            self._runs[run.run_id] = run
+        return run
+
+    def yield_for_execution(
+        self, context: dg.InitResourceContext
+    ) -> Generator["SessionResource"]:
+        """Hand itself to the steps, and end the run after them."""
+        log: Log = context.log.info if context.log else print
+        try:
+            yield self
+        finally:
+            with held_signals(log):
+                for run in self._runs.values():
+                    _end(run, log=log)
+                self._runs.clear()
+
+
+def _end(run: TierRun, *, log: Log) -> None:
+    """Publish a run that has not been, and give its environment back; one's failure stops not the other."""
+    from floe_tests.publish import PUBLISHED, publish
+
+    try:
+        if not (run.ledger.folder(run.run_id) / f"{PUBLISHED}.json").exists():
+            published = publish(run)
+            log(f"VERDICT {published.verdict}; JUnit: {published.junit}")
+    except FloeTestsError as error:
+        log(f"the run could not be recorded: {error}")
+    finally:
+        try:
+            run.give_back()
+        except FloeTestsError as error:
+            log(f"NOT REMOVED: {error}")

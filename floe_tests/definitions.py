@@ -16,7 +16,5 @@ def defs() -> dg.Definitions:
     """Load the tiers, with what all of them share."""
     return dg.Definitions.merge(
         dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
-        dg.Definitions(
-            executor=dg.in_process_executor, resources={"session": SessionResource()}
-        ),
+        dg.Definitions(executor=dg.in_process_executor, resources={"session": SessionResource()}),
     )

@@ -14,7 +14,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError, DeadlineError, InfrastructureError
@@ -206,7 +206,12 @@ class Kube:
                 yield dict(state)
                 seconds = max(1.0, min(tick_seconds, deadline.remaining_seconds))
                 for change, item in self._watch(
-                    kind, namespace, label_selector, field_selector, version=version, seconds=seconds
+                    kind,
+                    namespace,
+                    label_selector,
+                    field_selector,
+                    version=version,
+                    seconds=seconds,
                 ):
                     name = str(item["metadata"]["name"])
                     if change == "DELETED":
@@ -342,7 +347,9 @@ class Kube:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> JsonObject:
-        with self._open(method, path, query=query, body=body, content_type=content_type) as response:
+        with self._open(
+            method, path, query=query, body=body, content_type=content_type
+        ) as response:
             with _transport_errors(path):
                 return json.loads(response.read(decode_content=True))
 
@@ -379,6 +386,22 @@ class Kube:
         finally:
             response.close()
             response.release_conn()
+
+
+def part(value: Mapping[str, Any], *keys: str) -> JsonObject:
+    """Give an object inside an object; empty when there is none, as Kubernetes leaves out what is empty."""
+    found: Any = value
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
+    return cast("JsonObject", found) if isinstance(found, dict) else {}
+
+
+def parts(value: Mapping[str, Any], *keys: str) -> list[JsonObject]:
+    """Give a list of objects inside an object; empty when there is none."""
+    found = part(value, *keys[:-1]).get(keys[-1])
+    if not isinstance(found, list):
+        return []
+    return [cast("JsonObject", item) for item in cast("list[Any]", found) if isinstance(item, dict)]
 
 
 def _path(kind: str, namespace: str | None) -> str:

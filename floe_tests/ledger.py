@@ -12,7 +12,7 @@ import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,7 +34,7 @@ class Ledger:
 
     directory: Path
 
-    def write(self, run_id: str, name: str, entry: object) -> None:
+    def write(self, run_id: str, name: str, entry: Any) -> None:
         """Write an entry, whole or not at all.
 
         Args:
@@ -44,7 +44,7 @@ class Ledger:
         """
         folder = self.directory / run_id
         folder.mkdir(parents=True, exist_ok=True)
-        data: bytes = TypeAdapter(type(entry)).dump_json(entry, indent=1)
+        data = _adapter(entry).dump_json(entry, indent=1)
         temporary = folder / f".{name}.{os.getpid()}"
         temporary.write_bytes(data)
         temporary.replace(folder / f"{name}.json")
@@ -61,7 +61,9 @@ class Ledger:
         except FileNotFoundError:
             return None
         except ValidationError as error:
-            message = f"{path} cannot be read ({error.error_count()} errors): {error.errors()[0]['msg']}."
+            message = (
+                f"{path} cannot be read ({error.error_count()} errors): {error.errors()[0]['msg']}."
+            )
             raise HarnessError(message) from error
 
     def forget(self, run_id: str, name: str) -> None:
@@ -96,7 +98,9 @@ class Ledger:
         try:
             lock.acquire()
         except filelock.Timeout as error:
-            message = f"another process has held {path} for {timeout_seconds:g} s; see `fuser {path}`."
+            message = (
+                f"another process has held {path} for {timeout_seconds:g} s; see `fuser {path}`."
+            )
             raise HarnessError(message) from error
         try:
             yield
@@ -106,4 +110,8 @@ class Ledger:
 
 def as_json(value: Any) -> Any:
     """Give a dataclass as a JSON value."""
-    return json.loads(TypeAdapter(type(value)).dump_json(value))
+    return json.loads(_adapter(value).dump_json(value))
+
+
+def _adapter(value: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(cast("type[Any]", type(value)))

@@ -116,7 +116,9 @@ def run(  # noqa: PLR0913 - one subprocess, its parameters
         exit_code = process.wait(timeout=deadline.remaining_seconds)
     except subprocess.TimeoutExpired:
         _end(process)
-        message = f"`{shown}` did not end within {deadline.seconds:g} s. {remedy}\n" + "\n".join(tail)
+        message = f"`{shown}` did not end within {deadline.seconds:g} s. {remedy}\n" + "\n".join(
+            tail
+        )
         raise DeadlineError(message) from None
     except BaseException:
         # Interrupted: a program left running would go on creating what nobody then removes.
@@ -125,7 +127,9 @@ def run(  # noqa: PLR0913 - one subprocess, its parameters
     for reader in readers:
         reader.join(timeout=_TERMINATE_SECONDS)
     if exit_code != 0:
-        raise ProgramError(command=shown, exit_code=exit_code, output_tail="\n".join(tail), remedy=remedy)
+        raise ProgramError(
+            command=shown, exit_code=exit_code, output_tail="\n".join(tail), remedy=remedy
+        )
     return "".join(output)
 
 

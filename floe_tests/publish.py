@@ -17,7 +17,7 @@ from floe_tests.jobs.facts import ErrorFacts, Facts
 from floe_tests.jobs.verdict import Cause, Fault, Verdict, classify
 from floe_tests.ledger import as_json
 from floe_tests.results import junit
-from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
+from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults, collate
 from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
 from floe_tests.run import StageRecord, TierRun
@@ -129,7 +129,9 @@ def publish(run: TierRun) -> PublishedRun:
         _suite(suite.name, attempts.get(suite.name), stages=stages, run_id=run.run_id)
         for suite in run.settings.suites
     )
-    verdict = next((suite.verdict for suite in suites if not suite.verdict.passed), suites[0].verdict)
+    verdict = next(
+        (suite.verdict for suite in suites if not suite.verdict.passed), suites[0].verdict
+    )
     began = min((record.started_at for record in stages.values()), default=datetime.now(UTC))
     directory = run.workspace.output / run.settings.name / "runs" / run.run_id
     overheads = [a.timings.overhead for a in attempts.values() if a.timings.overhead is not None]

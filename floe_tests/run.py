@@ -113,11 +113,15 @@ class TierRun:
             self._mark_failed()
             raise
         except Exception as error:
-            record = replace(record, error=ErrorFacts("harness", f"{type(error).__name__}: {error}"))
+            record = replace(
+                record, error=ErrorFacts("harness", f"{type(error).__name__}: {error}")
+            )
             self._mark_failed()
             raise
         except BaseException as interrupt:
-            record = replace(record, cancelled=f"interrupted in {name} ({type(interrupt).__name__})")
+            record = replace(
+                record, cancelled=f"interrupted in {name} ({type(interrupt).__name__})"
+            )
             raise
         finally:
             self.ledger.write(
@@ -137,13 +141,17 @@ class TierRun:
         """
         provider = environment or self.workspace.environment or self.settings.environments[0]
         if provider not in self.settings.environments:
-            why = "it needs a cluster" if provider == "local" else "it is not among its environments"
+            why = (
+                "it needs a cluster" if provider == "local" else "it is not among its environments"
+            )
             message = (
                 f"tier {self.settings.name} does not run on {provider}: {why}. Choose one of "
                 f"{', '.join(self.settings.environments)} with FLOE_TESTS_CLUSTER or the run's config."
             )
             raise ConfigurationError(message)
-        lease = new_lease(self.settings, self.workspace, run_id=self.run_id, provider=provider, keep=keep)
+        lease = new_lease(
+            self.settings, self.workspace, run_id=self.run_id, provider=provider, keep=keep
+        )
         self.ledger.write(self.run_id, ENTRY, lease)
         held = environment_of(provider, ledger=self.ledger, log=self.log).acquire(
             lease, self.settings, self.workspace
@@ -219,7 +227,9 @@ class TierRun:
 
     def stages(self) -> Mapping[str, StageRecord]:
         """Give the stages that have ended, by name, in order."""
-        found = {name: self.ledger.read(self.run_id, f"stage-{name}", StageRecord) for name in STAGES}
+        found = {
+            name: self.ledger.read(self.run_id, f"stage-{name}", StageRecord) for name in STAGES
+        }
         return {name: record for name, record in found.items() if record is not None}
 
     def _mark_failed(self) -> None:
@@ -273,7 +283,9 @@ class TierRun:
             deadlines=self.settings.deadlines,
             environment=self._test_environment(),
         )
-        directory = self.workspace.output / self.settings.name / "runs" / self.run_id / f"{suite.name}-1"
+        directory = (
+            self.workspace.output / self.settings.name / "runs" / self.run_id / f"{suite.name}-1"
+        )
         directory.mkdir(parents=True, exist_ok=True)
 
         def record(attempt: Attempt) -> None:
@@ -282,7 +294,9 @@ class TierRun:
         template = load_template(self.workspace.root / suite.job) if suite.job else None
         if lease.provider == "local":
             command = (
-                ProcessCommand.from_template(template) if template else ProcessCommand(suite.command or ())
+                ProcessCommand.from_template(template)
+                if template
+                else ProcessCommand(suite.command or ())
             )
             return ProcessRun(
                 command, request, root=self.workspace.root, directory=directory, log=self.log

@@ -64,7 +64,9 @@ class ReleaseSettings(_Settings):
     """A Helm release that the tier installs."""
 
     name: DnsLabel = Field(description="Name of the Helm release.")
-    chart: str = Field(description="Path of the chart, relative to the project, or an oci:// address.")
+    chart: str = Field(
+        description="Path of the chart, relative to the project, or an oci:// address."
+    )
     version: str | None = Field(
         default=None, description="Version of the chart; required for an oci:// address."
     )
@@ -75,13 +77,17 @@ class ReleaseSettings(_Settings):
         default=(), description="Values files, relative to the project, applied in order."
     )
     ready_seconds: float = Field(
-        default=300, gt=0, description="Deadline from `helm upgrade` to everything ready, in seconds."
+        default=300,
+        gt=0,
+        description="Deadline from `helm upgrade` to everything ready, in seconds.",
     )
 
     @model_validator(mode="after")
     def _remote_charts_are_pinned(self) -> Self:
         if self.chart.startswith("oci://") and self.version is None:
-            message = f"chart {self.chart} needs `version`: a remote chart without one is not repeatable."
+            message = (
+                f"chart {self.chart} needs `version`: a remote chart without one is not repeatable."
+            )
             raise ValueError(message)
         return self
 
@@ -129,7 +135,9 @@ class DeadlineSettings(_Settings):
         default=270, gt=0, description="The pod (activeDeadlineSeconds): it keeps its logs."
     )
     job_seconds: float = Field(
-        default=600, gt=0, description="The Job (activeDeadlineSeconds): deletes what hangs past all."
+        default=600,
+        gt=0,
+        description="The Job (activeDeadlineSeconds): deletes what hangs past all.",
     )
     release_seconds: float = Field(
         default=180, gt=0, description="From the end of the tests to nothing left."
@@ -167,9 +175,12 @@ class KindSettings(_Settings):
 
     cluster: DnsLabel = Field(default="floe-tests", description="Name of the kind cluster.")
     node_image: str = Field(
-        default="kindest/node:v1.34.2", description="Image of the node; the registry prefix goes before it."
+        default="kindest/node:v1.34.2",
+        description="Image of the node; the registry prefix goes before it.",
     )
-    workers: int = Field(default=0, ge=0, le=10, description="Worker nodes beside the control plane.")
+    workers: int = Field(
+        default=0, ge=0, le=10, description="Worker nodes beside the control plane."
+    )
     load_images: tuple[str, ...] = Field(
         default=(),
         description="Images loaded from the local Docker when no registry prefix is set.",
@@ -180,18 +191,24 @@ class ContextSettings(_Settings):
     """An existing cluster."""
 
     kubeconfig: str | None = Field(
-        default=None, description="Path of the kubeconfig; default: KUBECONFIG, then ~/.kube/config."
+        default=None,
+        description="Path of the kubeconfig; default: KUBECONFIG, then ~/.kube/config.",
     )
     context: str | None = Field(
-        default=None, description="Context in it; default: the current one, or the in-cluster account."
+        default=None,
+        description="Context in it; default: the current one, or the in-cluster account.",
     )
 
 
 class EmbeddedSettings(_Settings):
     """The platform that `local` runs as processes of this machine."""
 
-    code: str = Field(description="Folder with the platform's code location, relative to the project.")
-    ready_seconds: float = Field(default=90, gt=0, description="Deadline until it answers, in seconds.")
+    code: str = Field(
+        description="Folder with the platform's code location, relative to the project."
+    )
+    ready_seconds: float = Field(
+        default=90, gt=0, description="Deadline until it answers, in seconds."
+    )
 
 
 class ScheduleSettings(_Settings):
@@ -211,8 +228,12 @@ class TierSettings(_Settings):
         description="Where the tier can run; the first is the default. FLOE_TESTS_CLUSTER or the run's "
         "config chooses another of them.",
     )
-    suites: tuple[SuiteSettings, ...] = Field(min_length=1, description="The tier's suites, run in order.")
-    releases: tuple[ReleaseSettings, ...] = Field(default=(), description="Helm releases, in order.")
+    suites: tuple[SuiteSettings, ...] = Field(
+        min_length=1, description="The tier's suites, run in order."
+    )
+    releases: tuple[ReleaseSettings, ...] = Field(
+        default=(), description="Helm releases, in order."
+    )
     embedded: EmbeddedSettings | None = Field(
         default=None, description="The platform of the `local` environment."
     )
@@ -228,9 +249,12 @@ class TierSettings(_Settings):
     )
     budget: BudgetSettings = Field(default_factory=BudgetSettings, description="Memory and time.")
     keep: Keep = Field(
-        default="never", description="Whether the environment stays after the run, for a look into it."
+        default="never",
+        description="Whether the environment stays after the run, for a look into it.",
     )
-    schedule: ScheduleSettings | None = Field(default=None, description="When the tier runs by itself.")
+    schedule: ScheduleSettings | None = Field(
+        default=None, description="When the tier runs by itself."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -53,9 +53,9 @@ class TestTier(dg.Component):
         """Give the tier's assets, job and schedule."""
         del context
         settings = self.settings
-        job = dg.define_asset_job(
+        job = dg.define_asset_job(  # pyright: ignore[reportUnknownMemberType] - its metadata is untyped
             settings.name,
-            selection=dg.AssetSelection.groups(settings.name.replace("-", "_")),
+            selection=f'group:"{settings.name.replace("-", "_")}"',
             description=settings.description,
             tags={"floe-tests/tier": settings.name},
         )

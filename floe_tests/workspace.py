@@ -68,7 +68,9 @@ class Workspace:
             commit=environ.get("FLOE_TESTS_COMMIT")
             or environ.get("GITHUB_SHA")
             or _git(root, "rev-parse", "HEAD"),
-            trigger=environ.get("FLOE_TESTS_TRIGGER") or environ.get("GITHUB_EVENT_NAME") or "manual",
+            trigger=environ.get("FLOE_TESTS_TRIGGER")
+            or environ.get("GITHUB_EVENT_NAME")
+            or "manual",
         )
 
     def image(self, name: str) -> str:

@@ -53,8 +53,12 @@ class ContextEnvironment:
             # The namespace is created by the last call of acquire(): without access there is none.
             return
         started = datetime.now(UTC)
-        delete_namespace(Kube(lease.access), lease.namespace, deadline=Deadline(lease.release_seconds))
-        self.log(f"namespace {lease.namespace} gone after {(datetime.now(UTC) - started).seconds} s")
+        delete_namespace(
+            Kube(lease.access), lease.namespace, deadline=Deadline(lease.release_seconds)
+        )
+        self.log(
+            f"namespace {lease.namespace} gone after {(datetime.now(UTC) - started).seconds} s"
+        )
 
     def commands(self, lease: Lease) -> tuple[str, ...]:
         """Give the commands to look into the namespace and to delete it."""

@@ -21,7 +21,7 @@ from floe_tests.clusters.lease import ENTRY, Lease, Log
 from floe_tests.clusters.namespace import create_namespace, delete_namespace
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, DeadlineError, FloeTestsError, InfrastructureError
-from floe_tests.kube import ClusterAccess, JsonObject, Kube
+from floe_tests.kube import ClusterAccess, JsonObject, Kube, parts
 from floe_tests.ledger import Ledger
 from floe_tests.settings import KindSettings, TierSettings
 from floe_tests.workspace import Workspace
@@ -64,7 +64,9 @@ class KindEnvironment:
             created = self._created(name)
             if name in self._clusters(deadline):
                 cluster_id = created.cluster_id if created else None
-                self.log(f"kind cluster {name} is there{'' if created else ', and is left alone afterwards'}")
+                self.log(
+                    f"kind cluster {name} is there{'' if created else ', and is left alone afterwards'}"
+                )
                 lease = replace(lease, kind_cluster=name, cluster_id=cluster_id)
                 _private_file(
                     kubeconfig,
@@ -74,15 +76,23 @@ class KindEnvironment:
                 lease = replace(lease, kind_cluster=name, cluster_id=lease.run_id)
                 self.ledger.write(lease.run_id, ENTRY, lease)
                 self.ledger.write(
-                    _CREATED, name, CreatedCluster(cluster_id=lease.run_id, created_at=datetime.now(UTC))
+                    _CREATED,
+                    name,
+                    CreatedCluster(cluster_id=lease.run_id, created_at=datetime.now(UTC)),
                 )
-                self._create(lease, settings.kind, workspace, kubeconfig=kubeconfig, deadline=deadline)
+                self._create(
+                    lease, settings.kind, workspace, kubeconfig=kubeconfig, deadline=deadline
+                )
             lease = replace(lease, access=ClusterAccess(kubeconfig=str(kubeconfig)))
             self.ledger.write(lease.run_id, ENTRY, lease)
             kube = Kube(ClusterAccess(kubeconfig=str(kubeconfig)))
             self._wait_for_nodes(kube, name, deadline=deadline)
             create_namespace(
-                kube, lease.namespace, owner=lease.owner, memory=settings.budget.memory, deadline=deadline
+                kube,
+                lease.namespace,
+                owner=lease.owner,
+                memory=settings.budget.memory,
+                deadline=deadline,
             )
         self._load_images(settings.kind, workspace, deadline=deadline)
         self.log(f"namespace {lease.namespace} created, quota {settings.budget.memory}")
@@ -166,13 +176,17 @@ class KindEnvironment:
             )
             raise InfrastructureError(message) from error
 
-    def _load_images(self, settings: KindSettings, workspace: Workspace, *, deadline: Deadline) -> None:
+    def _load_images(
+        self, settings: KindSettings, workspace: Workspace, *, deadline: Deadline
+    ) -> None:
         """Copy images that exist in the local Docker alone; with a registry the node pulls them itself."""
         if workspace.image_registry_prefix:
             return
         for image in settings.load_images:
             try:
-                program.run(["docker", "image", "inspect", "--format", "{{.Id}}", image], deadline=deadline)
+                program.run(
+                    ["docker", "image", "inspect", "--format", "{{.Id}}", image], deadline=deadline
+                )
             except FloeTestsError:
                 self.log(f"{image} is not in the local Docker: the node pulls it")
                 continue
@@ -205,7 +219,9 @@ class KindEnvironment:
     def _delete(self, name: str, deadline: Deadline) -> None:
         started = monotonic()
         try:
-            program.run(["kind", "delete", "cluster", "--name", name], deadline=deadline, log=self.log)
+            program.run(
+                ["kind", "delete", "cluster", "--name", name], deadline=deadline, log=self.log
+            )
         except FloeTestsError as error:
             message = f"kind cluster {name} could not be deleted: {error} Delete it by hand: `kind delete cluster --name {name}`."
             raise CleanupError(message) from error
@@ -229,8 +245,10 @@ def kind_config(owner: labels.Owner, *, workers: int) -> str:
 
 
 def _is_ready(node: JsonObject) -> bool:
-    conditions = (node.get("status") or {}).get("conditions") or []
-    return any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
+    return any(
+        item.get("type") == "Ready" and item.get("status") == "True"
+        for item in parts(node, "status", "conditions")
+    )
 
 
 def _private_file(path: Path, text: str) -> None:

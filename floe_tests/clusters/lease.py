@@ -188,13 +188,19 @@ def live_lease(ledger: Ledger, run_id: str, *, parent_run_id: str | None, log: L
     lease = ledger.read(run_id, ENTRY, Lease)
     if lease is None:
         parent = ledger.read(parent_run_id, ENTRY, Lease) if parent_run_id else None
-        which = f"run {parent_run_id} gave its environment back" if parent else "this run has no environment"
+        which = (
+            f"run {parent_run_id} gave its environment back"
+            if parent
+            else "this run has no environment"
+        )
         message = (
             f"{which}: the cluster stage did not run here. Re-execution from failure cannot bring a cluster "
             "back; launch the whole job again, with `keep: on_failure` if the environment is to stay."
         )
         raise LeaseError(message)
-    if lease.state != "held" or not environment_of(lease.provider, ledger=ledger, log=log).is_live(lease):
+    if lease.state != "held" or not environment_of(lease.provider, ledger=ledger, log=log).is_live(
+        lease
+    ):
         message = (
             f"the environment of run {run_id} is {lease.state} and not live any more. Launch the whole job "
             "again."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, ConfigurationError, DeadlineError, InfrastructureError
-from floe_tests.kube import Kube, RefusedError
+from floe_tests.kube import Kube, RefusedError, parts
 from floe_tests.labels import Owner
 
 _CONFLICT = 409
@@ -12,7 +12,9 @@ _FORBIDDEN = 403
 _QUOTA = "floe-tests-budget"
 
 
-def create_namespace(kube: Kube, name: str, *, owner: Owner, memory: str, deadline: Deadline) -> None:
+def create_namespace(
+    kube: Kube, name: str, *, owner: Owner, memory: str, deadline: Deadline
+) -> None:
     """Create a run's namespace, with Pod Security `restricted` and the tier's memory as its quota.
 
     Args:
@@ -26,7 +28,9 @@ def create_namespace(kube: Kube, name: str, *, owner: Owner, memory: str, deadli
         ConfigurationError: It exists, or the account may not create it.
         DeadlineError: Kubernetes did not prepare it in time.
     """
-    security = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    security = {
+        f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
+    }
     try:
         kube.create(
             {
@@ -59,7 +63,9 @@ def create_namespace(kube: Kube, name: str, *, owner: Owner, memory: str, deadli
         namespace=name,
     )
     try:
-        for accounts in kube.follow("ServiceAccount", namespace=name, deadline=deadline, tick_seconds=2):
+        for accounts in kube.follow(
+            "ServiceAccount", namespace=name, deadline=deadline, tick_seconds=2
+        ):
             if "default" in accounts:
                 return
     except DeadlineError as error:
@@ -93,7 +99,7 @@ def delete_namespace(kube: Kube, name: str, *, deadline: Deadline) -> None:
 
 def _stuck(kube: Kube, name: str, deadline: Deadline) -> str:
     found = kube.get("Namespace", name) or {}
-    conditions = (found.get("status") or {}).get("conditions") or []
+    conditions = parts(found, "status", "conditions")
     why = "; ".join(str(item.get("message")) for item in conditions if item.get("status") == "True")
     return (
         f"namespace {name} is still there {deadline.seconds:g} s after its deletion"

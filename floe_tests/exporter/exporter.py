@@ -201,6 +201,7 @@ class Pace:
     """Holds the average rate of a stream, with a burst of a quarter of a second."""
 
     def __init__(self, bytes_per_second: int) -> None:
+        """Begin with the whole burst to spend."""
         self._rate = max(bytes_per_second, 1)
         self._burst = self._rate / 4
         self._credit = self._burst
@@ -226,6 +227,7 @@ class Journal:
     WHOLE = 0xFFFFFFFF
 
     def __init__(self, state: str, session: str) -> None:
+        """Begin a new journal in a directory; an empty name means none."""
         self.on = False
         self._paths: dict[str, int] = {}
         self._control_bytes = 0
@@ -279,6 +281,13 @@ class FrameWriter:
     """Numbers frames and writes each one at once, none faster than the pace."""
 
     def __init__(self, settings: Settings, *, session: str, write: Callable[[bytes], None]) -> None:
+        """Begin a session with frame 0.
+
+        Args:
+            settings: For the key, the pace and the journal.
+            session: Tells this stream from that of an earlier start.
+            write: Takes each line, whole.
+        """
         self.number = 0
         self.written_bytes = 0
         self.session = session
@@ -483,6 +492,7 @@ class FollowedFile:
     """A file that is sent as it grows."""
 
     def __init__(self, path: str) -> None:
+        """Begin with nothing sent."""
         name = path.rsplit("/", 1)[-1]
         matches = (
             index
@@ -546,6 +556,7 @@ class Follower:
     """Keeps the stream up with the directory, within the caps."""
 
     def __init__(self, root: int, settings: Settings, writer: FrameWriter) -> None:
+        """Follow an open directory; without one (`NO_DIRECTORY`) there is nothing to look at."""
         self.files: dict[str, FollowedFile] = {}
         self.sent_bytes = 0
         self.notices = 0
@@ -639,7 +650,7 @@ class Follower:
         files = [file for file in self.files.values() if file.is_pending]
         if is_final:
             return files
-        return [f for f in files if not f.is_hidden and f.generation <= LIVE_GENERATIONS]
+        return [f for f in files if not f.is_hidden and f.generation < LIVE_GENERATIONS]
 
     @staticmethod
     def _order(*, is_final: bool) -> Callable[[FollowedFile], tuple[int, int]]:
@@ -824,6 +835,7 @@ class Stop:
     """Turns the first SIGTERM or SIGINT into a flag, and ends a pause at once."""
 
     def __init__(self) -> None:
+        """Take the signals over, those that came already included."""
         self.is_requested = False
         self._wake, wake_write = os.pipe()
         for descriptor in (self._wake, wake_write):
@@ -847,6 +859,7 @@ class Exporter:
     """Follows the directory until it is told to stop, and proves what it sent."""
 
     def __init__(self, settings: Settings, *, stop: Stop, writer: FrameWriter) -> None:
+        """Prepare to send what is in the settings' directory."""
         self._settings = settings
         self._stop = stop
         self._writer = writer

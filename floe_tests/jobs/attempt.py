@@ -77,12 +77,16 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
     problems = (*completeness.problems, *_count_problems(results))
     with_results = replace(
         facts,
-        results=_result_facts(results, complete=completeness.complete and not problems, problems=problems),
+        results=_result_facts(
+            results, complete=completeness.complete and not problems, problems=problems
+        ),
     )
     return with_results, classify(with_results)
 
 
-def _result_facts(results: SuiteResults, *, complete: bool, problems: tuple[str, ...]) -> ResultFacts:
+def _result_facts(
+    results: SuiteResults, *, complete: bool, problems: tuple[str, ...]
+) -> ResultFacts:
     tally = results.tally
     failures = tuple(case.name for case in results.cases if case.outcome.is_failing)
     return ResultFacts(

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from floe_tests.evidence import Evidence
+from floe_tests.kube import part, parts
 
 Party = Literal["configuration", "infrastructure", "platform", "harness", "cleanup"]
 DeadlineName = Literal["start", "image", "tests", "pod", "job"]
@@ -176,19 +177,19 @@ def pod_facts(
         exporter_container: Name of the exporter sidecar.
         vanished: Whether it has disappeared since.
     """
-    status = pod.get("status") or {}
+    status = part(pod, "status")
     containers = {
         str(item["name"]): item
         for key in ("initContainerStatuses", "containerStatuses")
-        for item in status.get(key) or []
+        for item in parts(status, key)
     }
     return PodFacts(
         name=str(pod["metadata"]["name"]),
         phase=str(status.get("phase", "Unknown")),
         reason=str(status.get("reason", "")),
         message=str(status.get("message", "")),
-        node=str((pod.get("spec") or {}).get("nodeName") or ""),
-        conditions=condition_facts(status.get("conditions") or []),
+        node=str(part(pod, "spec").get("nodeName") or ""),
+        conditions=condition_facts(parts(status, "conditions")),
         test=_container(containers.get(test_container)),
         exporter=_container(containers.get(exporter_container)),
         created_at=timestamp(pod["metadata"].get("creationTimestamp")),
@@ -235,10 +236,10 @@ def timestamp(text: str | None) -> datetime | None:
 def _container(status: dict[str, Any] | None) -> ContainerFacts | None:
     if status is None:
         return None
-    state = status.get("state") or {}
+    state = part(status, "state")
     for name in ("terminated", "running", "waiting"):
         if name in state:
-            detail = state[name] or {}
+            detail = part(state, name)
             return ContainerFacts(
                 name=str(status["name"]),
                 state=name,

@@ -11,13 +11,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from floe_tests import labels
 from floe_tests.errors import ConfigurationError
-from floe_tests.kube import JsonObject
+from floe_tests.kube import JsonObject, part, parts
 from floe_tests.settings import DeadlineSettings
 
 RESULTS = "/results"
@@ -111,7 +111,7 @@ def load_template(path: Path) -> JobTemplate:
     if len(documents) != 1 or not isinstance(documents[0], dict):
         message = f"{path} holds {len(documents)} documents. It must hold one Job; the chart brings the rest."
         raise ConfigurationError(message)
-    document: JsonObject = documents[0]
+    document = cast("JsonObject", documents[0])
     problems = _problems(document)
     if problems:
         raise ConfigurationError("\n".join(f"{path}: {problem}" for problem in problems))
@@ -156,14 +156,16 @@ def build_job(template: JobTemplate, request: JobRequest) -> JsonObject:
     pod = spec["template"]["spec"]
     pod["restartPolicy"] = "Never"
     # Counted from the pod's start on the node: the pull of the image is in it, the wait for a node is not.
-    pod["activeDeadlineSeconds"] = int(request.deadlines.start_seconds + request.deadlines.pod_seconds)
+    pod["activeDeadlineSeconds"] = int(
+        request.deadlines.start_seconds + request.deadlines.pod_seconds
+    )
     pod["terminationGracePeriodSeconds"] = max(
         int(pod.get("terminationGracePeriodSeconds", 0)), _GRACE_SECONDS
     )
     for container in [*pod.get("initContainers", []), *pod["containers"]]:
         container["image"] = f"{request.image_registry_prefix}{container['image']}"
     test = pod["containers"][0]
-    test["env"] = _environment(test.get("env") or [], template, request)
+    test["env"] = _environment(parts(test, "env"), template, request)
     pod["initContainers"] = [*pod.get("initContainers", []), _exporter(template, request)]
     return job
 
@@ -204,7 +206,9 @@ def _environment(
     declared: list[dict[str, Any]], template: JobTemplate, request: JobRequest
 ) -> list[dict[str, Any]]:
     moved = [_in_namespace(item, template.namespace, request.namespace) for item in declared]
-    addopts = next((str(item.get("value", "")) for item in moved if item["name"] == _ADDOPTS_VARIABLE), "")
+    addopts = next(
+        (str(item.get("value", "")) for item in moved if item["name"] == _ADDOPTS_VARIABLE), ""
+    )
     added = run_variables(request, addopts=addopts)
     return [
         *(item for item in moved if item["name"] not in added),
@@ -226,7 +230,7 @@ def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
 
     Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
     """
-    test_security = template.test_container.get("securityContext") or {}
+    test_security = part(template.test_container, "securityContext")
     return {
         "name": EXPORTER,
         "image": f"{request.image_registry_prefix}{EXPORTER_IMAGE}",
@@ -242,15 +246,19 @@ def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
             "readOnlyRootFilesystem": True,
             "runAsNonRoot": True,
             # The same user as the tests: it must read what they write, whatever their umask.
-            **{key: test_security[key] for key in ("runAsUser", "runAsGroup") if key in test_security},
+            **{
+                key: test_security[key]
+                for key in ("runAsUser", "runAsGroup")
+                if key in test_security
+            },
         },
         "volumeMounts": [{"name": template.results_volume, "mountPath": RESULTS, "readOnly": True}],
     }
 
 
 def _results_volume(pod: Mapping[str, Any]) -> str | None:
-    mounts = pod["containers"][0].get("volumeMounts") or []
-    empty = {str(item["name"]) for item in pod.get("volumes") or [] if "emptyDir" in item}
+    mounts = parts(parts(pod, "containers")[0], "volumeMounts")
+    empty = {str(item["name"]) for item in parts(pod, "volumes") if "emptyDir" in item}
     for mount in mounts:
         if str(mount.get("mountPath", "")).rstrip("/") == RESULTS and mount.get("name") in empty:
             return str(mount["name"])
@@ -261,8 +269,8 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
     if document.get("kind") != "Job" or document.get("apiVersion") != "batch/v1":
         kind = f"{document.get('apiVersion')} {document.get('kind')}"
         return [f"kind: it is a {kind}. Write a batch/v1 Job."]
-    pod = ((document.get("spec") or {}).get("template") or {}).get("spec") or {}
-    containers = pod.get("containers") or []
+    pod = part(document, "spec", "template", "spec")
+    containers = parts(pod, "containers")
     problems: list[str] = []
     if len(containers) != 1:
         return [
@@ -286,5 +294,7 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
             "results there, and the exporter sends them from there."
         )
     if (document["spec"].get("backoffLimit") or 0) != 0:
-        problems.append("spec.backoffLimit: must be 0. A retried pod would hide the first one's failure.")
+        problems.append(
+            "spec.backoffLimit: must be 0. A retried pod would hide the first one's failure."
+        )
     return problems

@@ -25,6 +25,7 @@ from floe_tests.jobs.attempt import Attempt, Timings, judge
 from floe_tests.jobs.facts import ContainerFacts, ErrorFacts, Facts, PodFacts
 from floe_tests.jobs.manifest import RESULTS, JobRequest, JobTemplate, run_variables
 from floe_tests.jobs.receiver import Receiver
+from floe_tests.kube import parts
 
 Log = Callable[[str], None]
 
@@ -55,10 +56,10 @@ class ProcessCommand:
         container = template.test_container
         plain = tuple(
             (str(item["name"]), str(item["value"]))
-            for item in container.get("env") or []
+            for item in parts(container, "env")
             if "value" in item
         )
-        words = [*(container.get("command") or []), *(container.get("args") or [])]
+        words: list[object] = [*container.get("command", []), *container.get("args", [])]
         return cls(words=tuple(str(word) for word in words), environment=plain)
 
 

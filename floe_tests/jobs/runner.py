@@ -30,7 +30,7 @@ from floe_tests.jobs.facts import (
 )
 from floe_tests.jobs.manifest import EXPORTER, JobRequest, JobTemplate, build_job
 from floe_tests.jobs.receiver import Receiver
-from floe_tests.kube import JsonObject, Kube, RefusedError
+from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
 
 Log = Callable[[str], None]
 
@@ -239,7 +239,9 @@ class JobRun:
             return self._refused.passed
         self._refused = None
         if waiting & _IMAGE_REASONS:
-            self._image_failing = self._image_failing or Deadline(self._request.deadlines.image_seconds)
+            self._image_failing = self._image_failing or Deadline(
+                self._request.deadlines.image_seconds
+            )
             if self._image_failing.passed:
                 self._passed = "image"
                 return True
@@ -341,7 +343,7 @@ class JobRun:
         self._events = [
             event
             for event in self._kube.list("Event", namespace=self._request.namespace)
-            if event.get("involvedObject", {}).get("name") in names
+            if part(event, "involvedObject").get("name") in names
         ]
 
     def _facts(self) -> Facts:
@@ -358,7 +360,7 @@ class JobRun:
             error=self._error,
             passed_deadline=self._passed,
             pod=pod,
-            job_conditions=condition_facts(((job or {}).get("status") or {}).get("conditions") or []),
+            job_conditions=condition_facts(parts(job or {}, "status", "conditions")),
             events=event_facts(self._events),
             elapsed_seconds=self._clock.elapsed_seconds,
             tests_seconds=_seconds(pod.test) if pod else None,

@@ -241,7 +241,9 @@ def _capacity(facts: Facts) -> Sequence[Evidence]:
     if facts.passed_deadline != "start":
         return ()
     unscheduled = [
-        Evidence(f"pod/{pod.name}", f"condition {item.type}", f"{item.reason}: {item.message}", item.time)
+        Evidence(
+            f"pod/{pod.name}", f"condition {item.type}", f"{item.reason}: {item.message}", item.time
+        )
         for pod in [facts.pod]
         if pod is not None
         for item in pod.conditions
@@ -266,7 +268,9 @@ def _timeout(facts: Facts) -> Sequence[Evidence]:
     unfinished = not facts.results.session_finished
     if limit is not None and unfinished and (facts.tests_seconds or 0) >= limit:
         seconds = Evidence(
-            facts.subject, "seconds of the tests", f"{facts.tests_seconds:.0f}, the deadline is {limit:g}"
+            facts.subject,
+            "seconds of the tests",
+            f"{facts.tests_seconds:.0f}, the deadline is {limit:g}",
         )
         return [seconds, *_in_flight(facts), *_progress(facts)]
     return ()
@@ -387,14 +391,19 @@ def _pod_reason(facts: Facts, reasons: frozenset[str] | set[str]) -> list[Eviden
     pod = facts.pod
     if pod is None or pod.reason not in reasons:
         return []
-    return [Evidence(_pod_name(pod), "status.reason", f"{pod.reason}: {pod.message}"), *_in_flight(facts)]
+    return [
+        Evidence(_pod_name(pod), "status.reason", f"{pod.reason}: {pod.message}"),
+        *_in_flight(facts),
+    ]
 
 
 def _condition(facts: Facts, kind: str, *, status: bool) -> list[Evidence]:
     if facts.pod is None:
         return []
     return [
-        Evidence(_pod_name(facts.pod), f"condition {kind}", f"{item.reason}: {item.message}", item.time)
+        Evidence(
+            _pod_name(facts.pod), f"condition {kind}", f"{item.reason}: {item.message}", item.time
+        )
         for item in facts.pod.conditions
         if item.type == kind and item.status is status
     ]
@@ -408,7 +417,9 @@ def _deadline_exceeded(facts: Facts) -> bool:
 def _deadline(facts: Facts) -> Evidence:
     name = facts.passed_deadline or "pod"
     limit = dict(facts.deadlines).get(name)
-    words = f"{name} deadline of {limit:g} s passed" if limit is not None else f"{name} deadline passed"
+    words = (
+        f"{name} deadline of {limit:g} s passed" if limit is not None else f"{name} deadline passed"
+    )
     return Evidence(facts.subject, "deadline", words)
 
 
@@ -419,7 +430,10 @@ def _exit_evidence(facts: Facts) -> list[Evidence]:
     finished = container.finished_at.isoformat() if container.finished_at else None
     return [
         Evidence(
-            _pod_name(facts.pod), f"container {container.name} exit code", str(container.exit_code), finished
+            _pod_name(facts.pod),
+            f"container {container.name} exit code",
+            str(container.exit_code),
+            finished,
         )
     ]
 

@@ -1,9 +1,9 @@
-"""The embedded platform: Dagster's webserver, daemon and code location as processes of this machine.
+"""The embedded platform: Dagster's webserver, daemon and code location as local processes.
 
 What the Helm chart runs as three pods, `local` runs as three processes, on SQLite and DuckDB in one
-directory, with ports of its own. Whoever holds the record can stop it, from any process: each of its
-processes, and each run that they start, carries the directory in its environment. A process id alone
-would not do, because the system gives it to somebody else later.
+directory, with ports of its own. Whoever holds the record can stop it, from any process: each of
+its processes, and each run that they start, carries the directory in its environment. A process id
+alone would not do, because the system gives it to somebody else later.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ def start(
             lines of its logs.
     """
     if not (code_root / CODE_MODULE.partition(".")[0]).is_dir():
-        message = f"{code_root} holds no package {CODE_MODULE.partition('.')[0]}; give its parent folder."
+        message = (
+            f"{code_root} holds no package {CODE_MODULE.partition('.')[0]}; give its parent folder."
+        )
         raise PlatformError(message)
     directory = directory.resolve()
     deadline = Deadline(deadline_seconds)
@@ -203,7 +205,10 @@ def _instance_settings(directory: Path) -> JsonObject:
     """The same as the chart's minimal form, so that `local` and a cluster behave alike."""
     return {
         "storage": {"sqlite": {"base_dir": str(directory / "home")}},
-        "run_launcher": {"module": "dagster", "class": "DefaultRunLauncher"},
+        "run_launcher": {
+            "module": "floe_platform.run_launcher",
+            "class": "SupervisedRunLauncher",
+        },
         "run_coordinator": {
             "module": "dagster.core.run_coordinator",
             "class": "QueuedRunCoordinator",
@@ -214,7 +219,7 @@ def _instance_settings(directory: Path) -> JsonObject:
         "run_monitoring": {
             "enabled": True,
             "poll_interval_seconds": 10,
-            "start_timeout_seconds": 180,
+            "start_timeout_seconds": 120,
             "cancel_timeout_seconds": 60,
             "max_runtime_seconds": 3600,
         },

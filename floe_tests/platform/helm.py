@@ -18,7 +18,7 @@ from floe_tests import program
 from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError, DeadlineError, PlatformError, ProgramError
 from floe_tests.evidence import Evidence
-from floe_tests.kube import ClusterAccess, JsonObject, Kube
+from floe_tests.kube import ClusterAccess, JsonObject, Kube, part, parts
 from floe_tests.settings import ReleaseSettings
 from floe_tests.workspace import Workspace
 
@@ -90,7 +90,9 @@ def install(
     started = monotonic()
     deadline = Deadline(release.ready_seconds)
     directory.mkdir(parents=True, exist_ok=True)
-    command = _command(release, access=access, namespace=namespace, workspace=workspace, directory=directory)
+    command = _command(
+        release, access=access, namespace=namespace, workspace=workspace, directory=directory
+    )
     try:
         program.run(["helm", "template", *command], deadline=deadline)
     except ProgramError as error:
@@ -102,10 +104,14 @@ def install(
         message = f"release {release.name} could not be installed: {error}"
         raise PlatformError(message, evidence=error.evidence) from error
     kube = Kube(access)
-    pods = _wait_until_ready(kube, release, namespace=namespace, deadline=deadline, directory=directory, log=log)
+    pods = _wait_until_ready(
+        kube, release, namespace=namespace, deadline=deadline, directory=directory, log=log
+    )
     seconds = monotonic() - started
     log(f"release {release.name}: ready in {seconds:.1f} s")
-    name, version, app_version = _chart_of(release, access=access, namespace=namespace, deadline=deadline)
+    name, version, app_version = _chart_of(
+        release, access=access, namespace=namespace, deadline=deadline
+    )
     return InstalledRelease(
         name=release.name,
         chart=name,
@@ -125,7 +131,9 @@ def _command(
     workspace: Workspace,
     directory: Path,
 ) -> list[str]:
-    chart = release.chart if release.chart.startswith("oci://") else str(workspace.root / release.chart)
+    chart = (
+        release.chart if release.chart.startswith("oci://") else str(workspace.root / release.chart)
+    )
     values = directory / f"{release.name}-values.yaml"
     values.write_text(yaml.safe_dump(release.values))
     command = [release.name, chart, "--namespace", namespace]
@@ -158,14 +166,25 @@ def _wait_until_ready(  # noqa: PLR0913 - one wait, its parameters
     pods: dict[str, JsonObject] = {}
     try:
         for pods in kube.follow(
-            "Pod", namespace=namespace, label_selector=selector, deadline=deadline, tick_seconds=_TICK_SECONDS
+            "Pod",
+            namespace=namespace,
+            label_selector=selector,
+            deadline=deadline,
+            tick_seconds=_TICK_SECONDS,
         ):
             for name in sorted(_ready_names(pods) - ready):
                 log(f"release {release.name}: {name} ready after {deadline.elapsed_seconds:.1f} s")
             ready = _ready_names(pods)
             failure = _first_failure(pods, image_failing)
             if failure is not None:
-                raise _failed(kube, release, pods[failure[0]], failure[1], namespace=namespace, directory=directory)
+                raise _failed(
+                    kube,
+                    release,
+                    pods[failure[0]],
+                    failure[1],
+                    namespace=namespace,
+                    directory=directory,
+                )
             if pods and len(ready) == len(pods) and not any(_unready(kube, namespace, selector)):
                 return pods
     except DeadlineError:
@@ -173,11 +192,11 @@ def _wait_until_ready(  # noqa: PLR0913 - one wait, its parameters
         unready = [pod for name, pod in pods.items() if name not in _ready_names(pods)]
         why = f"not ready within {release.ready_seconds:g} s: {'; '.join(waiting)}"
         if unready:
-            raise _failed(kube, release, unready[0], why, namespace=namespace, directory=directory) from None
+            raise _failed(
+                kube, release, unready[0], why, namespace=namespace, directory=directory
+            ) from None
         message = f"release {release.name}: {why}."
-        raise PlatformError(
-            message, evidence=list(_unready(kube, namespace, selector))
-        ) from None
+        raise PlatformError(message, evidence=list(_unready(kube, namespace, selector))) from None
     message = f"release {release.name}: the watch of its pods ended."
     raise PlatformError(message)
 
@@ -186,10 +205,10 @@ def _ready_names(pods: dict[str, JsonObject]) -> set[str]:
     return {
         name
         for name, pod in pods.items()
-        if (pod.get("status") or {}).get("phase") == "Succeeded"
+        if part(pod, "status").get("phase") == "Succeeded"
         or any(
             item.get("type") == "Ready" and item.get("status") == "True"
-            for item in (pod.get("status") or {}).get("conditions") or []
+            for item in parts(pod, "status", "conditions")
         )
     }
 
@@ -198,7 +217,7 @@ def _unready(kube: Kube, namespace: str, selector: str) -> Iterator[Evidence]:
     """Give the release's workloads that have fewer ready pods than they want, or an older generation."""
     for kind in _WORKLOADS:
         for item in kube.list(kind, namespace=namespace, label_selector=selector):
-            status, spec = item.get("status") or {}, item.get("spec") or {}
+            status, spec = part(item, "status"), part(item, "spec")
             wanted = int(status.get("desiredNumberScheduled", spec.get("replicas", 1)) or 0)
             have = int(status.get("numberReady", status.get("readyReplicas", 0)) or 0)
             current = status.get("observedGeneration", 0) >= item["metadata"].get("generation", 0)
@@ -213,24 +232,32 @@ def _first_failure(
     """Find a pod that will not come up, and why; pulls that have just begun to fail are waited for."""
     for name, pod in pods.items():
         for container in _containers(pod):
-            waiting = (container.get("state") or {}).get("waiting") or {}
+            waiting = part(container, "state", "waiting")
             reason = str(waiting.get("reason", ""))
-            detail = f"container {container['name']}: {reason}: {waiting.get('message', '')}".rstrip(": ")
+            detail = (
+                f"container {container['name']}: {reason}: {waiting.get('message', '')}".rstrip(
+                    ": "
+                )
+            )
             if reason in _NEVER_STARTS:
                 return name, detail
             if reason in _IMAGE_REASONS:
                 if image_failing.setdefault(name, Deadline(_IMAGE_SECONDS)).passed:
                     return name, detail
-            elif int(container.get("restartCount") or 0) >= _CRASHES and reason == "CrashLoopBackOff":
-                last = ((container.get("lastState") or {}).get("terminated")) or {}
+            elif (
+                int(container.get("restartCount") or 0) >= _CRASHES and reason == "CrashLoopBackOff"
+            ):
+                last = part(container, "lastState", "terminated")
                 ended = f"{last.get('reason', 'ended')}, exit code {last.get('exitCode')}"
                 return name, f"{detail}; it {ended}, {container['restartCount']} times"
     return None
 
 
 def _containers(pod: JsonObject) -> list[JsonObject]:
-    status = pod.get("status") or {}
-    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    return [
+        *parts(pod, "status", "initContainerStatuses"),
+        *parts(pod, "status", "containerStatuses"),
+    ]
 
 
 def _failed(  # noqa: PLR0913 - one report, its parts
@@ -243,31 +270,47 @@ def _failed(  # noqa: PLR0913 - one report, its parts
     directory: Path,
 ) -> PlatformError:
     name = str(pod["metadata"]["name"])
-    labels = pod["metadata"].get("labels") or {}
-    component = labels.get("app.kubernetes.io/component") or labels.get("app.kubernetes.io/name") or name
+    labels = part(pod, "metadata", "labels")
+    component = (
+        labels.get("app.kubernetes.io/component") or labels.get("app.kubernetes.io/name") or name
+    )
     evidence = [Evidence(f"pod/{name}", "status", why)]
     evidence += [
-        Evidence(f"pod/{name}", f"condition {item['type']}", str(item.get("message")), item.get("lastTransitionTime"))
-        for item in (pod.get("status") or {}).get("conditions") or []
+        Evidence(
+            f"pod/{name}",
+            f"condition {item['type']}",
+            str(item.get("message")),
+            item.get("lastTransitionTime"),
+        )
+        for item in parts(pod, "status", "conditions")
         if item.get("type") == "PodScheduled" and item.get("status") == "False"
     ]
     events = kube.list("Event", namespace=namespace, field_selector=f"involvedObject.name={name}")
     evidence += [
-        Evidence(f"pod/{name}", f"event {item.get('reason')}", str(item.get("message")), item.get("lastTimestamp"))
+        Evidence(
+            f"pod/{name}",
+            f"event {item.get('reason')}",
+            str(item.get("message")),
+            item.get("lastTimestamp"),
+        )
         for item in events[-_SHOWN_EVENTS:]
         if item.get("type") == "Warning"
     ]
-    parts = [f"release {release.name}: {component} did not come up: {why}", *map(str, evidence[1:])]
+    lines = [f"release {release.name}: {component} did not come up: {why}", *map(str, evidence[1:])]
     for container in _containers(pod):
         restarted = int(container.get("restartCount") or 0) > 0
         text = kube.log(
-            name, namespace=namespace, container=container["name"], previous=restarted, tail_lines=_LOG_LINES
+            name,
+            namespace=namespace,
+            container=container["name"],
+            previous=restarted,
+            tail_lines=_LOG_LINES,
         )
         if text:
             (directory / f"{name}-{container['name']}.log").write_text(text)
-            parts.append(f"last lines of {container['name']}:\n{text}")
-    parts.append(f"More: `{kube.access.kubectl('describe pod', name, '--namespace', namespace)}`")
-    return PlatformError("\n".join(parts), evidence=evidence)
+            lines.append(f"last lines of {container['name']}:\n{text}")
+    lines.append(f"More: `{kube.access.kubectl('describe pod', name, '--namespace', namespace)}`")
+    return PlatformError("\n".join(lines), evidence=evidence)
 
 
 def _images(pods: dict[str, JsonObject]) -> tuple[tuple[str, str], ...]:
@@ -282,7 +325,16 @@ def _images(pods: dict[str, JsonObject]) -> tuple[tuple[str, str], ...]:
 def _chart_of(
     release: ReleaseSettings, *, access: ClusterAccess, namespace: str, deadline: Deadline
 ) -> tuple[str, str, str]:
-    command = ["helm", "list", "--namespace", namespace, "--filter", f"^{release.name}$", "--output", "json"]
+    command = [
+        "helm",
+        "list",
+        "--namespace",
+        namespace,
+        "--filter",
+        f"^{release.name}$",
+        "--output",
+        "json",
+    ]
     if access.kubeconfig:
         command += ["--kubeconfig", access.kubeconfig]
     if access.context:

@@ -155,7 +155,7 @@ class CaseResult:
 
 def bounded_name(name: str) -> str:
     """Give a name as a case has it: legible, on one line, at most NAME_BYTES long."""
-    name = legible(name).strip().replace("\n", " ")
+    name = legible(name).strip().replace("\n", " ") or "(unnamed)"
     data = name.encode()
     if len(data) <= NAME_BYTES:
         return name

@@ -205,7 +205,7 @@ class EventReader:
 
     def _take_collection(self, event: dict[str, object]) -> CaseResult | None:
         node_id = _node_id(event)
-        outcome = event.get("outcome")
+        outcome = text_of(event.get("outcome"))
         if node_id is None or outcome not in {"failed", "skipped"}:
             return None
         longrepr = event.get("longrepr")
@@ -239,7 +239,7 @@ class EventReader:
                 return None
             test = self._running[node_id] = _RunningTest()
         _add_report(test, event, is_subtest=is_subtest)
-        when = event.get("when")
+        when = text_of(event.get("when"))
         if is_subtest or (when in _PHASES and when != "teardown"):
             return None
         if test.is_rerun:

@@ -68,8 +68,8 @@ class _LongLine:
             if room <= 0:
                 return
             if len(token) > room:
-                # May end inside a character; who decodes the line replaces the broken one.
-                token = token[:room] + _CUT
+                # An escape goes whole. A character may be cut; who decodes the line replaces it.
+                token = (b"" if token.startswith(b"\\") else token[:room]) + _CUT
         self.kept += token
 
 

@@ -23,9 +23,15 @@ from floe_tests.results.cases import CaseOutcome, CaseResult, Tally, legible
 from floe_tests.results.junit_document import JUnitDocument, MalformedDocument
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import ParseError
+
     import junitparser
 
 _CHUNK_BYTES = 64 * 1024
+# The parser's error codes for a document that ends too early: no element found, unclosed token,
+# partial character, unclosed CDATA section.
+# Source: https://github.com/libexpat/libexpat/blob/master/expat/lib/expat.h (enum XML_Error)
+_CUT_OFF = frozenset({3, 5, 6, 20})
 
 
 class UnreadableResults(HarnessError):  # noqa: N818 - says what is wrong, as the tree's other names do
@@ -113,19 +119,18 @@ def _parse(file: IO[bytes], document: JUnitDocument, limits: JUnitLimits) -> Non
         raise MalformedDocument(message) from error
     except ParseError as error:
         offset = max(0, parser.parser.ErrorByteIndex)
-        message = _diagnosis(file, error, offset=offset)
-        raise MalformedDocument(message) from error
+        raise MalformedDocument(_diagnosis(file, error, offset=offset)) from error
     except (LookupError, ValueError) as error:
         message = f"its declared encoding cannot be read ({error})"
         raise MalformedDocument(message) from error
 
 
-def _diagnosis(file: IO[bytes], error: Exception, *, offset: int) -> str:
+def _diagnosis(file: IO[bytes], error: ParseError, *, offset: int) -> str:
     """Say why a file is not well-formed, in words that point at the cause."""
     end = file.seek(0, os.SEEK_END)
     if end == 0:
         return "it is empty"
-    if offset >= end:
+    if error.code in _CUT_OFF:
         return f"it is cut off after {end} bytes"
     file.seek(offset)
     around = file.read(64)

@@ -153,15 +153,15 @@ class JUnitDocument:
         """Take the document's end."""
 
     def _start_suite(self, attributes: dict[str, str]) -> None:
-        name = attributes.get("name", "").strip()
+        name = attributes.get("name", "")
         self._is_pytest = self._is_pytest or name in _PYTEST_SUITES
         declared = _count(attributes.get("failures")) + _count(attributes.get("errors"))
         self._suites.append(_OpenSuite(name=name, declared_failing=declared))
 
     def _start_case(self, attributes: dict[str, str]) -> None:
         # pytest writes an empty class name for a module; tools that write none mean the suite's.
-        classname = attributes.get("classname", self._suites[-1].name).strip()
-        name = attributes.get("name", "").strip() or "(unnamed)"
+        classname = attributes.get("classname", self._suites[-1].name)
+        name = attributes.get("name", "")
         self._case = _OpenCase(case_name(classname=classname, name=name), attributes)
 
     def _start_inside_case(self, tag: str, attributes: dict[str, str]) -> None:

@@ -3,7 +3,6 @@
 Dagster reads annotations when it builds an asset, so they are not postponed here.
 """
 
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -75,7 +74,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
     @stage("cluster")
     def cluster(
         context: dg.AssetExecutionContext, config: ClusterConfig, session: SessionResource
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult[object]:
         run = session.begin(context, settings, root)
         context.instance.add_run_tags(run.run_id, metadata.run_tags(run))
         with failing_plainly(), run.stage("cluster"):
@@ -88,7 +87,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
     @stage("platform", "cluster")
     def platform(
         context: dg.AssetExecutionContext, session: SessionResource
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult[object]:
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("platform"):
             installed = run.install()
@@ -97,7 +96,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
     @stage("test_job", "platform")
     def test_job(
         context: dg.AssetExecutionContext, config: SuiteConfig, session: SessionResource
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult[object]:
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("test_job"):
             attempts = run.run_suites(
@@ -108,7 +107,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
     @stage("results", "test_job", check_specs=checks)
     def results(
         context: dg.AssetExecutionContext, session: SessionResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    ) -> Iterator[dg.MaterializeResult[object]]:
         from floe_tests.publish import publish
 
         run = session.begin(context, settings, root)
@@ -124,11 +123,13 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
     @stage("released", "results")
     def released(
         context: dg.AssetExecutionContext, session: SessionResource
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult[object]:
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("released"):
             lease = run.give_back()
-        return dg.MaterializeResult(metadata={"state": lease.state if lease else "nothing to return"})
+        return dg.MaterializeResult(
+            metadata={"state": lease.state if lease else "nothing to return"}
+        )
 
     return [cluster, platform, test_job, results, released]
 

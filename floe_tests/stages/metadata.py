@@ -82,7 +82,10 @@ def of_results(published: PublishedRun) -> Metadata:
     """Describe a run's results: numbers first, because the UI plots them."""
     tallies = [suite.results.tally for suite in published.suites]
     failing = [
-        case for suite in published.suites for case in suite.results.cases if case.outcome.is_failing
+        case
+        for suite in published.suites
+        for case in suite.results.cases
+        if case.outcome.is_failing
     ]
     shown: Metadata = {
         "verdict": dg.MetadataValue.text(str(published.verdict)),
@@ -93,8 +96,8 @@ def of_results(published: PublishedRun) -> Metadata:
         "failed": dg.MetadataValue.int(sum(tally.failing for tally in tallies)),
         "skipped": dg.MetadataValue.int(sum(tally.skipped for tally in tallies)),
         "seconds": dg.MetadataValue.float(round(published.seconds, 2)),
-        "junit": dg.MetadataValue.path(str(published.junit)),
-        "received files": dg.MetadataValue.path(str(published.directory)),
+        "junit": dg.PathMetadataValue(str(published.junit)),
+        "received files": dg.PathMetadataValue(str(published.directory)),
     }
     for name, seconds in (
         ("seconds until first test", published.first_test_seconds),

@@ -4,7 +4,7 @@ A failed or interrupted run never reaches its last steps. Dagster tears a resour
 short of SIGKILL, so here the run gets its verdict if it has none, and gives its environment back.
 """
 
-
+import contextlib
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -36,21 +36,18 @@ class SessionResource(dg.ConfigurableResource[None]):
             settings: The tier.
             root: The project's folder.
         """
-        run = self._runs.get(context.run.run_id)
-        log: Log = context.log.info
-        if run is None:
-            workspace = Workspace.from_environment(root, os.environ)
-            run = TierRun(
-                settings=settings,
-                workspace=workspace,
-                run_id=context.run.run_id,
-                log=log,
-                parent_run_id=context.run.parent_run_id,
-            )
-            self._runs[run.run_id] = run
+        run = TierRun(
+            settings=settings,
+            workspace=Workspace.from_environment(root, os.environ),
+            run_id=context.run.run_id,
+            log=context.log.info,
+            parent_run_id=context.run.parent_run_id,
+        )
+        self._runs[run.run_id] = run
         return run
 
-    def yield_for_execution(
+    @contextlib.contextmanager
+    def yield_for_execution(  # pyright: ignore[reportIncompatibleMethodOverride] - the base names its own type
         self, context: dg.InitResourceContext
     ) -> Generator["SessionResource"]:
         """Hand itself to the steps, and end the run after them."""

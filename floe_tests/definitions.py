@@ -13,8 +13,17 @@ from floe_tests.stages.session import SessionResource
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Load the tiers, with what all of them share."""
+    """Load this project's tiers."""
+    return tiers_of(Path(__file__).parent)
+
+
+def tiers_of(package: Path) -> dg.Definitions:
+    """Load the tiers of a project, with what all tiers share.
+
+    Args:
+        package: Folder of the project's Python package; its `defs` holds a folder a tier.
+    """
     return dg.Definitions.merge(
-        dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+        dg.load_from_defs_folder(path_within_project=package),
         dg.Definitions(executor=dg.in_process_executor, resources={"session": SessionResource()}),
     )

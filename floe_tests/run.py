@@ -32,7 +32,7 @@ from floe_tests.errors import (
 )
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Party
-from floe_tests.kube import ClusterAccess
+from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.ledger import Ledger
 from floe_tests.platform.embedded import EmbeddedPlatform
 from floe_tests.platform.helm import InstalledRelease
@@ -149,6 +149,8 @@ class TierRun:
                 f"{', '.join(self.settings.environments)} with FLOE_TESTS_CLUSTER or the run's config."
             )
             raise ConfigurationError(message)
+        if provider != "local":
+            self._check_releases(provider)
         lease = new_lease(
             self.settings, self.workspace, run_id=self.run_id, provider=provider, keep=keep
         )
@@ -232,6 +234,22 @@ class TierRun:
         }
         return {name: record for name, record in found.items() if record is not None}
 
+    def _check_releases(self, provider: EnvironmentName) -> None:
+        """Render every release for the version of Kubernetes that it will meet."""
+        from floe_tests.platform import helm
+
+        version = self.settings.kind.kubernetes_version
+        if provider == "context":
+            context = self.settings.context
+            version = Kube(ClusterAccess(context.kubeconfig, context.context)).server_version()
+        for release in self.settings.releases:
+            helm.check(
+                release,
+                kube_version=version,
+                workspace=self.workspace,
+                directory=self.ledger.folder(self.run_id) / "releases",
+            )
+
     def _mark_failed(self) -> None:
         lease = self.ledger.read(self.run_id, ENTRY, Lease)
         if lease is not None:
@@ -269,7 +287,6 @@ class TierRun:
         from floe_tests.jobs.manifest import JobRequest, load_template
         from floe_tests.jobs.process import ProcessCommand, ProcessRun
         from floe_tests.jobs.runner import JobRun
-        from floe_tests.kube import Kube
 
         request = JobRequest(
             owner=lease.owner,

@@ -6,11 +6,23 @@ stops with file, field and remedy before anything is created.
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails
+
+_Item = TypeVar("_Item")
 
 EnvironmentName = Literal["local", "kind", "context"]
 Keep = Literal["never", "on_failure", "always"]
@@ -21,6 +33,7 @@ Keep = Literal["never", "on_failure", "always"]
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DNS_LABEL_CHARACTERS = 40
 
+_KUBERNETES_VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
 _MEMORY = re.compile(r"(?P<number>[1-9][0-9]*)(?P<unit>Mi|Gi)")
 
 
@@ -52,12 +65,45 @@ def _cron(value: str) -> str:
     return value
 
 
+def _not_empty(value: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    # Not pydantic's min_length: that also complains when an item is wrong, and hides which.
+    if not value:
+        message = "empty. Write at least one."
+        raise ValueError(message)
+    return value
+
+
 DnsLabel = Annotated[str, AfterValidator(_dns_label)]
 Memory = Annotated[str, AfterValidator(_memory)]
 
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _says_what_it_knows(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Name the settings there are beside one that there is not; all errors stay."""
+        try:
+            return handler(value)
+        except ValidationError as error:
+            details = [_with_remedy(item, tuple(cls.model_fields)) for item in error.errors()]
+            raise ValidationError.from_exception_data(error.title, details) from error
+
+
+def _with_remedy(error: ErrorDetails, known: tuple[str, ...]) -> InitErrorDetails:
+    found = InitErrorDetails(
+        type=error["type"], loc=error["loc"], input=error["input"], ctx=error.get("ctx", {})
+    )
+    # An inner model has worded its own: those lie deeper than one name.
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
+        close = difflib.get_close_matches(str(error["loc"][0]), known, n=1)
+        meant = f" Did you mean {close[0]}?" if close else ""
+        message = f"there is no such setting.{meant} There are: {', '.join(known)}."
+        # A type of pydantic's own, because Dagster builds these errors once more.
+        found["type"] = "value_error"
+        found["ctx"] = {"error": ValueError(message)}
+    return found
 
 
 class ReleaseSettings(_Settings):
@@ -186,6 +232,12 @@ class KindSettings(_Settings):
         description="Images loaded from the local Docker when no registry prefix is set.",
     )
 
+    @property
+    def kubernetes_version(self) -> str | None:
+        """The node image's version of Kubernetes; None when its tag does not say."""
+        match = _KUBERNETES_VERSION.match(self.node_image.rpartition(":")[2])
+        return match[0] if match else None
+
 
 class ContextSettings(_Settings):
     """An existing cluster."""
@@ -221,15 +273,16 @@ class ScheduleSettings(_Settings):
 class TierSettings(_Settings):
     """One tier of tests: where it runs, what it installs, which suites, within which limits."""
 
-    name: DnsLabel = Field(description="Name of the tier, its job and its asset group.")
+    name: DnsLabel = Field(
+        description="Name of the tier; its job and asset group have it too, with `_` for `-`."
+    )
     description: str = Field(description="What this tier proves, for the Dagster UI.")
-    environments: tuple[EnvironmentName, ...] = Field(
-        min_length=1,
+    environments: Annotated[tuple[EnvironmentName, ...], AfterValidator(_not_empty)] = Field(
         description="Where the tier can run; the first is the default. FLOE_TESTS_CLUSTER or the run's "
         "config chooses another of them.",
     )
-    suites: tuple[SuiteSettings, ...] = Field(
-        min_length=1, description="The tier's suites, run in order."
+    suites: Annotated[tuple[SuiteSettings, ...], AfterValidator(_not_empty)] = Field(
+        description="The tier's suites, run in order."
     )
     releases: tuple[ReleaseSettings, ...] = Field(
         default=(), description="Helm releases, in order."

@@ -53,16 +53,17 @@ class TestTier(dg.Component):
         """Give the tier's assets, job and schedule."""
         del context
         settings = self.settings
+        name = settings.name.replace("-", "_")  # Dagster's names have no hyphens
         job = dg.define_asset_job(  # pyright: ignore[reportUnknownMemberType] - its metadata is untyped
-            settings.name,
-            selection=f'group:"{settings.name.replace("-", "_")}"',
+            name,
+            selection=f'group:"{name}"',
             description=settings.description,
             tags={"floe-tests/tier": settings.name},
         )
         schedules = (
             [
                 dg.ScheduleDefinition(
-                    name=f"{settings.name.replace('-', '_')}_schedule",
+                    name=f"{name}_schedule",
                     job=job,
                     cron_schedule=settings.schedule.cron,
                     execution_timezone=settings.schedule.timezone,

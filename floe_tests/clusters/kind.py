@@ -8,6 +8,7 @@ while it comes up.
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -190,11 +191,14 @@ class KindEnvironment:
             except FloeTestsError:
                 self.log(f"{image} is not in the local Docker: the node pulls it")
                 continue
-            program.run(
-                ["kind", "load", "docker-image", image, "--name", settings.cluster],
-                deadline=deadline,
-                log=self.log,
-            )
+            with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+                # By way of an archive: `kind load docker-image` fails on Docker's containerd store.
+                program.run(["docker", "save", "--output", archive.name, image], deadline=deadline)
+                program.run(
+                    ["kind", "load", "image-archive", archive.name, "--name", settings.cluster],
+                    deadline=deadline,
+                    log=self.log,
+                )
 
     def _other_runs(self, lease: Lease) -> tuple[str, ...]:
         if lease.access is None:
@@ -235,11 +239,13 @@ def kind_config(owner: labels.Owner, *, workers: int) -> str:
     Source: https://kind.sigs.k8s.io/docs/user/configuration/
     """
     roles = ["control-plane", *["worker"] * workers]
+    # The kubelet refuses to set labels of kubernetes.io on its own node.
+    own = {name: text for name, text in owner.labels().items() if "kubernetes.io/" not in name}
     return yaml.safe_dump(
         {
             "kind": "Cluster",
             "apiVersion": "kind.x-k8s.io/v1alpha4",
-            "nodes": [{"role": role, "labels": owner.labels()} for role in roles],
+            "nodes": [{"role": role, "labels": own} for role in roles],
         }
     )
 

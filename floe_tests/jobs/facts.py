@@ -233,6 +233,12 @@ def timestamp(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
 
 
+def _start(text: str | None) -> datetime | None:
+    """Read a start; containerd gives the zero of Unix time for what could not be started."""
+    time = timestamp(text)
+    return None if time is None or time.timestamp() == 0 else time
+
+
 def _container(status: dict[str, Any] | None) -> ContainerFacts | None:
     if status is None:
         return None
@@ -246,7 +252,7 @@ def _container(status: dict[str, Any] | None) -> ContainerFacts | None:
                 reason=str(detail.get("reason") or ""),
                 message=str(detail.get("message") or ""),
                 exit_code=detail.get("exitCode"),
-                started_at=timestamp(detail.get("startedAt")),
+                started_at=_start(detail.get("startedAt")),
                 finished_at=timestamp(detail.get("finishedAt")),
                 restarts=int(status.get("restartCount") or 0),
             )

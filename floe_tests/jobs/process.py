@@ -158,14 +158,24 @@ class ProcessRun:
         return process
 
     def _start_exporter(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(  # noqa: S603 - this project's own program
-            [sys.executable, str(_EXPORTER_PROGRAM)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=(self._directory / "exporter.log").open("wb"),
-            env={**_base_environment(), **_exporter_environment(self._request, self._written)},
-            start_new_session=True,
-        )
+        # The child inherits the mask and lifts it when it listens: a suite that ends at once must not
+        # kill the exporter with the very signal that asks it for its manifest.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        try:
+            with (self._directory / "exporter.log").open("wb") as errors:
+                process = subprocess.Popen(  # noqa: S603 - this project's own program
+                    [sys.executable, str(_EXPORTER_PROGRAM)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env={
+                        **_base_environment(),
+                        **_exporter_environment(self._request, self._written),
+                    },
+                    start_new_session=True,
+                )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if process.stdout is None:
             raise RuntimeError(self._subject)
         threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()

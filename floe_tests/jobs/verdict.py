@@ -26,6 +26,8 @@ _KILLED = 137
 _SUSPECT_SHARE = 0.8
 _SUSPECT_TESTS = 10
 
+_LINE_CHARACTERS = 400
+
 _IMAGE_PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
 _CONTAINER_CONFIG_REASONS = frozenset(
     {"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError"}
@@ -119,7 +121,8 @@ class Verdict:
         if self.passed:
             return str(self.cause)
         why = str(self.evidence[0]) if self.evidence else self.remedy
-        return f"{self.cause} ({self.fault}): {why}"
+        line = why.splitlines()[0] if why else ""
+        return f"{self.cause} ({self.fault}): {line[:_LINE_CHARACTERS]}"
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,8 @@ class Rule:
         when: The rule in words, for the documentation.
         remedy: What to do next.
         find: Looks for the evidence; none means that the rule does not apply.
-        retries: How many fresh attempts are allowed; infrastructure alone has any.
+        retries: How many fresh attempts are allowed; infrastructure alone has any, and, once, a
+            kill that nothing explains.
     """
 
     cause: Cause
@@ -180,7 +184,7 @@ def _error_of(party: str) -> Callable[[Facts], Sequence[Evidence]]:
     def find(facts: Facts) -> Sequence[Evidence]:
         if facts.error is None or facts.error.party != party:
             return ()
-        return [*facts.error.evidence, Evidence(facts.subject, "error", facts.error.message)]
+        return [Evidence(facts.subject, "error", facts.error.message), *facts.error.evidence]
 
     return find
 
@@ -316,7 +320,7 @@ def _lost(facts: Facts) -> Sequence[Evidence]:
 
 def _suspect(facts: Facts) -> Sequence[Evidence]:
     results = facts.results
-    enough = results.reported >= _SUSPECT_TESTS
+    enough = results.failed > 0 and results.reported >= _SUSPECT_TESTS
     if not enough or results.failed < _SUSPECT_SHARE * (results.reported - results.skipped):
         return ()
     share = f"{results.failed} of {results.reported - results.skipped} tests failed"
@@ -325,7 +329,7 @@ def _suspect(facts: Facts) -> Sequence[Evidence]:
 
 def _failed(facts: Facts) -> Sequence[Evidence]:
     if facts.results.failed:
-        return _failures(facts)
+        return [*_failures(facts), *_exit_evidence(facts)]
     return _exit_evidence(facts) if _test_exit(facts) not in {0, None} else ()
 
 

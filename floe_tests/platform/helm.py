@@ -33,6 +33,7 @@ _CRASHES = 3
 # The kubelet retries a pull; a registry that comes up a moment later is no failure.
 _IMAGE_SECONDS = 45.0
 _TICK_SECONDS = 2.0
+_RENDER_SECONDS = 60.0
 
 _IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff"})
 _NEVER_STARTS = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
@@ -61,6 +62,36 @@ class InstalledRelease:
     seconds: float
 
 
+def check(
+    release: ReleaseSettings, *, kube_version: str | None, workspace: Workspace, directory: Path
+) -> None:
+    """Render a release, before any cluster is there for it.
+
+    Args:
+        release: The tier's settings for it.
+        kube_version: Version of the cluster that it is for; None leaves it to helm.
+        workspace: Folders and registry prefix.
+        directory: Where its values are kept.
+
+    Raises:
+        ConfigurationError: Helm refuses the chart or its values.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    command = _command(
+        release, access=ClusterAccess(), namespace="default", workspace=workspace, directory=directory
+    )
+    if kube_version is not None:
+        command += ["--kube-version", kube_version]
+    try:
+        program.run(["helm", "template", *command], deadline=Deadline(_RENDER_SECONDS))
+    except ProgramError as error:
+        message = (
+            f"releases: {release.name}: helm refuses chart {release.chart} with these values:\n"
+            f"{error.output_tail}\nThe command was `{error.command}`."
+        )
+        raise ConfigurationError(message) from error
+
+
 def install(
     release: ReleaseSettings,
     *,
@@ -84,7 +115,6 @@ def install(
         What was installed.
 
     Raises:
-        ConfigurationError: Helm refuses the chart or its values; nothing was created.
         PlatformError: A component did not come up; the message names it and says why.
     """
     started = monotonic()
@@ -93,11 +123,6 @@ def install(
     command = _command(
         release, access=access, namespace=namespace, workspace=workspace, directory=directory
     )
-    try:
-        program.run(["helm", "template", *command], deadline=deadline)
-    except ProgramError as error:
-        message = f"chart {release.chart} refuses the values of release {release.name}: {error}"
-        raise ConfigurationError(message, evidence=error.evidence) from error
     try:
         program.run(["helm", "upgrade", "--install", *command], deadline=deadline, log=log)
     except (ProgramError, DeadlineError) as error:

@@ -94,10 +94,10 @@ def read(path: Path, limits: JUnitLimits = DEFAULT_LIMITS) -> tuple[CaseResult, 
 
 def _parse(file: IO[bytes], document: JUnitDocument, limits: JUnitLimits) -> None:
     # defusedxml loads a second copy of xml.etree: not on the path that loads definitions.
-    from xml.etree.ElementTree import ParseError  # noqa: PLC0415 - the error class alone
+    from xml.etree.ElementTree import ParseError
 
-    from defusedxml import DefusedXmlException  # noqa: PLC0415
-    from defusedxml.ElementTree import DefusedXMLParser  # noqa: PLC0415
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import DefusedXMLParser
 
     size = os.fstat(file.fileno()).st_size
     if size > limits.file_bytes:
@@ -145,7 +145,7 @@ def _diagnosis(file: IO[bytes], error: ParseError, *, offset: int) -> str:
     return f"it is not well-formed XML ({error})"
 
 
-def write(  # noqa: PLR0913 - the attributes of a JUnit suite
+def write(
     path: Path,
     cases: Sequence[CaseResult],
     *,
@@ -171,7 +171,7 @@ def write(  # noqa: PLR0913 - the attributes of a JUnit suite
     Raises:
         OSError: The file cannot be written.
     """
-    from junitparser import JUnitXml, TestSuite  # noqa: PLC0415 - not needed to load definitions
+    from junitparser import JUnitXml, TestSuite
 
     element = TestSuite(legible(suite))
     for case in cases:
@@ -226,7 +226,7 @@ def _sync_directory(directory: Path) -> None:
 
 
 def _element(case: CaseResult) -> junitparser.TestCase:
-    import junitparser  # noqa: PLC0415 - see write
+    import junitparser
 
     classname, separator, name = case.name.partition("::")
     if not separator:

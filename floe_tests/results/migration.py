@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from floe_tests.results.models import TABLE_PREFIX, VERSION_TABLE, Base
 _SCRIPTS = Path(__file__).parent / "migrations"
 # Any number, the same in all versions: who migrates a Postgres database holds this lock.
 _POSTGRES_LOCK = 7_318_349_100
+
+# Alembic keeps the migration that runs in module globals.
+_ALEMBIC_LOCK = threading.Lock()
 
 
 class UnknownSchemaError(ConfigurationError):
@@ -59,7 +63,8 @@ def upgrade(connection: Connection, *, database: str) -> None:
         )
         raise UnknownSchemaError(message)
     if found != head():
-        command.upgrade(config(connection), "head")
+        with _ALEMBIC_LOCK:
+            command.upgrade(config(connection), "head")
 
 
 def config(connection: Connection) -> Config:

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from sqlalchemy import (
-    SQLColumnExpression,
     Connection,
     Row,
     Select,
+    SQLColumnExpression,
     bindparam,
     insert,
     select,
@@ -252,7 +252,7 @@ def _storable(values: dict[str, Any]) -> dict[str, Any]:
     return {name: _storable_value(value) for name, value in values.items()}
 
 
-def _storable_value(value: Any) -> Any:  # noqa: ANN401 - a column's value may be anything
+def _storable_value(value: Any) -> Any:
     if isinstance(value, str):
         return legible(value)
     if isinstance(value, float):

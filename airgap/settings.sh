@@ -1,0 +1,26 @@
+# shellcheck shell=bash disable=SC2034  # sourced by the scripts beside it, which use these names
+# What the scripts of this folder share: where things are, and which versions are built.
+
+AIRGAP=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CACHE=${KIND_FROM_PACKAGES_CACHE:-$HOME/.cache/kind-from-packages}
+BIN=$CACHE/bin
+LOGS=$CACHE/log
+
+# The prefix the project uses for every image when it runs from this registry.
+REGISTRY=localhost:5001
+REGISTRY_CONTAINER=kind-registry
+# An image carries the hash of what it was built from, so Docker itself remembers what is up to date.
+INPUTS_LABEL=floe-tests.inputs
+
+KUBERNETES=v1.34.2          # 1.35 refuses cgroup v1, which some machines still have
+ETCD=v3.6.5                 # the version kubeadm of this Kubernetes asks for
+COREDNS=v1.14.3
+CNI=v1.9.1
+LOCAL_PATH=v0.0.30
+KIND=v0.30.0
+HELM=v3.19.0
+CILIUM=v1.20.2
+GOBGP=v4.8.0                # Cilium's own pin is not published; BGP is switched off
+UV=0.9.30
+UV_TAG=0.9
+DEBIAN=bookworm             # its Python is 3.11, its systemd and containerd run on cgroup v1 and v2

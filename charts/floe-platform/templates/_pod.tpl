@@ -1,0 +1,140 @@
+{{/*
+What a pod of any role says about itself. Argument: a dict with `root`, `component` (its name), and
+`settings` (its values: nodeSelector, tolerations).
+*/}}
+{{- define "floe-platform.podSettings" -}}
+serviceAccountName: floe-platform
+automountServiceAccountToken: false
+# The namespace's Services as environment variables would make a pod's start depend on the others'.
+enableServiceLinks: false
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  {{- include "floe-platform.podSecurityContext" . | nindent 2 }}
+{{- with .settings.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .settings.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .root.Values.minimal }}
+# SQLite needs one kernel under all who write: the pods that share the history run on one node.
+affinity:
+  podAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      - topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            {{- include "floe-platform.releaseLabels" .root | nindent 12 }}
+            floe-platform/history: sqlite
+{{- end }}
+{{- end }}
+
+{{/* Pod Security `restricted`, and a group that may write to the volumes. */}}
+{{- define "floe-platform.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{/* Pod Security `restricted` for a container, with a root that nobody writes to. */}}
+{{- define "floe-platform.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* Labels and annotations of a role's pods. Argument: a dict with `root` and `component`. */}}
+{{- define "floe-platform.podMetadata" -}}
+labels:
+  {{- include "floe-platform.labels" . | nindent 2 }}
+  {{- if .root.Values.minimal }}
+  floe-platform/history: sqlite
+  {{- end }}
+annotations:
+  # A changed configuration restarts the pods that read it.
+  checksum/configuration: {{ include (print .root.Template.BasePath "/configuration.yaml") .root | sha256sum }}
+{{- end }}
+
+{{/*
+The init container that puts Dagster's SQLite files in place before a process opens them: Dagster
+itself makes them on first use, and two processes that do so at once spoil them.
+Argument: a dict with `root` and `settings` (its values: resources).
+*/}}
+{{- define "floe-platform.initContainers" -}}
+{{- if .root.Values.minimal }}
+initContainers:
+  - name: history
+    image: {{ include "floe-platform.platformImage" .root }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+    command: [python, -m, floe_platform.history, prepare, /var/lib/floe/history, --template, /opt/floe/history-template]
+    securityContext:
+      {{- include "floe-platform.containerSecurityContext" .root | nindent 6 }}
+    resources:
+      {{- toYaml .settings.resources | nindent 6 }}
+    volumeMounts:
+      {{- include "floe-platform.volumeMounts" .root | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{/* Environment of a role: where Postgres is, when it is used. */}}
+{{- define "floe-platform.environment" -}}
+- name: DAGSTER_HOME
+  value: /opt/floe/home
+- name: FLOE_HISTORY_DIR
+  value: /var/lib/floe/history
+{{- if not .Values.minimal }}
+- name: DAGSTER_PG_HOST
+  value: {{ .Values.postgres.host | quote }}
+- name: DAGSTER_PG_PORT
+  value: {{ .Values.postgres.port | quote }}
+- name: DAGSTER_PG_DB
+  value: {{ .Values.postgres.database | quote }}
+- name: DAGSTER_PG_USER
+  value: {{ .Values.postgres.username | quote }}
+- name: DAGSTER_PG_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.postgres.existingSecret.name }}
+      key: {{ .Values.postgres.existingSecret.passwordKey }}
+{{- end }}
+{{- end }}
+
+{{/* What every role mounts. */}}
+{{- define "floe-platform.volumeMounts" -}}
+- name: configuration
+  mountPath: /opt/floe/home
+  readOnly: true
+- name: tmp
+  mountPath: /tmp
+{{- if .Values.minimal }}
+- name: history
+  mountPath: /var/lib/floe/history
+{{- end }}
+{{- end }}
+
+{{/* The volumes behind them. */}}
+{{- define "floe-platform.volumes" -}}
+- name: configuration
+  configMap:
+    name: floe-platform
+- name: tmp
+  emptyDir:
+    sizeLimit: 256Mi
+{{- if .Values.minimal }}
+- name: history
+  persistentVolumeClaim:
+    claimName: floe-platform-history
+{{- end }}
+{{- end }}

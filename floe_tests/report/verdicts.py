@@ -1,0 +1,49 @@
+"""The table of verdicts as a page: docs/verdicts.md is this module's output, never written by hand.
+
+`python -m floe_tests.report.verdicts > docs/verdicts.md` makes it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from floe_tests.jobs.verdict import RULES, Rule
+
+_INTRODUCTION = """\
+<!-- Made by `make docs` from floe_tests/jobs/verdict.py: change the rules there. -->
+
+# Verdicts
+
+Every attempt to run a suite gets one verdict. The rules are read from the top, and the first one
+that finds evidence decides, so what is most certain stands first and a test is blamed last. A run
+is green on `PASS` alone: passed tests whose results are not proved complete are `RESULT_LOST`.
+
+**Retries** is how many fresh attempts, each in a new pod, a rule allows. Only what no test and no
+platform can be blamed for has any; a failed test is never run again.
+"""
+
+_HEADINGS = ("", "Verdict", "Fault", "When", "What to do", "Retries")
+
+
+def markdown(rules: Sequence[Rule] = RULES) -> str:
+    """Give the page.
+
+    Args:
+        rules: The table, in the order in which it is read.
+    """
+    rows = [
+        _row(str(number), f"`{rule.cause}`", rule.fault, rule.when, rule.remedy, str(rule.retries))
+        for number, rule in enumerate(rules, start=1)
+    ]
+    head = [_row(*_HEADINGS), _row(*("---" for _ in _HEADINGS))]
+    return "\n".join([_INTRODUCTION, *head, *rows, ""])
+
+
+def _row(*cells: str) -> str:
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

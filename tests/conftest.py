@@ -1,0 +1,79 @@
+"""What every suite shares: the count of collected tests, written beside the results.
+
+A results file says which tests reported. Only the collection says how many should have, so a
+reader can tell a complete run from one that was cut off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_POD_RESULTS = Path("/results")
+_deselected = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker here: a test image carries no project configuration."""
+    config.addinivalue_line(
+        "markers",
+        "kubernetes: needs a pod in a Kubernetes cluster; skipped with the reason elsewhere",
+    )
+    config.stash[_deselected] = 0
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count what `-k`, `-m` or a shard took out of this run."""
+    if items:
+        items[0].config.stash[_deselected] += len(items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Write collection.json: how many tests this session is about to run."""
+    directory = _results_directory(session.config)
+    if directory is None:
+        return
+    counts = {
+        "collected": len(session.items),
+        "deselected": session.config.stash[_deselected],
+    }
+    _write_atomically(directory / "collection.json", json.dumps(counts) + "\n")
+
+
+def _results_directory(config: pytest.Config) -> Path | None:
+    """Where this session's results go, or None when it leaves none.
+
+    FLOE_RESULTS_DIR when it is set. Otherwise /results, provided that it is there, can be written
+    to, and the session writes a report at all: a plain `pytest` on a laptop leaves nothing.
+    """
+    if config.getoption("collectonly"):
+        return None
+    named = os.environ.get("FLOE_RESULTS_DIR")
+    if named:
+        return Path(named)
+    reports = config.getoption("xmlpath", None) or config.getoption("report_log", None)
+    writable = _POD_RESULTS.is_dir() and os.access(_POD_RESULTS, os.W_OK)
+    return _POD_RESULTS if reports and writable else None
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """Write through a file beside it: who follows the directory never reads half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        # mkstemp makes it private; the exporter may run as another user.
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

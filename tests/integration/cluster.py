@@ -1,0 +1,201 @@
+"""What the suite asks of the Kubernetes API, typed; the untyped client stays in this module."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from kubernetes import client, config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RELEASE_SELECTOR = "app.kubernetes.io/name=floe-platform"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a pod, init containers included.
+
+    Attributes:
+        name: Its name in the pod.
+        security_context: As in the manifest, empty without one.
+        requests: Requested quantities by resource, `{"cpu": "100m"}`.
+        limits: Limits by resource.
+        ended_because: Reasons of its ends so far, `OOMKilled` for one.
+    """
+
+    name: str
+    security_context: Mapping[str, Any]
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+    ended_because: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod; the security context is as in the manifest."""
+
+    name: str
+    uid: str
+    address: str | None
+    labels: Mapping[str, str]
+    is_ready: bool
+    is_going: bool
+    security_context: Mapping[str, Any]
+    containers: tuple[Container, ...]
+
+    @property
+    def component(self) -> str:
+        """The role in the release: webserver, daemon or code."""
+        return self.labels[COMPONENT_LABEL]
+
+
+@dataclass(frozen=True)
+class DisruptionBudget:
+    """A PodDisruptionBudget: whom it selects, how many are healthy and how many must be."""
+
+    selects: Mapping[str, str]
+    healthy: int
+    must_be_healthy: int
+
+
+class Cluster:
+    """The namespace around this pod, through the Kubernetes API."""
+
+    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+        self.namespace = namespace
+        self._api = api
+        self._core = client.CoreV1Api(api)
+
+    @classmethod
+    def of_this_pod(cls) -> Cluster:
+        """Connect with the ServiceAccount that the kubelet mounted into this pod."""
+        settings = client.Configuration()
+        config.load_incluster_config(client_configuration=settings)
+        return cls(client.ApiClient(settings), os.environ["POD_NAMESPACE"])
+
+    def release_pods(self, component: str | None = None) -> tuple[Pod, ...]:
+        """List the platform's pods, of one role or all of them; those that are going left out."""
+        selector = RELEASE_SELECTOR
+        if component is not None:
+            selector += f",{COMPONENT_LABEL}={component}"
+        listed = self._plain(
+            self._core.list_namespaced_pod(self.namespace, label_selector=selector)
+        )
+        pods = (_pod(item) for item in listed["items"])
+        return tuple(pod for pod in pods if not pod.is_going)
+
+    def pod(self, name: str) -> Pod:
+        """Read one pod."""
+        return _pod(self._plain(self._core.read_namespaced_pod(name, self.namespace)))
+
+    def delete_pod(self, name: str) -> None:
+        """Delete a pod with its normal grace."""
+        self._core.delete_namespaced_pod(name, self.namespace)
+
+    def service_address(self, name: str) -> str:
+        """Read the cluster address of a Service."""
+        service = self._plain(self._core.read_namespaced_service(name, self.namespace))
+        return service["spec"]["clusterIP"]
+
+    def network_policies(self) -> tuple[Mapping[str, Any], ...]:
+        """List the namespace's NetworkPolicies, as in their manifests."""
+        api = client.NetworkingV1Api(self._api)
+        listed = self._plain(api.list_namespaced_network_policy(self.namespace))
+        return tuple(listed["items"])
+
+    def disruption_budgets(self) -> tuple[DisruptionBudget, ...]:
+        """List the PodDisruptionBudgets that select by labels."""
+        api = client.PolicyV1Api(self._api)
+        listed = self._plain(api.list_namespaced_pod_disruption_budget(self.namespace))
+        return tuple(
+            DisruptionBudget(
+                selects=item["spec"]["selector"]["matchLabels"],
+                healthy=item["status"]["currentHealthy"],
+                must_be_healthy=item["status"]["desiredHealthy"],
+            )
+            for item in listed["items"]
+        )
+
+    def user_name(self) -> str:
+        """Ask the API server who this pod is."""
+        review = client.AuthenticationV1Api(self._api).create_self_subject_review(
+            client.V1SelfSubjectReview()
+        )
+        return self._plain(review)["status"]["userInfo"]["username"]
+
+    def may(self, verb: str, resource: str, *, namespace: str | None = None) -> bool:
+        """Ask the API server whether this pod may do something.
+
+        Args:
+            verb: A verb of the API, `list` for one.
+            resource: `RESOURCE[.GROUP][/SUBRESOURCE]`, `deployments.apps/scale` for one.
+            namespace: Where; None for the pod's own, the empty string for the whole cluster.
+        """
+        named, _, subresource = resource.partition("/")
+        plural, _, group = named.partition(".")
+        attributes = client.V1ResourceAttributes(
+            verb=verb,
+            group=group,
+            resource=plural,
+            subresource=subresource,
+            namespace=self.namespace if namespace is None else namespace,
+        )
+        review = client.AuthorizationV1Api(self._api).create_self_subject_access_review(
+            client.V1SelfSubjectAccessReview(
+                spec=client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
+            )
+        )
+        return bool(self._plain(review)["status"]["allowed"])
+
+    def refusal_of_secrets(self) -> str | None:
+        """Try to read the namespace's Secrets.
+
+        Returns:
+            The API server's reason when it refuses with 403; None when it hands them out.
+        """
+        try:
+            self._core.list_namespaced_secret(self.namespace)
+        except client.ApiException as error:
+            if error.status == 403:
+                return str(error.body)
+            raise
+        return None
+
+    def _plain(self, answer: object) -> dict[str, Any]:
+        """Turn the client's objects back into the manifest's words."""
+        return cast("dict[str, Any]", self._api.sanitize_for_serialization(answer))
+
+
+def _pod(manifest: Mapping[str, Any]) -> Pod:
+    metadata, spec, status = manifest["metadata"], manifest["spec"], manifest.get("status", {})
+    conditions = {c["type"]: c["status"] for c in status.get("conditions", [])}
+    statuses = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    ends = {s["name"]: _ends(s) for s in statuses}
+    return Pod(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        address=status.get("podIP"),
+        labels=metadata.get("labels", {}),
+        is_ready=conditions.get("Ready") == "True",
+        is_going="deletionTimestamp" in metadata,
+        security_context=spec.get("securityContext", {}),
+        containers=tuple(
+            Container(
+                name=container["name"],
+                security_context=container.get("securityContext", {}),
+                requests=container.get("resources", {}).get("requests", {}),
+                limits=container.get("resources", {}).get("limits", {}),
+                ended_because=ends.get(container["name"], ()),
+            )
+            for container in [*spec.get("initContainers", []), *spec["containers"]]
+        ),
+    )
+
+
+def _ends(status: Mapping[str, Any]) -> tuple[str, ...]:
+    states = (status.get("lastState", {}), status.get("state", {}))
+    return tuple(state["terminated"]["reason"] for state in states if "terminated" in state)

@@ -1,0 +1,499 @@
+"""A thin typed client of Dagster's GraphQL API: what the suite asks of a running Dagster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from .deadline import NotYet, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LOCATION = "floe"
+# What Dagster calls the one repository that a code location's Definitions make.
+REPOSITORY = "__repository__"
+FINISHED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
+
+_SELECTOR = {"repositoryLocationName": LOCATION, "repositoryName": REPOSITORY}
+_RUN = "runId jobName status creationTime startTime endTime tags { key value }"
+_METADATA = """metadataEntries {
+  label
+  ... on IntMetadataEntry { intRepr }
+  ... on FloatMetadataEntry { floatValue }
+  ... on BoolMetadataEntry { boolValue }
+  ... on TextMetadataEntry { text }
+  ... on JsonMetadataEntry { jsonString }
+}"""
+_ERROR = "error { message className causes { message className } }"
+_EVENTS = f"""query Events($run: ID!, $cursor: String) {{
+  runOrError(runId: $run) {{
+    __typename
+    ... on Error {{ message }}
+    ... on Run {{
+      eventConnection(afterCursor: $cursor) {{
+        cursor
+        hasMore
+        events {{
+          __typename
+          ... on MessageEvent {{ message stepKey timestamp }}
+          ... on MaterializationEvent {{ assetKey {{ path }} {_METADATA} }}
+          ... on ObservationEvent {{ assetKey {{ path }} {_METADATA} }}
+          ... on AssetCheckEvaluationEvent {{
+            evaluation {{ checkName success severity assetKey {{ path }} {_METADATA} }}
+          }}
+          ... on ExecutionStepOutputEvent {{ {_METADATA} }}
+          ... on ExecutionStepFailureEvent {{
+            {_ERROR}
+            failureMetadata {{ description {_METADATA} }}
+          }}
+          ... on RunFailureEvent {{ {_ERROR} }}
+        }}
+      }}
+    }}
+  }}
+}}"""
+
+
+class Unreachable(NotYet):
+    """No usable answer over HTTP; inside a wait that is one more state to wait out."""
+
+
+class Refused(Exception):  # noqa: N818 - Dagster's own word for it is in `kind`
+    """Dagster answered with an error of its own.
+
+    Attributes:
+        kind: The GraphQL type of the answer, `PipelineNotFoundError` for one.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as Dagster's storage has it; times are seconds since the epoch."""
+
+    run_id: str
+    job: str
+    status: str
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a run.
+
+    Attributes:
+        kind: Its GraphQL type, `MaterializationEvent` for one.
+        message: Dagster's own sentence.
+        step: The step it came from; None for events of the whole run.
+        subject: The asset or the check it is about; None for other events.
+        metadata: What the code attached, by label.
+        reasons: The error's messages, the outermost first; empty without an error.
+        passed: The outcome of a check; None for other events.
+    """
+
+    kind: str
+    message: str
+    step: str | None
+    subject: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    passed: bool | None = None
+
+
+@dataclass(frozen=True)
+class Location:
+    """A code location, loaded, with the names of what it serves."""
+
+    jobs: frozenset[str]
+    schedules: frozenset[str]
+    assets: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """The health of one daemon; the heartbeat is in seconds since the epoch, None before it."""
+
+    kind: str
+    is_required: bool
+    is_healthy: bool
+    heartbeat_at: float | None
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One evaluation of a schedule; the time is the one it was due, since the epoch."""
+
+    status: str
+    due_at: float
+    run_ids: tuple[str, ...]
+    error: str | None
+
+
+class DagsterApi:
+    """The GraphQL API of one webserver, for its code location `floe`.
+
+    Args:
+        base_url: Where the webserver answers, `http://HOST:PORT`.
+        timeout_seconds: The longest one HTTP exchange may take.
+    """
+
+    def __init__(self, base_url: str, *, timeout_seconds: float = 10) -> None:
+        self.base_url = base_url
+        self._timeout_seconds = timeout_seconds
+        self._session = requests.Session()
+        # A proxy of the machine has no business between two pods.
+        self._session.trust_env = False
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._session.close()
+
+    def get(self, path: str) -> requests.Response:
+        """Ask for a path of the webserver.
+
+        Raises:
+            Unreachable: Nothing answered in time.
+        """
+        try:
+            return self._session.get(self.base_url + path, timeout=self._timeout_seconds)
+        except requests.RequestException as error:
+            raise Unreachable(str(error)) from error
+
+    def query(self, document: str, **variables: object) -> dict[str, Any]:
+        """Ask a GraphQL question.
+
+        Returns:
+            The `data` of the answer.
+
+        Raises:
+            Unreachable: Nothing answered in time, or a gateway answered in its place.
+            Refused: The document or its variables are not what Dagster understands.
+        """
+        body = {"query": document, "variables": variables}
+        try:
+            response = self._session.post(
+                f"{self.base_url}/graphql", json=body, timeout=self._timeout_seconds
+            )
+        except requests.RequestException as error:
+            raise Unreachable(str(error)) from error
+        if response.status_code in {502, 503, 504}:
+            raise Unreachable(f"HTTP {response.status_code}")
+        answer: dict[str, Any] = response.json()
+        if answer.get("errors"):
+            raise Refused("GraphQLError", str(answer["errors"]))
+        return answer["data"]
+
+    def location(self) -> Location:
+        """Describe the code location.
+
+        Raises:
+            NotYet: It is not loaded; the text has Dagster's reason.
+        """
+        data = self.query("""{ workspaceOrError {
+          __typename
+          ... on Error { message }
+          ... on Workspace { locationEntries { name loadStatus locationOrLoadError {
+            __typename
+            ... on Error { message }
+            ... on RepositoryLocation { repositories {
+              jobs { name } schedules { name } assetNodes { assetKey { path } }
+            } }
+          } } }
+        } }""")
+        entries = _unwrap(data["workspaceOrError"], "Workspace")["locationEntries"]
+        entry = next((entry for entry in entries if entry["name"] == LOCATION), None)
+        if entry is None:
+            raise NotYet(f"no location {LOCATION!r} among {[entry['name'] for entry in entries]}")
+        loaded = entry["locationOrLoadError"]
+        if entry["loadStatus"] != "LOADED" or loaded is None:
+            raise NotYet(f"location {LOCATION!r} is {entry['loadStatus']}")
+        if loaded["__typename"] != "RepositoryLocation":
+            raise NotYet(f"location {LOCATION!r} does not load: {loaded['message']}")
+        (repository,) = loaded["repositories"]
+        return Location(
+            jobs=frozenset(job["name"] for job in repository["jobs"]),
+            schedules=frozenset(schedule["name"] for schedule in repository["schedules"]),
+            assets=frozenset("/".join(n["assetKey"]["path"]) for n in repository["assetNodes"]),
+        )
+
+    def reload_location(self) -> None:
+        """Have the webserver ask the code location anew, over its own connection.
+
+        Raises:
+            NotYet: The webserver does not reach it, or it does not load.
+        """
+        data = self.query(
+            """mutation Reload($location: String!) {
+              reloadRepositoryLocation(repositoryLocationName: $location) {
+                __typename
+                ... on Error { message }
+                ... on WorkspaceLocationEntry { locationOrLoadError {
+                  __typename
+                  ... on Error { message }
+                } }
+              }
+            }""",
+            location=LOCATION,
+        )
+        entry = _unwrap(data["reloadRepositoryLocation"], "WorkspaceLocationEntry")
+        loaded = entry["locationOrLoadError"]
+        if loaded["__typename"] != "RepositoryLocation":
+            raise NotYet(f"location {LOCATION!r} does not load: {loaded['message']}")
+
+    def launch(
+        self,
+        job: str,
+        config: Mapping[str, object] | None = None,
+        *,
+        assets: Sequence[str] | None = None,
+        checks: Sequence[tuple[str, str]] = (),
+    ) -> str:
+        """Launch a run of a job.
+
+        Args:
+            job: The job's name.
+            config: Its run config; None for the defaults.
+            assets: Which of its assets alone; None for the whole job.
+            checks: Which asset checks go with these assets, as (asset, check).
+
+        Returns:
+            The id of the run, which waits in the queue.
+
+        Raises:
+            Refused: Dagster launches no such run; `kind` says why.
+        """
+        selector: dict[str, object] = {**_SELECTOR, "jobName": job}
+        if assets is not None:
+            selector["assetSelection"] = [{"path": [asset]} for asset in assets]
+            selector["assetCheckSelection"] = [
+                {"assetKey": {"path": [asset]}, "name": check} for asset, check in checks
+            ]
+        data = self.query(
+            """mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params) {
+              __typename
+              ... on LaunchRunSuccess { run { runId } }
+              ... on RunConfigValidationInvalid { errors { message } }
+              ... on Error { message }
+            } }""",
+            params={"selector": selector, "runConfigData": dict(config or {})},
+        )
+        return _unwrap(data["launchRun"], "LaunchRunSuccess")["run"]["runId"]
+
+    def run(self, run_id: str) -> Run:
+        """Read a run.
+
+        Raises:
+            Refused: There is no such run.
+        """
+        data = self.query(
+            f"""query Run($run: ID!) {{ runOrError(runId: $run) {{
+              __typename
+              ... on Error {{ message }}
+              ... on Run {{ {_RUN} }}
+            }} }}""",
+            run=run_id,
+        )
+        return _run(_unwrap(data["runOrError"], "Run"))
+
+    def runs(self, job: str, *, created_after: float) -> tuple[Run, ...]:
+        """List the runs of a job that were created after a time in seconds since the epoch."""
+        data = self.query(
+            f"""query Runs($filter: RunsFilter!) {{ runsOrError(filter: $filter) {{
+              __typename
+              ... on Error {{ message }}
+              ... on Runs {{ results {{ {_RUN} }} }}
+            }} }}""",
+            filter={"pipelineName": job, "createdAfter": created_after},
+        )
+        return tuple(_run(run) for run in _unwrap(data["runsOrError"], "Runs")["results"])
+
+    def wait_for_run(
+        self, run_id: str, *, deadline_seconds: float, until: frozenset[str] = FINISHED
+    ) -> Run:
+        """Wait until a run has one of the given states; any end of it ends the wait as well."""
+
+        def probe() -> Run:
+            run = self.run(run_id)
+            if run.status not in until | FINISHED:
+                raise NotYet(f"{run.job} is {run.status}")
+            return run
+
+        what = f"run {run_id} {'/'.join(sorted(until))}"
+        return wait_for(probe, what=what, deadline_seconds=deadline_seconds)
+
+    def events(self, run_id: str) -> tuple[Event, ...]:
+        """Read all events of a run, in order."""
+        events: list[Event] = []
+        cursor: str | None = None
+        while True:
+            data = self.query(_EVENTS, run=run_id, cursor=cursor)
+            page = _unwrap(data["runOrError"], "Run")["eventConnection"]
+            events += [_event(event) for event in page["events"]]
+            if not page["hasMore"]:
+                return tuple(events)
+            cursor = page["cursor"]
+
+    def terminate(self, run_id: str) -> None:
+        """Ask for the end of a run.
+
+        Raises:
+            Refused: It cannot be ended; the text has Dagster's reason.
+        """
+        data = self.query(
+            """mutation Terminate($run: String!) { terminateRun(runId: $run) {
+              __typename
+              ... on TerminateRunFailure { message }
+              ... on Error { message }
+            } }""",
+            run=run_id,
+        )
+        _unwrap(data["terminateRun"], "TerminateRunSuccess")
+
+    def daemons(self) -> tuple[Daemon, ...]:
+        """Read the health of every daemon this deployment knows."""
+        data = self.query("""{ instance { daemonHealth { allDaemonStatuses {
+          daemonType required healthy lastHeartbeatTime lastHeartbeatErrors { message }
+        } } } }""")
+        return tuple(
+            Daemon(
+                kind=status["daemonType"],
+                is_required=status["required"],
+                is_healthy=bool(status["healthy"]),
+                heartbeat_at=status["lastHeartbeatTime"],
+                errors=tuple(error["message"] for error in status["lastHeartbeatErrors"]),
+            )
+            for status in data["instance"]["daemonHealth"]["allDaemonStatuses"]
+        )
+
+    def max_concurrent_runs(self) -> int:
+        """Read how many runs the queue lets execute at once."""
+        data = self.query("{ instance { runQueueConfig { maxConcurrentRuns } } }")
+        return data["instance"]["runQueueConfig"]["maxConcurrentRuns"]
+
+    def schedule_is_running(self, schedule: str) -> bool:
+        """Whether a schedule is turned on."""
+        return self._schedule_state(schedule)["status"] == "RUNNING"
+
+    def start_schedule(self, schedule: str) -> None:
+        """Turn a schedule on.
+
+        Raises:
+            Refused: Dagster does not; the text has its reason.
+        """
+        data = self.query(
+            """mutation Start($schedule: ScheduleSelector!) {
+              startSchedule(scheduleSelector: $schedule) {
+                __typename
+                ... on Error { message }
+              }
+            }""",
+            schedule={**_SELECTOR, "scheduleName": schedule},
+        )
+        _unwrap(data["startSchedule"], "ScheduleStateResult")
+
+    def stop_schedule(self, schedule: str) -> None:
+        """Turn a schedule off.
+
+        Raises:
+            Refused: Dagster does not; the text has its reason.
+        """
+        data = self.query(
+            """mutation Stop($id: String!) { stopRunningSchedule(id: $id) {
+              __typename
+              ... on Error { message }
+            } }""",
+            id=self._schedule_state(schedule)["id"],
+        )
+        _unwrap(data["stopRunningSchedule"], "ScheduleStateResult")
+
+    def ticks(self, schedule: str) -> tuple[Tick, ...]:
+        """Read the latest ticks of a schedule, the newest first."""
+        return tuple(
+            Tick(
+                status=tick["status"],
+                due_at=tick["timestamp"],
+                run_ids=tuple(tick["runIds"]),
+                error=tick["error"]["message"] if tick["error"] else None,
+            )
+            for tick in self._schedule_state(schedule)["ticks"]
+        )
+
+    def _schedule_state(self, schedule: str) -> dict[str, Any]:
+        data = self.query(
+            """query Schedule($schedule: ScheduleSelector!) {
+              scheduleOrError(scheduleSelector: $schedule) {
+                __typename
+                ... on Error { message }
+                ... on Schedule { scheduleState {
+                  id status ticks(limit: 10) { status timestamp runIds error { message } }
+                } }
+              }
+            }""",
+            schedule={**_SELECTOR, "scheduleName": schedule},
+        )
+        return _unwrap(data["scheduleOrError"], "Schedule")["scheduleState"]
+
+
+def _unwrap(answer: dict[str, Any], wanted: str) -> dict[str, Any]:
+    """Return the answer when it has the GraphQL type that was hoped for; refuse all others."""
+    kind = answer["__typename"]
+    if kind != wanted:
+        message = answer.get("message") or str(answer.get("errors", "no reason given"))
+        raise Refused(kind, message)
+    return answer
+
+
+def _run(answer: dict[str, Any]) -> Run:
+    return Run(
+        run_id=answer["runId"],
+        job=answer["jobName"],
+        status=answer["status"],
+        created_at=answer["creationTime"],
+        started_at=answer["startTime"],
+        ended_at=answer["endTime"],
+        tags={tag["key"]: tag["value"] for tag in answer["tags"]},
+    )
+
+
+def _event(answer: dict[str, Any]) -> Event:
+    evaluation = answer.get("evaluation") or {}
+    failure = answer.get("failureMetadata") or {}
+    asset = answer.get("assetKey")
+    subject = evaluation.get("checkName") or ("/".join(asset["path"]) if asset else None)
+    entries = (
+        answer.get("metadataEntries")
+        or evaluation.get("metadataEntries")
+        or failure.get("metadataEntries")
+        or []
+    )
+    error = answer.get("error")
+    reasons = [failure["description"]] if failure.get("description") else []
+    if error:
+        reasons += [error["message"], *(cause["message"] for cause in error["causes"])]
+    return Event(
+        kind=answer["__typename"],
+        message=answer.get("message", ""),
+        step=answer.get("stepKey"),
+        subject=subject,
+        metadata={entry["label"]: _value(entry) for entry in entries},
+        reasons=tuple(reasons),
+        passed=evaluation.get("success"),
+    )
+
+
+def _value(entry: dict[str, Any]) -> Any:
+    # An integer beyond 32 bits travels as text: GraphQL's Int cannot hold it.
+    if "intRepr" in entry:
+        return int(entry["intRepr"])
+    keys = ("floatValue", "boolValue", "text", "jsonString")
+    return next((entry[key] for key in keys if key in entry), None)

@@ -1,0 +1,578 @@
+"""Each rule of the table of verdicts, on pods as the API sends them, and which of two wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from floe_tests.evidence import Evidence
+from floe_tests.jobs.facts import (
+    ConditionFacts,
+    ErrorFacts,
+    EventFacts,
+    Facts,
+    PodFacts,
+    ResultFacts,
+    event_facts,
+    pod_facts,
+)
+from floe_tests.jobs.verdict import RULES, Cause, Fault, Outcome, Rule, classify
+
+RECORDED = yaml.safe_load(Path(__file__).with_name("pods.yaml").read_text())
+
+SUBJECT = "job/integration-1a2b3c4d-1"
+COMPLETE = ResultFacts(
+    complete=True, collected=4, reported=4, passed=4, session_finished=True, started=True
+)
+ONE_FAILED = replace(
+    COMPLETE, passed=3, failed=1, failures=("tests.integration.test_runs::test_b",)
+)
+CUT_OFF = ResultFacts(
+    problems=("the exporter sent no manifest",),
+    collected=4,
+    reported=2,
+    passed=2,
+    in_flight=("tests.integration.test_runs::test_c",),
+    started=True,
+)
+NOTHING = ResultFacts(problems=("no frame arrived",))
+DEADLINES = (("start", 300.0), ("image", 60.0), ("tests", 240.0), ("pod", 270.0), ("job", 600.0))
+JOB_TOOK_TOO_LONG = (
+    ConditionFacts(
+        type="Failed",
+        status=True,
+        reason="DeadlineExceeded",
+        message="Job was active longer than specified deadline",
+        time="2026-11-23T09:10:00Z",
+    ),
+)
+
+
+def recorded(name: str, **changes: Any) -> PodFacts:
+    pod = pod_facts(
+        RECORDED[name], test_container="test-runner", exporter_container="floe-tests-exporter"
+    )
+    return replace(pod, **changes)
+
+
+def event(reason: str, message: str, *, kind: str = "Pod") -> EventFacts:
+    (fact,) = event_facts(
+        [
+            {
+                "involvedObject": {"kind": kind, "name": "integration-1a2b3c4d-1"},
+                "reason": reason,
+                "message": message,
+                "lastTimestamp": "2026-11-23T09:00:03Z",
+                "count": 3,
+            }
+        ]
+    )
+    return fact
+
+
+def facts(pod: str | PodFacts | None = None, **changes: Any) -> Facts:
+    known: dict[str, Any] = {
+        "subject": SUBJECT,
+        "pod": recorded(pod) if isinstance(pod, str) else pod,
+        "results": COMPLETE,
+        "deadlines": DEADLINES,
+    }
+    return Facts(**{**known, **changes})
+
+
+@dataclass(frozen=True)
+class Row:
+    """A situation, and the verdict on it: whose fault, and the words of its first evidence."""
+
+    facts: Facts
+    cause: Cause
+    fault: Fault
+    evidence: str
+    shown: tuple[str, ...] = field(default=())
+
+
+ROWS: dict[str, Row] = {
+    "green": Row(facts("green"), Cause.PASS, Fault.NONE, "test-runner exit code: 0"),
+    "a test failed": Row(
+        facts("exit-1", results=ONE_FAILED),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "tests.integration.test_runs::test_b outcome: failed",
+    ),
+    "a program exits with its own code and reports no failure": Row(
+        facts("exit-1"), Cause.TEST_FAILURE, Fault.TEST, "test-runner exit code: 1"
+    ),
+    "nine of ten failed": Row(
+        facts("exit-1", results=replace(COMPLETE, reported=10, passed=1, failed=9)),
+        Cause.SUSPECT_ENV,
+        Fault.TEST,
+        "9 of 10 tests failed",
+    ),
+    "pytest was interrupted": Row(
+        facts("exit-2"), Cause.INTERRUPTED, Fault.TEST, "test-runner exit code: 2"
+    ),
+    "pytest crashed": Row(
+        facts("exit-3", results=CUT_OFF), Cause.HARNESS, Fault.HARNESS, "exit code: 3"
+    ),
+    "pytest does not know its options": Row(
+        facts("exit-4", results=NOTHING), Cause.HARNESS, Fault.HARNESS, "exit code: 4"
+    ),
+    "pytest found no test": Row(
+        facts("exit-5", results=NOTHING), Cause.NO_TESTS, Fault.CONFIGURATION, "exit code: 5"
+    ),
+    "another program found no test": Row(
+        facts("green", results=ResultFacts(complete=True)),
+        Cause.NO_TESTS,
+        Fault.CONFIGURATION,
+        "exit code: 0",
+    ),
+    "green tests without proof": Row(
+        facts("green", results=CUT_OFF),
+        Cause.RESULT_LOST,
+        Fault.HARNESS,
+        "the exporter sent no manifest",
+        ("tests.integration.test_runs::test_c state: was running", "2 of 4 tests reported"),
+    ),
+    "a missing result without a stated problem": Row(
+        facts("green", results=ResultFacts()),
+        Cause.RESULT_LOST,
+        Fault.HARNESS,
+        "no test result arrived",
+    ),
+    "tests out of memory": Row(
+        facts("out-of-memory", results=CUT_OFF),
+        Cause.RESOURCE_OOM,
+        Fault.RESOURCES,
+        "container test-runner terminated: OOMKilled, exit code 137 at 2026-11-23T09:00:11",
+        ("tests.integration.test_runs::test_c state: was running",),
+    ),
+    "exporter out of memory": Row(
+        facts("exporter-out-of-memory", results=CUT_OFF),
+        Cause.HARNESS,
+        Fault.HARNESS,
+        "container floe-tests-exporter terminated: OOMKilled",
+    ),
+    "killed, nobody knows by whom": Row(
+        facts("killed", results=CUT_OFF),
+        Cause.KILLED_UNKNOWN,
+        Fault.RESOURCES,
+        "test-runner exit code: 137",
+        ("tests.integration.test_runs::test_c state: was running",),
+    ),
+    "evicted for its own disk": Row(
+        facts("evicted-for-its-disk", results=CUT_OFF),
+        Cause.RESOURCE_EVICTED,
+        Fault.RESOURCES,
+        'Evicted: Usage of EmptyDir volume "results" exceeds the limit',
+    ),
+    "drained": Row(
+        facts("drained", results=CUT_OFF),
+        Cause.INFRA_DISRUPTED,
+        Fault.INFRASTRUCTURE,
+        "condition DisruptionTarget: EvictionByEvictionAPI",
+    ),
+    "no room on any node": Row(
+        facts("unschedulable", results=NOTHING, passed_deadline="start"),
+        Cause.INFRA_CAPACITY,
+        Fault.INFRASTRUCTURE,
+        "condition PodScheduled: Unschedulable: 0/1 nodes are available: 1 Insufficient memory",
+        ("start deadline of 300 s passed",),
+    ),
+    "image cannot be pulled": Row(
+        facts(
+            "image-cannot-be-pulled",
+            results=NOTHING,
+            passed_deadline="image",
+            events=(event("Failed", "Failed to pull image: not found"),),
+        ),
+        Cause.INFRA_IMAGE,
+        Fault.INFRASTRUCTURE,
+        "container test-runner waiting: ImagePullBackOff: Back-off pulling image",
+        ("Failed to pull image: not found",),
+    ),
+    "the exporter's image cannot be pulled": Row(
+        facts("exporter-image-cannot-be-pulled", results=NOTHING, passed_deadline="image"),
+        Cause.INFRA_IMAGE,
+        Fault.INFRASTRUCTURE,
+        "container floe-tests-exporter waiting: ErrImagePull",
+    ),
+    "image name is invalid": Row(
+        facts("image-name-is-invalid", results=NOTHING),
+        Cause.CONFIG,
+        Fault.CONFIGURATION,
+        "container test-runner waiting: InvalidImageName",
+    ),
+    "a ConfigMap is missing": Row(
+        facts("configmap-is-missing", results=NOTHING),
+        Cause.CONFIG,
+        Fault.CONFIGURATION,
+        'CreateContainerConfigError: configmap "floe-settings" not found',
+    ),
+    "the command is not in the image": Row(
+        facts("command-is-not-there", results=NOTHING),
+        Cause.CONFIG,
+        Fault.CONFIGURATION,
+        "StartError, exit code 128: failed to create containerd task",
+    ),
+    "admission refuses the pod": Row(
+        facts(
+            results=NOTHING,
+            events=(
+                event(
+                    "FailedCreate",
+                    'Error creating: pods "x" is forbidden: violates PodSecurity "restricted"',
+                    kind="Job",
+                ),
+            ),
+        ),
+        Cause.CONFIG,
+        Fault.CONFIGURATION,
+        'job/integration-1a2b3c4d-1 event FailedCreate: Error creating: pods "x" is forbidden',
+    ),
+    "the node refuses the pod": Row(
+        facts("refused-by-its-node", results=NOTHING),
+        Cause.INFRA_NODE,
+        Fault.INFRASTRUCTURE,
+        "UnexpectedAdmissionError: Pod was rejected",
+    ),
+    "the node is lost": Row(
+        facts("node-lost", results=CUT_OFF),
+        Cause.INFRA_NODE,
+        Fault.INFRASTRUCTURE,
+        "NodeLost: Node worker-3 which was running pod",
+    ),
+    "the kubelet has gone silent": Row(
+        facts("phase-unknown", results=CUT_OFF),
+        Cause.INFRA_NODE,
+        Fault.INFRASTRUCTURE,
+        "status.phase: Unknown",
+    ),
+    "somebody deleted the pod": Row(
+        facts(
+            results=CUT_OFF,
+            pod=recorded("running", vanished=True),
+            events=(event("Killing", "Stopping container test-runner"),),
+        ),
+        Cause.INFRA_NODE,
+        Fault.INFRASTRUCTURE,
+        "deleted while it ran, and not by this run",
+        ("Stopping container test-runner", "test_c state: was running"),
+    ),
+    "a volume does not mount": Row(
+        facts(
+            "volume-does-not-mount",
+            results=NOTHING,
+            passed_deadline="start",
+            events=(event("FailedMount", 'secret "tls" not found'),),
+        ),
+        Cause.INFRA_START,
+        Fault.INFRASTRUCTURE,
+        "start deadline of 300 s passed",
+        ('secret "tls" not found', "container test-runner waiting: ContainerCreating"),
+    ),
+    "no pod was ever made": Row(
+        facts(results=NOTHING, passed_deadline="start"),
+        Cause.INFRA_START,
+        Fault.INFRASTRUCTURE,
+        "start deadline of 300 s passed",
+    ),
+    "the suite passed its deadline": Row(
+        facts("running", results=CUT_OFF, passed_deadline="tests"),
+        Cause.TEST_TIMEOUT,
+        Fault.TEST,
+        "tests deadline of 240 s passed",
+        ("tests.integration.test_runs::test_c state: was running", "2 of 4 tests reported"),
+    ),
+    "the pod passed its deadline": Row(
+        facts("past-the-pods-deadline", results=CUT_OFF),
+        Cause.TEST_TIMEOUT,
+        Fault.TEST,
+        "pod deadline of 270 s passed",
+    ),
+    "the Job passed its deadline": Row(
+        facts("running", results=CUT_OFF, job_conditions=JOB_TOOK_TOO_LONG),
+        Cause.TEST_TIMEOUT,
+        Fault.TEST,
+        "deadline",
+    ),
+    "the suite's own timeout ended it": Row(
+        facts("exit-1", results=CUT_OFF, tests_seconds=241.0),
+        Cause.TEST_TIMEOUT,
+        Fault.TEST,
+        "seconds of the tests: 241, the deadline is 240",
+    ),
+    "cancelled": Row(
+        facts("running", results=CUT_OFF, cancelled="superseded by run 9f8e7d6c"),
+        Cause.CANCELLED,
+        Fault.CANCELLED,
+        f"{SUBJECT} cancelled: superseded by run 9f8e7d6c",
+        ("2 of 4 tests reported",),
+    ),
+    "a wrong setting": Row(
+        facts(error=ErrorFacts("configuration", "no such context")),
+        Cause.CONFIG,
+        Fault.CONFIGURATION,
+        "no such context",
+    ),
+    "no cluster": Row(
+        facts(error=ErrorFacts("infrastructure", "kind ended with exit code 1")),
+        Cause.INFRA_CLUSTER,
+        Fault.INFRASTRUCTURE,
+        "kind ended with exit code 1",
+    ),
+    "no platform": Row(
+        facts(
+            error=ErrorFacts(
+                "platform",
+                "release floe-platform: webserver did not come up",
+                (Evidence("pod/webserver-5d", "status", "CrashLoopBackOff"),),
+            )
+        ),
+        Cause.PLATFORM_FAIL,
+        Fault.PLATFORM,
+        "release floe-platform: webserver did not come up",
+        ("pod/webserver-5d status: CrashLoopBackOff",),
+    ),
+    "left-overs": Row(
+        facts(error=ErrorFacts("cleanup", "namespace floe-test-1a2b3c4d is still there")),
+        Cause.CLEANUP_FAIL,
+        Fault.INFRASTRUCTURE,
+        "namespace floe-test-1a2b3c4d is still there",
+    ),
+    "our own mistake": Row(
+        facts(error=ErrorFacts("harness", "KeyError: 'metadata'")),
+        Cause.HARNESS,
+        Fault.HARNESS,
+        "KeyError: 'metadata'",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+def test_each_situation_has_its_cause_fault_and_evidence(row: Row):
+    verdict = classify(row.facts)
+
+    assert (verdict.cause, verdict.fault) == (row.cause, row.fault), str(verdict)
+    assert row.evidence in str(verdict.evidence[0])
+    shown = "\n".join(map(str, verdict.evidence))
+    assert all(words in shown for words in row.shown), shown
+    assert verdict.remedy
+
+
+def deciding_rule(found: Facts) -> Rule:
+    return next(rule for rule in RULES if rule.find(found))
+
+
+@pytest.mark.parametrize(
+    "rule", RULES, ids=[f"{number} {rule.cause}" for number, rule in enumerate(RULES, start=1)]
+)
+def test_each_rule_decides_a_situation_of_this_table(rule: Rule):
+    assert any(deciding_rule(row.facts) is rule for row in ROWS.values())
+
+
+def test_every_cause_is_given_by_a_rule():
+    assert {rule.cause for rule in RULES} == set(Cause)
+
+
+def test_only_infrastructure_and_an_unexplained_kill_are_tried_again():
+    retried = {rule.cause for rule in RULES if rule.retries}
+    of_infrastructure = {rule.cause for rule in RULES if rule.fault is Fault.INFRASTRUCTURE}
+
+    assert retried - of_infrastructure == {Cause.KILLED_UNKNOWN}
+    assert max(rule.retries for rule in RULES) <= 3
+    assert all(rule.retries <= 1 for rule in RULES if rule.cause is Cause.KILLED_UNKNOWN)
+
+
+WINNERS: dict[str, tuple[Facts, Cause]] = {
+    "cancelled beats an error of ours": (
+        facts(cancelled="SIGTERM", error=ErrorFacts("harness", "thread died")),
+        Cause.CANCELLED,
+    ),
+    "cancelled beats out of memory": (
+        facts("out-of-memory", cancelled="SIGTERM", results=CUT_OFF),
+        Cause.CANCELLED,
+    ),
+    "cancelled beats green": (facts("green", cancelled="SIGTERM"), Cause.CANCELLED),
+    "cancelled beats a passed deadline": (
+        facts("running", cancelled="SIGTERM", passed_deadline="tests", results=CUT_OFF),
+        Cause.CANCELLED,
+    ),
+    "an error of the cluster beats what the pod last showed": (
+        facts("exit-1", error=ErrorFacts("infrastructure", "API gone"), results=ONE_FAILED),
+        Cause.INFRA_CLUSTER,
+    ),
+    "out of memory beats exit code 137": (
+        facts("out-of-memory", results=CUT_OFF),
+        Cause.RESOURCE_OOM,
+    ),
+    "out of memory beats lost results": (
+        facts("out-of-memory", results=NOTHING),
+        Cause.RESOURCE_OOM,
+    ),
+    "the exporter's memory beats the results it lost": (
+        facts("exporter-out-of-memory", results=NOTHING),
+        Cause.HARNESS,
+    ),
+    "a disruption beats exit code 137": (
+        facts("drained", results=CUT_OFF),
+        Cause.INFRA_DISRUPTED,
+    ),
+    "a disruption beats eviction: the node was short, not the pod": (
+        facts("evicted-by-its-node", results=CUT_OFF),
+        Cause.INFRA_DISRUPTED,
+    ),
+    "eviction beats exit code 137": (
+        facts("evicted-for-its-disk", results=CUT_OFF),
+        Cause.RESOURCE_EVICTED,
+    ),
+    "a deadline beats the 137 that it causes": (
+        facts("past-the-pods-deadline", results=CUT_OFF),
+        Cause.TEST_TIMEOUT,
+    ),
+    "an image that cannot be pulled beats the start deadline": (
+        facts("image-cannot-be-pulled", results=NOTHING, passed_deadline="start"),
+        Cause.INFRA_IMAGE,
+    ),
+    "a wrong image name beats the start deadline": (
+        facts("image-name-is-invalid", results=NOTHING, passed_deadline="start"),
+        Cause.CONFIG,
+    ),
+    "no room beats a late start": (
+        facts("unschedulable", results=NOTHING, passed_deadline="start"),
+        Cause.INFRA_CAPACITY,
+    ),
+    "no tests beats lost results": (facts("exit-5", results=NOTHING), Cause.NO_TESTS),
+    "a crash of pytest beats lost results": (facts("exit-3", results=NOTHING), Cause.HARNESS),
+    "lost results beat a failing test": (
+        facts("exit-1", results=replace(ONE_FAILED, complete=False, problems=("gap",))),
+        Cause.RESULT_LOST,
+    ),
+    "a suspect environment beats the single failures": (
+        facts("exit-1", results=replace(COMPLETE, reported=10, passed=2, failed=8)),
+        Cause.SUSPECT_ENV,
+    ),
+    "a failing test beats exit code 0": (facts("green", results=ONE_FAILED), Cause.TEST_FAILURE),
+}
+
+
+@pytest.mark.parametrize(("found", "winner"), WINNERS.values(), ids=WINNERS.keys())
+def test_of_two_rules_that_apply_the_more_certain_wins(found: Facts, winner: Cause):
+    assert sum(bool(rule.find(found)) for rule in RULES) > 1, "this situation decides nothing"
+    assert classify(found).cause is winner
+
+
+@pytest.mark.parametrize(
+    ("reported", "failed", "skipped", "cause"),
+    [
+        pytest.param(10, 8, 0, Cause.SUSPECT_ENV, id="80 % of ten"),
+        pytest.param(10, 7, 0, Cause.TEST_FAILURE, id="70 % of ten"),
+        pytest.param(9, 9, 0, Cause.TEST_FAILURE, id="all of nine: too few to suspect"),
+        pytest.param(12, 8, 2, Cause.SUSPECT_ENV, id="80 % of those that were not skipped"),
+    ],
+)
+def test_the_environment_is_suspected_from_80_percent_of_ten_tests_on(
+    reported: int, failed: int, skipped: int, cause: Cause
+):
+    passed = reported - failed - skipped
+    results = replace(COMPLETE, reported=reported, passed=passed, failed=failed, skipped=skipped)
+
+    assert classify(facts("exit-1", results=results)).cause is cause
+
+
+def test_a_run_of_skipped_tests_alone_is_green_and_not_suspect():
+    """A suite that needs a cluster skips all of its tests on `local`; 0 of 0 failed is no share."""
+    results = replace(COMPLETE, collected=12, reported=12, passed=0, skipped=12)
+
+    assert classify(facts("green", results=results)).cause is Cause.PASS
+
+
+def test_a_slow_suite_that_said_it_was_done_is_no_timeout():
+    assert classify(facts("green", tests_seconds=241.0)).cause is Cause.PASS
+
+
+def test_facts_that_no_rule_knows_are_our_fault_and_red():
+    verdict = classify(facts("container-says-nothing"))
+
+    assert (verdict.cause, verdict.passed) == (Cause.HARNESS, False)
+    assert "no rule applies" in str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [
+        ("green", Outcome.PASSED),
+        ("cancelled", Outcome.CANCELLED),
+        ("a test failed", Outcome.FAILED),
+    ],
+)
+def test_a_gate_sees_green_red_or_cancelled(name: str, outcome: Outcome):
+    assert classify(ROWS[name].facts).outcome is outcome
+
+
+def test_a_verdict_is_one_line_with_its_first_evidence():
+    assert str(classify(ROWS["green"].facts)) == "PASS"
+    assert str(classify(ROWS["a test failed"].facts)) == (
+        "TEST_FAILURE (test): tests.integration.test_runs::test_b outcome: failed"
+    )
+
+
+def results_of_any_kind() -> st.SearchStrategy[ResultFacts]:
+    few = st.integers(min_value=0, max_value=12)
+    return st.builds(
+        ResultFacts,
+        complete=st.booleans(),
+        problems=st.sampled_from([(), ("gap",)]),
+        collected=st.none() | few,
+        reported=few,
+        passed=few,
+        failed=few,
+        skipped=few,
+        in_flight=st.sampled_from([(), ("a::b",)]),
+        session_finished=st.booleans(),
+        started=st.booleans(),
+    )
+
+
+@given(
+    pod=st.none() | st.sampled_from(sorted(RECORDED)),
+    vanished=st.booleans(),
+    results=results_of_any_kind(),
+    cancelled=st.sampled_from([None, "SIGTERM"]),
+    error=st.sampled_from([None, ErrorFacts("platform", "crash"), ErrorFacts("cleanup", "stays")]),
+    deadline=st.sampled_from([None, "start", "image", "tests", "pod", "job"]),
+)
+@example(pod="green", vanished=False, results=COMPLETE, cancelled=None, error=None, deadline=None)
+def test_green_always_means_exit_code_0_and_complete_results(
+    pod: str | None,
+    vanished: bool,  # noqa: FBT001 - drawn
+    results: ResultFacts,
+    cancelled: str | None,
+    error: ErrorFacts | None,
+    deadline: Any,
+):
+    found = facts(
+        pod=recorded(pod, vanished=vanished) if pod else None,
+        results=results,
+        cancelled=cancelled,
+        error=error,
+        passed_deadline=deadline,
+    )
+
+    verdict = classify(found)
+
+    assert verdict.evidence, "a verdict without evidence is a claim"
+    if verdict.passed:
+        assert found.pod is not None
+        assert found.pod.test is not None
+        assert found.pod.test.exit_code == 0
+        assert (results.complete, results.failed) == (True, 0)
+        assert results.reported > 0
+        assert (cancelled, error, deadline) == (None, None, None)
+    if results == COMPLETE and pod == "green" and not (vanished or cancelled or error or deadline):
+        assert verdict.passed

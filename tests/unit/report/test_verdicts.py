@@ -1,0 +1,41 @@
+"""The page of verdicts says what the rules say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from floe_tests.jobs.verdict import RULES, Cause, Fault, Rule
+from floe_tests.report.verdicts import markdown
+
+PAGE = Path(__file__).parents[3] / "docs" / "verdicts.md"
+
+
+def test_the_page_in_docs_is_the_one_that_the_rules_give():
+    assert PAGE.read_text() == markdown(), "docs/verdicts.md is stale: run `make docs`"
+
+
+def test_the_program_prints_the_page():
+    printed = subprocess.run(
+        [sys.executable, "-m", "floe_tests.report.verdicts"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert printed.stdout == markdown()
+
+
+def test_every_rule_has_one_row_in_the_order_of_the_table():
+    rows = [line for line in markdown().splitlines() if line.startswith("| ")][2:]
+
+    assert [row.split(" | ")[1] for row in rows] == [f"`{rule.cause}`" for rule in RULES]
+
+
+def test_a_bar_in_a_rule_does_not_break_its_row():
+    rule = Rule(Cause.CONFIG, Fault.CONFIGURATION, "a | b", "do c", lambda _facts: (), retries=2)
+
+    assert markdown([rule]).splitlines()[-1] == (
+        r"| 1 | `CONFIG` | configuration | a \| b | do c | 2 |"
+    )

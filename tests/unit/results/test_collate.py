@@ -1,0 +1,238 @@
+"""Collation: one result from whatever files a pod sent before it ended."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from floe_tests.results import junit
+from floe_tests.results.cases import CaseOutcome, CaseResult
+from floe_tests.results.collate import collate
+
+if TYPE_CHECKING:
+    from conftest import PytestRun, RunPytest
+
+MIXED_CASES = 17
+MIXED_TESTS = 15
+
+
+@pytest.fixture
+def received(mixed_run: PytestRun, tmp_path: Path) -> Path:
+    """Give a copy of what a complete run leaves, for a test to damage."""
+    directory = tmp_path / "received"
+    shutil.copytree(mixed_run.results, directory)
+    counts = {"collected": MIXED_TESTS, "deselected": 2}
+    (directory / "collection.json").write_text(json.dumps(counts), encoding="utf-8")
+    return directory
+
+
+def _write_junit(path: Path, **outcomes: str) -> None:
+    cases = [
+        CaseResult(name=f"t::{name}", outcome=CaseOutcome(outcome), seconds=0.5)
+        for name, outcome in outcomes.items()
+    ]
+    junit.write(path, cases, suite="suite")
+
+
+def test_a_complete_run_is_taken_from_junit_and_nothing_is_missing(received: Path) -> None:
+    results = collate(received)
+    assert (results.source, len(results.cases)) == ("junit", MIXED_CASES)
+    assert (results.collected, results.reported, results.missing) == (MIXED_TESTS, MIXED_TESTS, 0)
+    assert results.deselected == 2
+    assert (results.session_finished, results.exit_status) == (True, 1)
+    assert (results.in_flight, results.notices) == ((), ())
+
+
+def test_cases_from_junit_get_their_place_and_output_from_the_events(received: Path) -> None:
+    cases = {case.name: case for case in collate(received).cases}
+    failed = cases["pkg.test_mixed::test_fails"]
+    assert failed.file == "pkg/test_mixed.py"
+    assert "printed before the failure" in failed.text
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def _lose_cases(path: Path) -> None:
+    junit.write(path, junit.read(path)[:5], suite="pytest")
+
+
+@pytest.mark.parametrize(
+    ("damage", "notice"),
+    [
+        (_remove, None),
+        (_truncate, "junit.xml cannot be used: it is cut off after 2000 bytes."),
+        (_lose_cases, "JUnit lacks "),
+    ],
+    ids=["absent", "cut off", "fewer cases"],
+)
+def test_results_are_rebuilt_from_the_events_when_junit_is_damaged(
+    received: Path, damage: Callable[[Path], None], notice: str | None
+) -> None:
+    whole = collate(received)
+    damage(received / "junit.xml")
+    rebuilt = collate(received)
+    assert rebuilt.source == "events"
+    assert {case.name: case.outcome for case in rebuilt.cases} == {
+        case.name: case.outcome for case in whole.cases
+    }
+    assert (rebuilt.reported, rebuilt.missing) == (MIXED_TESTS, 0)
+    assert [text[: len(notice or "")] for text in rebuilt.notices] == ([notice] if notice else [])
+
+
+def test_a_killed_run_is_partial_and_says_what_is_missing(run_pytest: RunPytest) -> None:
+    suite = """
+import os, signal
+
+def test_passes(): pass
+def test_fails(): assert False
+def test_dies(): os.kill(os.getpid(), signal.SIGKILL)
+def test_never_reached(): pass
+"""
+    run = run_pytest({"test_k.py": suite})
+    (run.results / "collection.json").write_text('{"collected": 4, "deselected": 0}')
+    results = collate(run.results)
+    assert (results.source, results.tally.passed, results.tally.failed) == ("events", 1, 1)
+    assert (results.collected, results.reported, results.missing) == (4, 2, 2)
+    assert results.in_flight == ("test_k::test_dies",)
+    assert (results.session_finished, results.exit_status) == (False, None)
+
+
+def test_a_failure_whose_clean_up_was_killed_is_reported(run_pytest: RunPytest) -> None:
+    suite = """
+import os, signal
+import pytest
+
+@pytest.fixture
+def dies():
+    yield
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def test_fails(dies): assert False
+"""
+    results = collate(run_pytest({"test_k.py": suite}).results)
+    assert [(case.name, case.outcome) for case in results.cases] == [
+        ("test_k::test_fails", "failed")
+    ]
+    assert results.in_flight == ("test_k::test_fails",)
+
+
+def test_nothing_received_is_no_result(tmp_path: Path) -> None:
+    results = collate(tmp_path)
+    assert (results.source, results.cases, results.collected) == ("none", (), None)
+    assert results.missing is None
+
+
+def test_a_green_file_that_a_test_wrote_does_not_hide_its_failure(received: Path) -> None:
+    """A test can write junit.xml itself; the events disagree, and the worse outcome stands."""
+    path = received / "junit.xml"
+    path.write_text(path.read_text().replace("<failure ", "<x ").replace("</failure>", "</x>"))
+    results = collate(received)
+    outcomes = {case.name: case.outcome for case in results.cases}
+    assert outcomes["pkg.test_mixed::test_fails"] == "failed"
+    assert any(text.startswith("JUnit and events disagree on pkg.") for text in results.notices)
+
+
+def test_several_junit_files_are_one_result(tmp_path: Path) -> None:
+    _write_junit(tmp_path / "junit.xml", a="passed", b="failed")
+    _write_junit(tmp_path / "shard" / "junit-2.xml", a="error")
+    _write_junit(tmp_path / "reports" / "TEST-com.acme.A.xml", c="skipped")
+    _write_junit(tmp_path / "go-junit.xml", d="passed")
+    _write_junit(tmp_path / "coverage.xml", e="failed")
+    results = collate(tmp_path)
+    assert {case.name: str(case.outcome) for case in results.cases} == {
+        "t::d": "passed",
+        "t::a": "passed",
+        "t::b": "failed",
+        "t::c": "skipped",
+        "t::a #2": "error",
+    }
+    assert results.source == "junit"
+
+
+def test_a_copy_of_a_junit_file_is_read_once(tmp_path: Path) -> None:
+    _write_junit(tmp_path / "junit.xml", a="passed")
+    (tmp_path / "artifacts").mkdir()
+    shutil.copy(tmp_path / "junit.xml", tmp_path / "artifacts" / "junit.xml")
+    results = collate(tmp_path)
+    assert len(results.cases) == 1
+    assert results.notices == ("junit.xml is a copy of artifacts/junit.xml.",)
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    _write_junit(outside / "junit.xml", a="passed")
+    received = tmp_path / "received"
+    received.mkdir()
+    (received / "junit.xml").symlink_to(outside / "junit.xml")
+    (received / "more").symlink_to(outside, target_is_directory=True)
+    (received / "events.jsonl").symlink_to(outside / "junit.xml")
+    assert collate(received).source == "none"
+
+
+@pytest.mark.parametrize(
+    ("content", "collected", "notice"),
+    [
+        ('{"collected": 3}', 3, None),
+        ('{"collected": "3"}', None, "does not say how many"),
+        ('{"collected": -1}', None, "does not say how many"),
+        ('{"collected": true}', None, "does not say how many"),
+        ("[3]", None, "is no JSON object"),
+        ("{", None, "cannot be read"),
+        ("[" * 60_000, None, "cannot be read"),
+        ("\x00" * 100_000, None, "cannot be read"),
+    ],
+)
+def test_a_collection_file_is_not_trusted(
+    tmp_path: Path, content: str, collected: int | None, notice: str | None
+) -> None:
+    (tmp_path / "collection.json").write_text(content, encoding="utf-8")
+    results = collate(tmp_path)
+    assert results.collected == collected
+    assert len(results.notices) == (1 if notice else 0)
+    assert (notice or "") in "".join(results.notices)
+
+
+def test_more_reported_than_collected_is_noticed(tmp_path: Path) -> None:
+    _write_junit(tmp_path / "junit.xml", a="passed", b="passed")
+    (tmp_path / "collection.json").write_text('{"collected": 1}', encoding="utf-8")
+    results = collate(tmp_path)
+    assert results.missing == 0
+    assert results.notices == ("2 tests were reported, 1 were collected.",)
+
+
+def test_the_texts_of_many_failures_are_bounded_and_their_outcomes_kept(tmp_path: Path) -> None:
+    """1,500 failures of 20 kB each are 30 MB twice, in JUnit and in the events."""
+    text = "x" * 20_000
+    with (
+        (tmp_path / "junit.xml").open("w", encoding="utf-8") as xml,
+        (tmp_path / "events.jsonl").open("w", encoding="utf-8") as events,
+    ):
+        xml.write("<testsuites name='pytest tests'><testsuite name='pytest'>")
+        for number in range(1500):
+            xml.write(f"<testcase classname='t' name='t{number}'><failure message='m'>{text}")
+            xml.write("</failure></testcase>")
+            for when, outcome, longrepr in (("call", "failed", text), ("teardown", "passed", None)):
+                report = {
+                    "$report_type": "TestReport",
+                    "nodeid": f"t.py::t{number}",
+                    "when": when,
+                    "outcome": outcome,
+                    "longrepr": longrepr,
+                }
+                events.write(json.dumps(report) + "\n")
+        xml.write("</testsuite></testsuites>")
+    results = collate(tmp_path)
+    assert results.tally.failed == 1500
+    assert sum(len(case.text) for case in results.cases) < 25 * 1024 * 1024
+    assert any("left out" in notice for notice in results.notices)

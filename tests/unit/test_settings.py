@@ -1,0 +1,115 @@
+"""What a tier's settings accept, what they default to, and what they compute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from floe_tests.settings import BudgetSettings, KindSettings, TierSettings
+
+SUITE: dict[str, Any] = {"name": "one", "job": "tests/one/test-job.yaml"}
+TIER: dict[str, Any] = {
+    "name": "integration",
+    "description": "proves that it works",
+    "environments": ["kind"],
+    "suites": [SUITE],
+}
+
+
+def test_four_lines_are_a_tier():
+    settings = TierSettings.model_validate(TIER)
+
+    assert (settings.keep, settings.namespace, settings.schedule) == ("never", "floe-test", None)
+    assert settings.budget.memory_mib == 8192
+    deadlines = settings.deadlines
+    assert deadlines.tests_seconds < deadlines.pod_seconds < deadlines.job_seconds
+
+
+def test_settings_cannot_be_changed_after_they_were_checked():
+    settings = TierSettings.model_validate(TIER)
+
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.name = "another"  # pyright: ignore[reportAttributeAccessIssue] - the test's point
+
+
+@pytest.mark.parametrize(
+    ("memory", "mebibytes"),
+    [("512Mi", 512), ("4Gi", 4096), ("16Gi", 16384)],
+)
+def test_memory_is_counted_in_mebibytes(memory: str, mebibytes: int):
+    assert BudgetSettings(memory=memory).memory_mib == mebibytes
+
+
+@pytest.mark.parametrize("memory", ["8", "8G", "0Gi", "8 Gi", "-1Gi", "1.5Gi", "Gi", ""])
+def test_other_sizes_are_refused_with_an_example(memory: str):
+    with pytest.raises(ValidationError, match="no memory size.*such as 8Gi"):
+        BudgetSettings(memory=memory)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "Unit", "unit_tests", "-unit", "unit-", "unit.tests", "ünit", "u" * 41, "unit\n", "a b"],
+)
+def test_a_name_that_is_no_dns_label_is_refused(name: str):
+    with pytest.raises(ValidationError, match="no DNS label"):
+        TierSettings.model_validate({**TIER, "name": name})
+
+
+@given(st.from_regex(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True))
+def test_every_dns_label_of_40_characters_is_a_name(name: str):
+    assert TierSettings.model_validate({**TIER, "name": name}).name == name
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("kindest/node:v1.34.2", "v1.34.2"),
+        ("registry:5000/kindest/node:v1.34.2-cilium", "v1.34.2"),
+        ("kindest/node:cilium", None),
+        ("kindest/node", None),
+    ],
+)
+def test_the_version_of_kubernetes_stands_in_the_node_images_tag(image: str, version: str | None):
+    assert KindSettings(node_image=image).kubernetes_version == version
+
+
+def test_what_the_project_does_not_have_is_found_all_at_once(tmp_path: Path):
+    settings = TierSettings.model_validate(
+        {
+            **TIER,
+            "environments": ["local", "kind"],
+            "releases": [
+                {"name": "a", "chart": "charts/a", "values_files": ["a.yaml", "b.yaml"]},
+                {"name": "b", "chart": "oci://example.com/b", "version": "1.0.0"},
+            ],
+            "embedded": {"code": "images/platform"},
+        }
+    )
+    (tmp_path / "a.yaml").touch()
+
+    problems = settings.problems_in(tmp_path)
+
+    assert [problem.split(":")[0] for problem in problems] == [
+        "releases[0].chart",
+        "releases[0].values_files",
+        "suites[0].job",
+        "embedded.code",
+    ]
+    assert "b.yaml does not exist" in problems[1]
+
+
+def test_nothing_is_wrong_when_all_files_are_there(tmp_path: Path):
+    chart = tmp_path / "charts" / "a"
+    chart.mkdir(parents=True)
+    (chart / "Chart.yaml").touch()
+    job = tmp_path / SUITE["job"]
+    job.parent.mkdir(parents=True)
+    job.touch()
+    settings = TierSettings.model_validate({**TIER, "releases": [{"name": "a", "chart": "charts/a"}]})
+
+    assert settings.problems_in(tmp_path) == ()

@@ -1,0 +1,77 @@
+# `make demo` runs the integration tier on this machine; `make test` runs all tests that it can run.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+export DAGSTER_HOME := $(CURDIR)/dagster_home
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+IMAGES := ghcr.io/floe/platform ghcr.io/floe/test-runner ghcr.io/floe/test-exporter
+
+.PHONY: help setup demo test unit test-kind check lint types charts docs fix ui images lock clean
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: $(VENV)/.installed ## The environment in .venv, from the lock
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@echo "setting up $(VENV) (about half a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: setup ## The integration tier on this machine: no Docker, no Kubernetes
+	@$(BIN)/floe-tests run integration --environment local
+
+test: setup ## Every test this machine can run; what is skipped says why
+	@$(BIN)/pytest -ra
+
+unit: setup ## The fast tests alone
+	@$(BIN)/pytest tests/unit -q
+
+test-kind: setup ## The tests on a real kind cluster alone
+	@$(BIN)/pytest tests/system -ra
+
+check: lint types charts test docs-current ## What CI runs
+
+lint: setup ## ruff and shellcheck
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/shellcheck airgap/run airgap/image airgap/programs airgap/daemon airgap/registry images/build images/push
+
+types: setup ## pyright, strict for floe_tests
+	@$(BIN)/pyright floe_tests
+
+charts: setup ## helm lint and the chart's own tests
+	@helm lint --quiet charts/floe-platform --set minimal=true
+	@$(BIN)/pytest tests/unit/charts -q
+
+docs: setup ## Regenerate the pages that are made from code
+	@$(BIN)/python -m floe_tests.report
+
+.PHONY: docs-current
+docs-current: docs
+	@git diff --exit-code -- docs || { echo "docs/ is not what the code says: run make docs and commit" >&2; exit 1; }
+
+fix: setup ## What ruff can mend by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+ui: setup ## Dagster's UI with the history, on http://127.0.0.1:3000
+	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+
+images: ## The project's images, into the local Docker (IMAGE_REGISTRY_PREFIX is honoured)
+	@images/build
+
+lock: setup ## Renew requirements.lock and the images' locks (host-free)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade tests/requirements.in -o tests/requirements.lock
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade images/platform/requirements.in -o images/platform/requirements.lock
+
+clean: ## Everything that can be made again; the history in dagster_home stays
+	@rm -rf $(VENV) output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

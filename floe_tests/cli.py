@@ -1,0 +1,216 @@
+"""`floe-tests`: a tier from a terminal, with its verdict in words instead of an event log."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from floe_tests.errors import FloeTestsError
+from floe_tests.workspace import Workspace
+
+if TYPE_CHECKING:
+    from floe_tests.publish import Summary
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="Run test pipelines on real Kubernetes, from cluster to verdict.\n\n"
+    "`floe-tests tiers` lists what there is; `floe-tests run integration` runs one on this machine; "
+    "`FLOE_TESTS_CLUSTER=kind floe-tests run integration` on a kind cluster of its own.",
+)
+
+_ROOT = Path(__file__).resolve().parent.parent
+_MODULE = "floe_tests.definitions"
+# Dagster's own log line: time, logger, level, job, run, (process,) step, message.
+_LINE = re.compile(
+    r"^\S+ (?P<time>\S+) \S+ - dagster - (?P<level>\w+) - (?P<where>.+?) - (?P<run>[0-9a-f-]{36}) - "
+    r"(?:\d+ - )?(?:(?P<step>[\w-]+__\w+) - )?(?P<message>.*)$"
+)
+_EVENT = re.compile(r"^[A-Z_]{4,} - ")
+_SHOWN_FAILURES = 20
+
+
+@app.command()
+def tiers() -> None:
+    """List the tiers of this project, where each runs and within which budget."""
+    from floe_tests.tier_files import load_tiers
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("tier", "runs on", "budget", "what it proves"):
+        table.add_column(title, overflow="fold")
+    for settings in load_tiers(_ROOT):
+        budget = f"{settings.budget.memory}, {settings.budget.minutes:g} min"
+        table.add_row(
+            settings.name, ", ".join(settings.environments), budget, settings.description
+        )
+    Console().print(table)
+
+
+@app.command()
+def run(  # noqa: PLR0913 - a command line's options
+    tier: Annotated[str, typer.Argument(help="Name of the tier, such as `integration`.")],
+    *,
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", "-e", help="`local`, `kind` or `context`."),
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="Keep the environment: `never`, `on_failure`, `always`.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", "-g", help="Only tests with this marker.")
+    ] = None,
+    exclude_group: Annotated[
+        list[str] | None, typer.Option("--exclude-group", help="No tests with this marker.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option(help="Show Dagster's whole event log.")] = False,
+) -> None:
+    """Run a tier as a Dagster job, show its progress, and end with its verdict.
+
+    The exit code is the gate: 0 on PASS, 1 on anything else.
+    """
+    config = _run_config(tier, environment, keep, group or [], exclude_group or [])
+    variables = {"DAGSTER_HOME": str(_ROOT / "dagster_home"), **os.environ}
+    command = ["dagster", "job", "execute", "-m", _MODULE, "-j", tier]
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(json.dumps(config))
+        file.flush()
+        code, run_id = _execute([*command, "-c", file.name], variables, verbose=verbose)
+    if run_id is None:
+        raise typer.Exit(code or 1)
+    _show_verdict(run_id, variables)
+    raise typer.Exit(code)
+
+
+@app.command()
+def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> None:
+    """Show the verdict of the newest run of a tier again."""
+    from pydantic import TypeAdapter
+
+    from floe_tests.publish import Summary
+
+    path = _workspace(os.environ).output / tier / "verdict.json"
+    if not path.is_file():
+        _fail(f"no run of {tier} has ended yet: {path} is missing. `floe-tests run {tier}` runs it.")
+    _print_summary(TypeAdapter(Summary).validate_json(path.read_bytes()))
+
+
+def _execute(
+    command: list[str], variables: dict[str, str], *, verbose: bool
+) -> tuple[int, str | None]:
+    console = Console(highlight=False, soft_wrap=True)
+    program = Path(sys.executable).with_name(command[0])
+    process = subprocess.Popen(  # noqa: S603 - a list of words
+        [str(program), *command[1:]],
+        cwd=_ROOT,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    # Ctrl-C reaches the job as well, which gives its environment back; this waits for it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def hand_on(_number: int, _frame: FrameType | None) -> None:
+        process.terminate()
+
+    signal.signal(signal.SIGTERM, hand_on)
+    run_id: str | None = None
+    known = False
+    for line in process.stdout or ():
+        match = _LINE.match(line.rstrip("\n"))
+        run_id = match["run"] if match else run_id
+        known = known or match is not None
+        if verbose or not known:
+            console.print(line.rstrip("\n"), markup=False)
+        elif match and match["level"] != "DEBUG" and not _EVENT.match(match["message"]):
+            stage = (match["step"] or "").rpartition("__")[2]
+            console.print(f"{match['time']} {stage:<9} {match['message']}", markup=False)
+    return process.wait(), run_id
+
+
+def _show_verdict(run_id: str, variables: dict[str, str]) -> None:
+    from floe_tests.publish import PUBLISHED, Summary
+    from floe_tests.run import ledger_of
+
+    summary = ledger_of(_workspace(variables)).read(run_id, PUBLISHED, Summary)
+    if summary is None:
+        _fail(f"run {run_id} ended without a verdict: see its log with --verbose.")
+    _print_summary(summary)
+
+
+def _print_summary(summary: Summary) -> None:
+    passed = summary.cause == "PASS"
+    lines = [
+        f"[bold]{summary.cause}[/]" + ("" if passed else f"  (fault: {summary.fault})"),
+        f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed, "
+        f"{summary.skipped} skipped, in {summary.seconds:.0f} s on {summary.provider}",
+    ]
+    shown = Console(highlight=False)
+    if not passed:
+        lines += [f"  {_escaped(str(item))[:500]}" for item in summary.evidence[:_SHOWN_FAILURES]]
+        lines.append(_escaped(summary.remedy))
+    lines += [
+        "",
+        f"JUnit    {summary.junit}",
+        f"files    {summary.junit.parent / 'runs' / summary.run_id}",
+        "Dagster  make ui   (then http://127.0.0.1:3000)",
+    ]
+    shown.print(
+        Panel(
+            "\n".join(lines),
+            title=f"{summary.tier} · {summary.run_id[:8]}",
+            border_style="green" if passed else "red",
+            expand=False,
+        )
+    )
+
+
+def _run_config(
+    tier: str,
+    environment: str | None,
+    keep: str | None,
+    groups: list[str],
+    excluded: list[str],
+) -> dict[str, object]:
+    name = tier.replace("-", "_")
+    ops: dict[str, object] = {}
+    cluster = {key: text for key, text in (("environment", environment), ("keep", keep)) if text}
+    suites = {key: names for key, names in (("groups", groups), ("excluded_groups", excluded)) if names}
+    if cluster:
+        ops[f"{name}__cluster"] = {"config": cluster}
+    if suites:
+        ops[f"{name}__test_job"] = {"config": suites}
+    return {"ops": ops} if ops else {}
+
+
+def _workspace(variables: Mapping[str, str]) -> Workspace:
+    try:
+        return Workspace.from_environment(_ROOT, variables)
+    except FloeTestsError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    Console(stderr=True).print(message, markup=False)
+    raise typer.Exit(2)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")

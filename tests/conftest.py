@@ -6,6 +6,7 @@ reader can tell a complete run from one that was cut off.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import tempfile
@@ -28,6 +29,30 @@ def pytest_configure(config: pytest.Config) -> None:
         "kubernetes: needs a pod in a Kubernetes cluster; skipped with the reason elsewhere",
     )
     config.stash[_deselected] = 0
+    _end_in_time(config)
+
+
+def _end_in_time(config: pytest.Config) -> None:
+    """End the session at FLOE_TESTS_TIMEOUT_SECONDS, with every thread's stack beside the results.
+
+    The pod's own deadline comes later and says only that time was over, not which line hung.
+    """
+    seconds = os.environ.get("FLOE_TESTS_TIMEOUT_SECONDS")
+    directory = _results_directory(config)
+    if not seconds or directory is None or hasattr(config, "workerinput"):
+        return
+    path = directory / "timeout-stacks.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Open for the whole session: a thread of faulthandler's own writes the stacks.
+    stacks = path.open("w")
+
+    def in_time() -> None:
+        faulthandler.cancel_dump_traceback_later()
+        stacks.close()
+        path.unlink(missing_ok=True)
+
+    config.add_cleanup(in_time)
+    faulthandler.dump_traceback_later(float(seconds), exit=True, file=stacks)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:

@@ -1,0 +1,194 @@
+"""A real kind cluster for the session, and tiers small enough to run on it in seconds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import textwrap
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from floe_tests.clusters.lease import Lease
+from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.labels import RUN
+from floe_tests.publish import PublishedRun, publish
+from floe_tests.run import TierRun
+from floe_tests.settings import TierSettings
+from floe_tests.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+CLUSTER = "floe-system"
+TEST_IMAGE = "ghcr.io/floe/test-runner:0.1.0"
+
+
+def _missing() -> str | None:
+    """Why no kind cluster can be had here; None when one can."""
+    absent = [name for name in ("docker", "kind", "helm", "kubectl") if shutil.which(name) is None]
+    if absent:
+        return f"not on PATH: {', '.join(absent)}"
+    answer = subprocess.run(["docker", "info"], capture_output=True, check=False)
+    return None if answer.returncode == 0 else "Docker does not answer"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reason = _missing()
+    for item in items:
+        item.add_marker("cluster")
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=f"no kind cluster here: {reason}"))
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A kind cluster that is there before the runs, so they use it and leave it alone."""
+    path = tmp_path_factory.mktemp("kind") / "kubeconfig"
+    image = f"{os.environ.get('IMAGE_REGISTRY_PREFIX', '')}kindest/node:v1.34.2"
+    kind = ["kind", "create", "cluster", "--name", CLUSTER, "--image", image]
+    delete = ["kind", "delete", "cluster", "--name", CLUSTER]
+    subprocess.run(delete, check=True, capture_output=True)
+    try:
+        subprocess.run([*kind, "--kubeconfig", str(path)], check=True, timeout=240)
+        if not os.environ.get("IMAGE_REGISTRY_PREFIX"):
+            subprocess.run([str(ROOT / "images" / "build"), "--load", CLUSTER], check=True)
+        yield path
+    finally:
+        subprocess.run(delete, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def kube(kubeconfig: Path) -> Kube:
+    return Kube(ClusterAccess(kubeconfig=str(kubeconfig)))
+
+
+def job(test_code: str, **changes: object) -> dict[str, object]:
+    """Give a test-job.yaml that writes a test file and runs pytest on it.
+
+    Args:
+        test_code: The test file.
+        changes: Keys of the container, or of the pod where it has no such key.
+    """
+    code = textwrap.dedent(test_code)
+    script = (
+        "mkdir /tmp/suite && cp /app/tests/conftest.py /tmp/suite/ && cd /tmp/suite && "
+        'printf %s "$TEST_CODE" > test_suite.py && '
+        "exec pytest -p no:cacheprovider test_suite.py "
+        "--junitxml=/results/junit.xml --report-log=/results/events.jsonl"
+    )
+    container: dict[str, object] = {
+        "name": "test-runner",
+        "image": TEST_IMAGE,
+        "command": ["sh", "-c", script],
+        "env": [{"name": "TEST_CODE", "value": code}],
+        "resources": {
+            "requests": {"cpu": "50m", "memory": "64Mi"},
+            "limits": {"cpu": "1", "memory": "256Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumeMounts": [
+            {"name": "results", "mountPath": "/results"},
+            {"name": "tmp", "mountPath": "/tmp"},
+        ],
+    }
+    pod: dict[str, object] = {
+        "restartPolicy": "Never",
+        "securityContext": {
+            "runAsNonRoot": True,
+            "fsGroup": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumes": [{"name": "results", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+    }
+    for key, value in changes.items():
+        (pod if key in {"nodeSelector", "hostNetwork", "priorityClassName"} else container)[key] = value
+    pod["containers"] = [container]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "suite", "namespace": "floe-test"},
+        "spec": {"backoffLimit": 0, "template": {"spec": pod}},
+    }
+
+
+class SmallTier:
+    """A tier of one suite in a project of its own, run through the plain API."""
+
+    def __init__(self, root: Path, kubeconfig: Path) -> None:
+        self.root = root
+        self.kubeconfig = kubeconfig
+        self.log: list[str] = []
+
+    def prepare(self, manifest: dict[str, object], **settings: object) -> TierRun:
+        self.root.mkdir(parents=True, exist_ok=True)
+        (self.root / "test-job.yaml").write_text(yaml.safe_dump(manifest))
+        tier = TierSettings.model_validate(
+            {
+                "name": "small",
+                "description": "A tier of one small suite.",
+                "environments": ["context"],
+                "context": {"kubeconfig": str(self.kubeconfig)},
+                "suites": [{"name": "suite", "job": "test-job.yaml"}],
+                "deadlines": {"tests_seconds": 60, "pod_seconds": 80, "job_seconds": 200},
+                **settings,
+            }
+        )
+        workspace = Workspace(
+            root=self.root,
+            output=self.root / "output",
+            home=self.root / "home",
+            history_url=f"sqlite:///{self.root / 'history.db'}",
+            image_registry_prefix=os.environ.get("IMAGE_REGISTRY_PREFIX", ""),
+            ref="refs/heads/system",
+            commit="0" * 40,
+        )
+        return TierRun(
+            settings=tier, workspace=workspace, run_id=str(uuid.uuid4()), log=self.log.append
+        )
+
+    def run(self, manifest: dict[str, object], **settings: object) -> PublishedRun:
+        """Take a run from cluster to verdict and back."""
+        run = self.prepare(manifest, **settings)
+        try:
+            with run.stage("cluster"):
+                run.acquire(environment=None, keep=None)
+            with run.stage("platform"):
+                run.install()
+            with run.stage("test_job"):
+                run.run_suites()
+            return publish(run)
+        finally:
+            run.give_back()
+            print("\n".join(self.log))
+
+
+@pytest.fixture
+def small_tier(tmp_path: Path, kubeconfig: Path, kube: Kube) -> Iterator[SmallTier]:
+    """A small tier; afterwards nothing of its runs may be left in the cluster."""
+    yield SmallTier(tmp_path / "project", kubeconfig)
+    left = [
+        str(item["metadata"]["name"])
+        for kind in ("Namespace", "Job", "Pod")
+        for item in kube.list(kind, label_selector=RUN)
+    ]
+    assert left == []
+
+
+@pytest.fixture
+def lease_of() -> Callable[[TierRun], Lease]:
+    def read(run: TierRun) -> Lease:
+        lease = run.ledger.read(run.run_id, "lease", Lease)
+        assert lease is not None
+        return lease
+
+    return read

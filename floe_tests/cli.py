@@ -30,16 +30,16 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     help="Run test pipelines on real Kubernetes, from cluster to verdict.\n\n"
-    "`floe-tests tiers` lists what there is; `floe-tests run integration` runs one on this machine; "
-    "`FLOE_TESTS_CLUSTER=kind floe-tests run integration` on a kind cluster of its own.",
+    "`floe-tests tiers` lists what there is; `floe-tests run integration` runs one on this "
+    "machine; `FLOE_TESTS_CLUSTER=kind floe-tests run integration` on a kind cluster of its own.",
 )
 
 _ROOT = Path(__file__).resolve().parent.parent
 _MODULE = "floe_tests.definitions"
 # Dagster's own log line: time, logger, level, job, run, (process,) step, message.
 _LINE = re.compile(
-    r"^\S+ (?P<time>\S+) \S+ - dagster - (?P<level>\w+) - (?P<where>.+?) - (?P<run>[0-9a-f-]{36}) - "
-    r"(?:\d+ - )?(?:(?P<step>[\w-]+__\w+) - )?(?P<message>.*)$"
+    r"^\S+ (?P<time>\S+) \S+ - dagster - (?P<level>\w+) - (?P<where>.+?) - "
+    r"(?P<run>[0-9a-f-]{36}) - (?:\d+ - )?(?:(?P<step>[\w-]+__\w+) - )?(?P<message>.*)$"
 )
 _EVENT = re.compile(r"^[A-Z_]{4,} - ")
 _SHOWN_FAILURES = 20
@@ -55,14 +55,12 @@ def tiers() -> None:
         table.add_column(title, overflow="fold")
     for settings in load_tiers(_ROOT):
         budget = f"{settings.budget.memory}, {settings.budget.minutes:g} min"
-        table.add_row(
-            settings.name, ", ".join(settings.environments), budget, settings.description
-        )
+        table.add_row(settings.name, ", ".join(settings.environments), budget, settings.description)
     Console().print(table)
 
 
 @app.command()
-def run(  # noqa: PLR0913 - a command line's options
+def run(
     tier: Annotated[str, typer.Argument(help="Name of the tier, such as `integration`.")],
     *,
     environment: Annotated[
@@ -86,7 +84,7 @@ def run(  # noqa: PLR0913 - a command line's options
     """
     config = _run_config(tier, environment, keep, group or [], exclude_group or [])
     variables = {"DAGSTER_HOME": str(_ROOT / "dagster_home"), **os.environ}
-    command = ["dagster", "job", "execute", "-m", _MODULE, "-j", tier]
+    command = ["dagster", "job", "execute", "-m", _MODULE, "-j", tier.replace("-", "_")]
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(json.dumps(config))
         file.flush()
@@ -106,7 +104,9 @@ def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> N
 
     path = _workspace(os.environ).output / tier / "verdict.json"
     if not path.is_file():
-        _fail(f"no run of {tier} has ended yet: {path} is missing. `floe-tests run {tier}` runs it.")
+        _fail(
+            f"no run of {tier} has ended yet: {path} is missing. `floe-tests run {tier}` runs it."
+        )
     _print_summary(TypeAdapter(Summary).validate_json(path.read_bytes()))
 
 
@@ -159,8 +159,10 @@ def _print_summary(summary: Summary) -> None:
     passed = summary.cause == "PASS"
     lines = [
         f"[bold]{summary.cause}[/]" + ("" if passed else f"  (fault: {summary.fault})"),
-        f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed, "
-        f"{summary.skipped} skipped, in {summary.seconds:.0f} s on {summary.provider}",
+        (
+            f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed, "
+            f"{summary.skipped} skipped, in {summary.seconds:.0f} s on {summary.provider}"
+        ),
     ]
     shown = Console(highlight=False)
     if not passed:
@@ -192,7 +194,9 @@ def _run_config(
     name = tier.replace("-", "_")
     ops: dict[str, object] = {}
     cluster = {key: text for key, text in (("environment", environment), ("keep", keep)) if text}
-    suites = {key: names for key, names in (("groups", groups), ("excluded_groups", excluded)) if names}
+    suites = {
+        key: names for key, names in (("groups", groups), ("excluded_groups", excluded)) if names
+    }
     if cluster:
         ops[f"{name}__cluster"] = {"config": cluster}
     if suites:

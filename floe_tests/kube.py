@@ -1,8 +1,9 @@
 """The one door to the Kubernetes API.
 
-The official client is untyped and its models hide what the API said. Here its transport (kubeconfig,
-certificates, tokens, exec plugins) is used, and objects stay what the API sends: JSON. Everything else
-in the package speaks to a cluster through this module, which maps every failure to an error of ours.
+The official client is untyped and its models hide what the API said. Here its transport
+(kubeconfig, certificates, tokens, exec plugins) is used, and objects stay what the API sends: JSON.
+Everything else in the package speaks to a cluster through this module, which maps every failure to
+an error of ours.
 """
 
 from __future__ import annotations
@@ -229,7 +230,10 @@ class Kube:
             if unreachable is not None:
                 time.sleep(min(0.5, deadline.remaining_seconds))
         if unreachable is not None:
-            message = f"the Kubernetes API could not be reached for the last part of {deadline.seconds:g} s: {unreachable}"
+            message = (
+                "the Kubernetes API could not be reached for the last part of "
+                f"{deadline.seconds:g} s: {unreachable}"
+            )
             raise InfrastructureError(message) from unreachable
         message = f"waited {deadline.seconds:g} s for {kind} in {namespace or 'the cluster'}."
         raise DeadlineError(message)
@@ -279,12 +283,17 @@ class Kube:
             InfrastructureError: The connection broke or fell silent: open it again.
         """
         query = [("container", container), ("follow", "true")]
-        with self._open(
-            "GET", f"{_path('Pod', namespace)}/{pod}/log", query=query, read_seconds=silence_seconds
-        ) as response:
-            with _transport_errors("the log of " + pod):
-                while piece := response.read1(64 * 1024):
-                    yield piece
+        with (
+            self._open(
+                "GET",
+                f"{_path('Pod', namespace)}/{pod}/log",
+                query=query,
+                read_seconds=silence_seconds,
+            ) as response,
+            _transport_errors("the log of " + pod),
+        ):
+            while piece := response.read1(64 * 1024):
+                yield piece
 
     def server_version(self) -> str:
         """Give the API server's version (`v1.34.2`), which also proves that it answers."""
@@ -301,7 +310,7 @@ class Kube:
         answer = self._json("GET", _path(kind, namespace), query=query)
         return list(answer.get("items") or []), str(answer["metadata"].get("resourceVersion", ""))
 
-    def _watch(  # noqa: PLR0913 - one request, its parameters
+    def _watch(
         self,
         kind: str,
         namespace: str | None,
@@ -319,24 +328,26 @@ class Kube:
             ("fieldSelector", fields),
         ]
         kept = b""
-        with self._open(
-            "GET", _path(kind, namespace), query=query, read_seconds=seconds + _CONNECT_SECONDS
-        ) as response:
-            with _transport_errors(f"the watch of {kind}"):
-                while piece := response.read1(64 * 1024):
-                    *lines, kept = (kept + piece).split(b"\n")
-                    for line in lines:
-                        if not line:
-                            continue
-                        event = json.loads(line)
-                        if event["type"] == "ERROR":
-                            status = event["object"]
-                            raise RefusedError(
-                                f"the watch of {kind} ended: {status.get('message')}",
-                                status=int(status.get("code", 500)),
-                                reason=str(status.get("reason", "")),
-                            )
-                        yield str(event["type"]), event["object"]
+        with (
+            self._open(
+                "GET", _path(kind, namespace), query=query, read_seconds=seconds + _CONNECT_SECONDS
+            ) as response,
+            _transport_errors(f"the watch of {kind}"),
+        ):
+            while piece := response.read1(64 * 1024):
+                *lines, kept = (kept + piece).split(b"\n")
+                for line in lines:
+                    if not line:
+                        continue
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        status = event["object"]
+                        raise RefusedError(
+                            f"the watch of {kind} ended: {status.get('message')}",
+                            status=int(status.get("code", 500)),
+                            reason=str(status.get("reason", "")),
+                        )
+                    yield str(event["type"]), event["object"]
 
     def _json(
         self,
@@ -347,14 +358,14 @@ class Kube:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> JsonObject:
-        with self._open(
-            method, path, query=query, body=body, content_type=content_type
-        ) as response:
-            with _transport_errors(path):
-                return json.loads(response.read(decode_content=True))
+        with (
+            self._open(method, path, query=query, body=body, content_type=content_type) as response,
+            _transport_errors(path),
+        ):
+            return json.loads(response.read(decode_content=True))
 
     @contextlib.contextmanager
-    def _open(  # noqa: PLR0913 - one request, its parameters
+    def _open(
         self,
         method: str,
         path: str,
@@ -389,7 +400,7 @@ class Kube:
 
 
 def part(value: Mapping[str, Any], *keys: str) -> JsonObject:
-    """Give an object inside an object; empty when there is none, as Kubernetes leaves out what is empty."""
+    """Give an object inside an object; empty when absent, as Kubernetes leaves out what is empty."""
     found: Any = value
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
@@ -450,8 +461,8 @@ def _api_client(access: ClusterAccess) -> Any:
             )
     except loader.ConfigException as error:
         message = (
-            f"no cluster to speak to: {error}. Set the tier's context.kubeconfig and context.context, or "
-            "KUBECONFIG; `kubectl config get-contexts` lists what there is."
+            f"no cluster to speak to: {error}. Set the tier's context.kubeconfig and "
+            "context.context, or KUBECONFIG; `kubectl config get-contexts` lists what there is."
         )
         raise ConfigurationError(message) from error
     return kubernetes.client.ApiClient(configuration)

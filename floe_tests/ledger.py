@@ -1,7 +1,8 @@
 """What a run has done so far, on disk: the one way that stages hand things on.
 
 Dagster's own outputs are kept by asset, not by run, so a re-executed step would read another run's
-cluster. The ledger is kept by run; it also outlives the process, and is what cleaning up starts from.
+cluster. The ledger is kept by run; it also outlives the process, and is what cleaning up starts
+from.
 """
 
 from __future__ import annotations

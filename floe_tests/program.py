@@ -1,7 +1,8 @@
-"""Programs this project calls (kind, helm, docker): output streamed, a deadline, one kind of error."""
+"""Programs this project calls (kind, helm, docker): output streamed, a deadline, one error."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -11,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError, DeadlineError, ProgramError
@@ -39,7 +41,8 @@ def require(*names: str) -> None:
     if missing:
         hints = "; ".join(f"{name}: {_INSTALL.get(name, 'install it')}" for name in missing)
         message = (
-            f"not on PATH: {', '.join(missing)}. Install it ({hints}). On a machine that reaches package "
+            f"not on PATH: {', '.join(missing)}. Install it ({hints}). On a machine that reaches "
+            "package "
             'registries only: `airgap/run all`, then `eval "$(airgap/run env)"`.'
         )
         raise ConfigurationError(message)
@@ -109,10 +112,9 @@ def run(  # noqa: PLR0913 - one subprocess, its parameters
     ]
     for reader in readers:
         reader.start()
+    if stdin is not None and process.stdin is not None:
+        threading.Thread(target=_write, args=(process.stdin, stdin), daemon=True).start()
     try:
-        if stdin is not None and process.stdin is not None:
-            process.stdin.write(stdin)
-            process.stdin.close()
         exit_code = process.wait(timeout=deadline.remaining_seconds)
     except subprocess.TimeoutExpired:
         _end(process)
@@ -133,16 +135,19 @@ def run(  # noqa: PLR0913 - one subprocess, its parameters
     return "".join(output)
 
 
+def _write(stream: IO[str], text: str) -> None:
+    """Write a program's input; one that ends without reading it is judged by its exit code."""
+    with contextlib.suppress(BrokenPipeError), stream:
+        stream.write(text)
+
+
 def _end(process: subprocess.Popen[str]) -> None:
+    """End a program, then kill what it started and left behind."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_TERMINATE_SECONDS)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
-        return
 
 
 def _masked(text: str, secrets: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""One run of a tier, from cluster to verdict: what each of Dagster's five stages does, in plain Python.
+"""One run of a tier, from cluster to verdict: what each of the five stages does, in plain Python.
 
 Stages may run in one process or, after a re-execution, in another; what they hand on stands in the
 ledger. Whatever ends a run, `publish` gives it a verdict and a place in the history.
@@ -146,7 +146,8 @@ class TierRun:
             )
             message = (
                 f"tier {self.settings.name} does not run on {provider}: {why}. Choose one of "
-                f"{', '.join(self.settings.environments)} with FLOE_TESTS_CLUSTER or the run's config."
+                f"{', '.join(self.settings.environments)} with FLOE_TESTS_CLUSTER or the run's "
+                "config."
             )
             raise ConfigurationError(message)
         if provider != "local":
@@ -162,7 +163,7 @@ class TierRun:
         return held
 
     def install(self) -> InstalledPlatform:
-        """Install the tier's releases, or start the embedded platform, and wait until all is ready."""
+        """Install the tier's releases, or start the embedded platform, and wait until ready."""
         lease = self.lease()
         started = monotonic()
         if lease.provider == "local":

@@ -27,8 +27,8 @@ _Item = TypeVar("_Item")
 EnvironmentName = Literal["local", "kind", "context"]
 Keep = Literal["never", "on_failure", "always"]
 
-# RFC 1123 label, as Kubernetes wants it for namespaces and in labels; cut to 40 characters because a
-# run's id and a suite's name are appended to it and the result must fit in 63.
+# RFC 1123 label, as Kubernetes wants it for namespaces and in labels; cut to 40 characters because
+# a run's id and a suite's name are appended to it and the result must fit in 63.
 # Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DNS_LABEL_CHARACTERS = 40
@@ -40,8 +40,8 @@ _MEMORY = re.compile(r"(?P<number>[1-9][0-9]*)(?P<unit>Mi|Gi)")
 def _dns_label(value: str) -> str:
     if len(value) > _DNS_LABEL_CHARACTERS or not _DNS_LABEL.fullmatch(value):
         message = (
-            f"{value!r} is no DNS label. Use at most {_DNS_LABEL_CHARACTERS} lower-case letters, digits "
-            "and '-', beginning and ending with a letter or digit."
+            f"{value!r} is no DNS label. Use at most {_DNS_LABEL_CHARACTERS} lower-case letters, "
+            "digits and '-', beginning and ending with a letter or digit."
         )
         raise ValueError(message)
     return value
@@ -147,7 +147,8 @@ class SuiteSettings(_Settings):
     )
     command: tuple[str, ...] | None = Field(
         default=None,
-        description="Command of a suite without infrastructure; /results is replaced by its results folder.",
+        description="Command of a suite without infrastructure; /results is replaced by its results "
+        "folder.",
     )
     groups: tuple[str, ...] = Field(
         default=(), description="Run only tests with one of these pytest markers."
@@ -193,9 +194,9 @@ class DeadlineSettings(_Settings):
     def _in_order(self) -> Self:
         if not self.tests_seconds < self.pod_seconds < self.job_seconds:
             message = (
-                "the deadlines must be in the order tests_seconds < pod_seconds < job_seconds, so that the "
-                f"inner one fires first; they are {self.tests_seconds:g}, {self.pod_seconds:g}, "
-                f"{self.job_seconds:g}."
+                "the deadlines must be in the order tests_seconds < pod_seconds < job_seconds, so "
+                f"that the inner one fires first; they are {self.tests_seconds:g}, "
+                f"{self.pod_seconds:g}, {self.job_seconds:g}."
             )
             raise ValueError(message)
         return self
@@ -278,8 +279,8 @@ class TierSettings(_Settings):
     )
     description: str = Field(description="What this tier proves, for the Dagster UI.")
     environments: Annotated[tuple[EnvironmentName, ...], AfterValidator(_not_empty)] = Field(
-        description="Where the tier can run; the first is the default. FLOE_TESTS_CLUSTER or the run's "
-        "config chooses another of them.",
+        description="Where the tier can run; the first is the default. FLOE_TESTS_CLUSTER or the "
+        "run's config chooses another of them.",
     )
     suites: Annotated[tuple[SuiteSettings, ...], AfterValidator(_not_empty)] = Field(
         description="The tier's suites, run in order."
@@ -320,18 +321,19 @@ class TierSettings(_Settings):
         without_job = [suite.name for suite in self.suites if suite.job is None]
         if clusters and without_job:
             problems.append(
-                f"suites: {', '.join(without_job)} have no `job`, and {', '.join(clusters)} need one. "
-                "Give each suite a test-job.yaml, or leave only `local` in environments."
+                f"suites: {', '.join(without_job)} have no `job`, and {', '.join(clusters)} need "
+                "one. Give each suite a test-job.yaml, or leave only `local` in environments."
             )
         if "local" in self.environments and self.releases and self.embedded is None:
             problems.append(
-                "embedded: missing. The tier installs Helm releases, which `local` cannot; name the code of "
-                "the embedded platform, or take `local` out of environments."
+                "embedded: missing. The tier installs Helm releases, which `local` cannot; name "
+                "the code of the embedded platform, or take `local` out of environments."
             )
         if self.deadlines.tests_seconds > self.budget.minutes * 60:
             problems.append(
-                f"deadlines.tests_seconds: {self.deadlines.tests_seconds:g} s is more than budget.minutes "
-                f"allows ({self.budget.minutes:g} min). Shorten it or raise the budget."
+                f"deadlines.tests_seconds: {self.deadlines.tests_seconds:g} s is more than "
+                f"budget.minutes allows ({self.budget.minutes:g} min). Shorten it or raise the "
+                "budget."
             )
         if problems:
             raise ValueError("; ".join(problems))
@@ -352,8 +354,8 @@ class TierSettings(_Settings):
                 chart = root / release.chart / "Chart.yaml"
                 if not chart.is_file():
                     problems.append(
-                        f"releases[{index}].chart: {release.chart} is no Helm chart: {chart} is missing. "
-                        "Give the chart's folder, relative to the project."
+                        f"releases[{index}].chart: {release.chart} is no Helm chart: {chart} is "
+                        "missing. Give the chart's folder, relative to the project."
                     )
             problems += [
                 f"releases[{index}].values_files: {name} does not exist under {root}."
@@ -361,7 +363,8 @@ class TierSettings(_Settings):
                 if not (root / name).is_file()
             ]
         problems += [
-            f"suites[{index}].job: {suite.job} does not exist under {root}. Give the path of a test-job.yaml."
+            f"suites[{index}].job: {suite.job} does not exist under {root}. Give the path of a "
+            "test-job.yaml."
             for index, suite in enumerate(self.suites)
             if suite.job is not None and not (root / suite.job).is_file()
         ]

@@ -17,5 +17,6 @@ def load_tiers(root: Path) -> tuple[TierSettings, ...]:
     """
     files = sorted((root / "floe_tests" / "defs").glob("*/defs.yaml"))
     return tuple(
-        TierSettings.model_validate(yaml.safe_load(path.read_text())["attributes"]) for path in files
+        TierSettings.model_validate(yaml.safe_load(path.read_text())["attributes"])
+        for path in files
     )

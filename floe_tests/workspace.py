@@ -82,8 +82,8 @@ def _prefix(text: str) -> str:
     prefix = text.strip()
     if prefix and not prefix.endswith("/"):
         message = (
-            f"IMAGE_REGISTRY_PREFIX={text!r} does not end with '/'. It is put before an image's name as it "
-            f"stands: write {prefix + '/'!r}."
+            f"IMAGE_REGISTRY_PREFIX={text!r} does not end with '/'. It is put before an image's "
+            f"name as it stands: write {prefix + '/'!r}."
         )
         raise ConfigurationError(message)
     return prefix
@@ -95,7 +95,10 @@ def _environment(text: str) -> EnvironmentName | None:
     for name in get_args(EnvironmentName):
         if text == name:
             return name
-    message = f"FLOE_TESTS_CLUSTER={text!r} is no environment. Use one of {', '.join(get_args(EnvironmentName))}."
+    message = (
+        f"FLOE_TESTS_CLUSTER={text!r} is no environment. Use one of "
+        f"{', '.join(get_args(EnvironmentName))}."
+    )
     raise ConfigurationError(message)
 
 

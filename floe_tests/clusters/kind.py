@@ -66,7 +66,8 @@ class KindEnvironment:
             if name in self._clusters(deadline):
                 cluster_id = created.cluster_id if created else None
                 self.log(
-                    f"kind cluster {name} is there{'' if created else ', and is left alone afterwards'}"
+                    f"kind cluster {name} is there"
+                    f"{'' if created else ', and is left alone afterwards'}"
                 )
                 lease = replace(lease, kind_cluster=name, cluster_id=cluster_id)
                 _private_file(
@@ -104,7 +105,7 @@ class KindEnvironment:
         return namespace_is_live(lease)
 
     def release(self, lease: Lease) -> None:
-        """Delete the cluster if runs of ours created it and none other needs it, else the namespace."""
+        """Delete the cluster if runs of ours created it and no other needs it, or the namespace."""
         name = lease.kind_cluster
         if name is None:
             return
@@ -119,11 +120,13 @@ class KindEnvironment:
             if ours and not others:
                 self._delete(name, deadline)
                 return
-        if others:
-            self.log(f"kind cluster {name} stays: {', '.join(others)} use it")
-        if lease.access is not None:
-            delete_namespace(Kube(lease.access), lease.namespace, deadline=deadline)
-            self.log(f"namespace {lease.namespace} gone")
+            if others:
+                self.log(f"kind cluster {name} stays: {', '.join(others)} use it")
+            # Still under the lock: of two runs that end at once, the later must find the other's
+            # namespace gone, or each leaves the cluster to the other.
+            if lease.access is not None:
+                delete_namespace(Kube(lease.access), lease.namespace, deadline=deadline)
+                self.log(f"namespace {lease.namespace} gone")
 
     def commands(self, lease: Lease) -> tuple[str, ...]:
         """Give the commands to look into the cluster, and to delete it."""
@@ -171,16 +174,17 @@ class KindEnvironment:
                     return
         except (DeadlineError, InfrastructureError) as error:
             message = (
-                f"kind cluster {name} has no ready node after {deadline.elapsed_seconds:.0f} s: {error} If "
-                f"it is a left-over of a stopped Docker, `kind delete cluster --name {name}` removes it; "
-                f"else see `docker logs {name}-control-plane`."
+                f"kind cluster {name} has no ready node after {deadline.elapsed_seconds:.0f} s: "
+                f"{error} If it is a left-over of a stopped Docker, "
+                f"`kind delete cluster --name {name}` removes it; else see "
+                f"`docker logs {name}-control-plane`."
             )
             raise InfrastructureError(message) from error
 
     def _load_images(
         self, settings: KindSettings, workspace: Workspace, *, deadline: Deadline
     ) -> None:
-        """Copy images that exist in the local Docker alone; with a registry the node pulls them itself."""
+        """Copy images that exist in the local Docker alone; with a registry the node pulls them."""
         if workspace.image_registry_prefix:
             return
         for image in settings.load_images:
@@ -227,7 +231,10 @@ class KindEnvironment:
                 ["kind", "delete", "cluster", "--name", name], deadline=deadline, log=self.log
             )
         except FloeTestsError as error:
-            message = f"kind cluster {name} could not be deleted: {error} Delete it by hand: `kind delete cluster --name {name}`."
+            message = (
+                f"kind cluster {name} could not be deleted: {error} Delete it by hand: "
+                f"`kind delete cluster --name {name}`."
+            )
             raise CleanupError(message) from error
         self.ledger.forget(_CREATED, name)
         self.log(f"kind cluster {name} deleted in {monotonic() - started:.1f} s")

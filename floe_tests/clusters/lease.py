@@ -127,7 +127,7 @@ class Environment(Protocol):
         ...
 
 
-def new_lease(  # noqa: PLR0913 - one lease, its fields
+def new_lease(
     settings: TierSettings,
     workspace: Workspace,
     *,
@@ -194,16 +194,18 @@ def live_lease(ledger: Ledger, run_id: str, *, parent_run_id: str | None, log: L
             else "this run has no environment"
         )
         message = (
-            f"{which}: the cluster stage did not run here. Re-execution from failure cannot bring a cluster "
-            "back; launch the whole job again, with `keep: on_failure` if the environment is to stay."
+            f"{which}: the cluster stage did not run here. Re-execution from failure cannot bring "
+            "a cluster "
+            "back; launch the whole job again, with `keep: on_failure` if the environment is to "
+            "stay."
         )
         raise LeaseError(message)
     if lease.state != "held" or not environment_of(lease.provider, ledger=ledger, log=log).is_live(
         lease
     ):
         message = (
-            f"the environment of run {run_id} is {lease.state} and not live any more. Launch the whole job "
-            "again."
+            f"the environment of run {run_id} is {lease.state} and not live any more. Launch the "
+            "whole job again."
         )
         raise LeaseError(message)
     return lease

@@ -1,7 +1,7 @@
 """What was observed of one attempt to run a suite: the input of its verdict, and nothing else.
 
-Facts are plain values, taken from the Kubernetes API, from the result stream or from a process of this
-machine. The verdict is a pure function of them, so a recorded set can be judged again.
+Facts are plain values, taken from the Kubernetes API, from the result stream or from a process of
+this machine. The verdict is a pure function of them, so a recorded set can be judged again.
 """
 
 from __future__ import annotations
@@ -230,7 +230,7 @@ def event_facts(events: list[dict[str, Any]]) -> tuple[EventFacts, ...]:
 
 def timestamp(text: str | None) -> datetime | None:
     """Read a Kubernetes timestamp (RFC 3339, UTC); None stays None."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+    return datetime.fromisoformat(text) if text else None
 
 
 def _start(text: str | None) -> datetime | None:

@@ -1,7 +1,7 @@
 """From a suite's test-job.yaml to the Job of one run.
 
 The file is the one source: it works alone with `kubectl apply -f`. What a run needs on top is added
-here and nowhere else: a name of its own, labels, the exporter, deadlines, the registry prefix, groups.
+here and nowhere else: a name of its own, labels, the exporter, deadlines, registry prefix, groups.
 """
 
 from __future__ import annotations
@@ -109,7 +109,10 @@ def load_template(path: Path) -> JobTemplate:
         message = f"{path} is no YAML: {error}"
         raise ConfigurationError(message) from error
     if len(documents) != 1 or not isinstance(documents[0], dict):
-        message = f"{path} holds {len(documents)} documents. It must hold one Job; the chart brings the rest."
+        message = (
+            f"{path} holds {len(documents)} documents. It must hold one Job; the chart brings the "
+            "rest."
+        )
         raise ConfigurationError(message)
     document = cast("JsonObject", documents[0])
     problems = _problems(document)
@@ -155,7 +158,8 @@ def build_job(template: JobTemplate, request: JobRequest) -> JsonObject:
     }
     pod = spec["template"]["spec"]
     pod["restartPolicy"] = "Never"
-    # Counted from the pod's start on the node: the pull of the image is in it, the wait for a node is not.
+    # Counted from the pod's start on the node: the pull of the image is in it, the wait for a node
+    # is not.
     pod["activeDeadlineSeconds"] = int(
         request.deadlines.start_seconds + request.deadlines.pod_seconds
     )
@@ -274,9 +278,13 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
     problems: list[str] = []
     if len(containers) != 1:
         return [
-            f"spec.template.spec.containers: {len(containers)} of them. A suite's Job has one, the tests; "
-            "what must run beside it is an init container with restartPolicy Always."
+            (
+                f"spec.template.spec.containers: {len(containers)} of them. A suite's Job has one, "
+                "the tests; what must run beside it is an init container with restartPolicy Always."
+            )
         ]
+    if not part(document, "metadata").get("name"):
+        problems.append("metadata.name: missing. `kubectl apply` needs one; a run gives its own.")
     container = containers[0]
     problems += [
         f"spec.template.spec.containers[0].{key}: missing."
@@ -290,8 +298,8 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
         )
     if _results_volume(pod) is None:
         problems.append(
-            f"spec.template.spec.containers[0].volumeMounts: no emptyDir at {RESULTS}. The suite writes its "
-            "results there, and the exporter sends them from there."
+            f"spec.template.spec.containers[0].volumeMounts: no emptyDir at {RESULTS}. The suite "
+            "writes its results there, and the exporter sends them from there."
         )
     if (document["spec"].get("backoffLimit") or 0) != 0:
         problems.append(

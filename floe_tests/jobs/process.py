@@ -109,15 +109,17 @@ class ProcessRun:
             attempt = self._finish(error=ErrorFacts("configuration", str(error)))
             record(attempt)
             return attempt
-        sender = self._start_exporter()
+        sender: subprocess.Popen[bytes] | None = None
         try:
+            sender = self._start_exporter()
             self._follow(tests)
         except BaseException as interrupt:
             with held_signals(self._log):
                 reason = f"the orchestrator was interrupted ({type(interrupt).__name__})"
                 self._log(f"{self._subject}: cancelled, {reason}")
                 _stop_group(tests)
-                self._collect(sender)
+                if sender is not None:
+                    self._collect(sender)
                 record(self._finish(cancelled=reason))
             raise
         self._collect(sender)
@@ -158,8 +160,8 @@ class ProcessRun:
         return process
 
     def _start_exporter(self) -> subprocess.Popen[bytes]:
-        # The child inherits the mask and lifts it when it listens: a suite that ends at once must not
-        # kill the exporter with the very signal that asks it for its manifest.
+        # The child inherits the mask and lifts it when it listens: a suite that ends at once must
+        # not kill the exporter with the very signal that asks it for its manifest.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         try:
             with (self._directory / "exporter.log").open("wb") as errors:
@@ -202,7 +204,7 @@ class ProcessRun:
         self._exit_code = code if code >= 0 else _SIGNAL_BASE - code
 
     def _collect(self, sender: subprocess.Popen[bytes]) -> None:
-        """Tell the exporter that the tests have ended, as the kubelet would, and take what it sends."""
+        """Tell the exporter that the tests have ended, as the kubelet does, and take what it sends."""
         sender.terminate()
         deadline = Deadline(_EXPORT_SECONDS)
         while not deadline.passed:

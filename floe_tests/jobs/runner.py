@@ -1,7 +1,8 @@
 """Runs one attempt of a suite as a Job, and follows it to its end.
 
-Everything is driven by a watch on the pod and by the exporter's log; two threads listen, the caller's
-thread decides. Every wait has a deadline, and whatever ends the attempt, what arrived is kept.
+Everything is driven by a watch on the pod and by the exporter's log; two threads listen, the
+caller's thread decides. Every wait has a deadline, and whatever ends the attempt, what arrived is
+kept.
 """
 
 from __future__ import annotations
@@ -302,7 +303,7 @@ class JobRun:
         )
 
     def _last_look(self) -> None:
-        """Read what may have changed since the last message: pod, events, the log's missing part."""
+        """Read what may have changed since the last message: pod, events, missing parts of the log."""
         namespace = self._request.namespace
         try:
             if self._pod is not None:
@@ -411,7 +412,7 @@ class JobRun:
             self._messages.put(_Unreachable(error))
 
     def _read_log(self, pod: str) -> None:
-        """Follow the exporter's log; a broken or silent connection is opened again and read anew."""
+        """Follow the exporter's log; a broken or silent connection is opened and read anew."""
         error: FloeTestsError | None = None
         while not (self._stopped.is_set() or self._clock.passed):
             first = True

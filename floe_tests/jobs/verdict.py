@@ -1,8 +1,8 @@
 """The verdict: whose fault a red run is, by fixed rules, with the evidence.
 
-One table, read from the top; the first rule that finds evidence decides. What is most certain stands
-first: a cancelled run is cancelled whatever else it shows, and a test is blamed last, when nothing
-else explains the failure and the results are proved complete.
+One table, read from the top; the first rule that finds evidence decides. What is most certain
+stands first: a cancelled run is cancelled whatever else it shows, and a test is blamed last, when
+nothing else explains the failure and the results are proved complete.
 """
 
 from __future__ import annotations
@@ -515,8 +515,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Cause.CONFIG,
         Fault.CONFIGURATION,
-        "the pod can never run: image name invalid, ConfigMap or Secret missing, command not found, or "
-        "admission refused it (Pod Security, quota)",
+        "the pod can never run: image name invalid, ConfigMap or Secret missing, command not "
+        "found, or admission refused it (Pod Security, quota)",
         "Correct test-job.yaml or what it refers to.",
         _container_config,
     ),
@@ -524,7 +524,8 @@ RULES: tuple[Rule, ...] = (
         Cause.INFRA_IMAGE,
         Fault.INFRASTRUCTURE,
         "the image could not be pulled within its deadline",
-        "Check that the image is in the registry (IMAGE_REGISTRY_PREFIX) and that the node reaches it.",
+        "Check that the image is in the registry (IMAGE_REGISTRY_PREFIX) and that the node reaches "
+        "it.",
         _image,
         retries=1,
     ),
@@ -539,7 +540,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Cause.INFRA_DISRUPTED,
         Fault.INFRASTRUCTURE,
-        "the cluster took the pod away (condition DisruptionTarget: drain, preemption, eviction by API)",
+        "the cluster took the pod away (condition DisruptionTarget: drain, preemption, eviction by "
+        "API)",
         "A fresh attempt; if it repeats, keep the node from being drained while tests run.",
         _disrupted,
         retries=3,
@@ -570,7 +572,8 @@ RULES: tuple[Rule, ...] = (
         Cause.RESOURCE_OOM,
         Fault.RESOURCES,
         "the test container ran out of memory (OOMKilled)",
-        "Raise resources.limits.memory in test-job.yaml, or make the test that was running use less.",
+        "Raise resources.limits.memory in test-job.yaml, or make the test that was running use "
+        "less.",
         _test_oom,
     ),
     Rule(

@@ -1,7 +1,8 @@
 """Helm releases: installed by helm, watched by this project.
 
-`helm --wait` says only that time is over. Here the release's own pods are watched while it comes up, so
-a component that cannot start is named as soon as Kubernetes knows it, with its events and its log.
+`helm --wait` says only that time is over. Here the release's own pods are watched while it comes
+up, so a component that cannot start is named as soon as Kubernetes knows it, with its events and
+its log.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ Log = Callable[[str], None]
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 _LOG_LINES = 50
 _SHOWN_EVENTS = 8
-# A container that has died this often while its release comes up does not recover by waiting; once or
-# twice is normal while what it depends on starts.
+# A container that has died this often while its release comes up does not recover by waiting; once
+# or twice is normal while what it depends on starts.
 _CRASHES = 3
 # The kubelet retries a pull; a registry that comes up a moment later is no failure.
 _IMAGE_SECONDS = 45.0
@@ -78,7 +79,11 @@ def check(
     """
     directory.mkdir(parents=True, exist_ok=True)
     command = _command(
-        release, access=ClusterAccess(), namespace="default", workspace=workspace, directory=directory
+        release,
+        access=ClusterAccess(),
+        namespace="default",
+        workspace=workspace,
+        directory=directory,
     )
     if kube_version is not None:
         command += ["--kube-version", kube_version]
@@ -176,7 +181,7 @@ def _command(
     return command
 
 
-def _wait_until_ready(  # noqa: PLR0913 - one wait, its parameters
+def _wait_until_ready(
     kube: Kube,
     release: ReleaseSettings,
     *,
@@ -239,7 +244,7 @@ def _ready_names(pods: dict[str, JsonObject]) -> set[str]:
 
 
 def _unready(kube: Kube, namespace: str, selector: str) -> Iterator[Evidence]:
-    """Give the release's workloads that have fewer ready pods than they want, or an older generation."""
+    """Give the release's workloads that lack ready pods, or show an older generation."""
     for kind in _WORKLOADS:
         for item in kube.list(kind, namespace=namespace, label_selector=selector):
             status, spec = part(item, "status"), part(item, "spec")
@@ -254,7 +259,7 @@ def _unready(kube: Kube, namespace: str, selector: str) -> Iterator[Evidence]:
 def _first_failure(
     pods: dict[str, JsonObject], image_failing: dict[str, Deadline]
 ) -> tuple[str, str] | None:
-    """Find a pod that will not come up, and why; pulls that have just begun to fail are waited for."""
+    """Find a pod that will not come up, and why; pulls that only begin to fail are waited for."""
     for name, pod in pods.items():
         for container in _containers(pod):
             waiting = part(container, "state", "waiting")
@@ -285,7 +290,7 @@ def _containers(pod: JsonObject) -> list[JsonObject]:
     ]
 
 
-def _failed(  # noqa: PLR0913 - one report, its parts
+def _failed(
     kube: Kube,
     release: ReleaseSettings,
     pod: JsonObject,

@@ -1,11 +1,7 @@
-"""The table of verdicts as a page: docs/verdicts.md is this module's output, never written by hand.
-
-`python -m floe_tests.report.verdicts > docs/verdicts.md` makes it.
-"""
+"""The table of verdicts as a page: docs/verdicts.md is made here, never written by hand."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from floe_tests.jobs.verdict import RULES, Rule
@@ -43,7 +39,3 @@ def markdown(rules: Sequence[Rule] = RULES) -> str:
 def _row(*cells: str) -> str:
     escaped = (cell.replace("|", "\\|") for cell in cells)
     return f"| {' | '.join(escaped)} |"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(markdown())

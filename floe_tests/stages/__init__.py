@@ -1,1 +1,1 @@
-"""The five stages of a tier as Dagster assets. Each reads its settings and calls one plain function."""
+"""The five stages of a tier as Dagster assets: each reads settings and calls one function."""

@@ -11,9 +11,9 @@ import dagster as dg
 from pydantic import Field
 
 from floe_tests.errors import FloeTestsError
+from floe_tests.settings import TierSettings
 from floe_tests.stages import metadata
 from floe_tests.stages.session import SessionResource
-from floe_tests.settings import TierSettings
 
 
 class ClusterConfig(dg.Config):
@@ -21,7 +21,9 @@ class ClusterConfig(dg.Config):
 
     environment: Literal["default", "local", "kind", "context"] = Field(
         default="default",
-        description="Where to run. `default`: FLOE_TESTS_CLUSTER, then the tier's first environment.",
+        description=(
+            "Where to run. `default`: FLOE_TESTS_CLUSTER, then the tier's first environment."
+        ),
     )
     keep: Literal["default", "never", "on_failure", "always"] = Field(
         default="default",
@@ -60,7 +62,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
         for suite in settings.suites
     ]
 
-    def stage(name: str, *deps: str, check_specs: list[dg.AssetCheckSpec] | None = None):  # noqa: ANN202 - dagster's own decorator type
+    def stage(name: str, *deps: str, check_specs: list[dg.AssetCheckSpec] | None = None):
         return dg.asset(
             key=keys[name],
             group_name=group,

@@ -1,7 +1,8 @@
 """What remains of a run when its steps are over, however they ended.
 
-A failed or interrupted run never reaches its last steps. Dagster tears a resource down in every case
-short of SIGKILL, so here the run gets its verdict if it has none, and gives its environment back.
+A failed or interrupted run never reaches its last steps. Dagster tears a resource down in every
+case short of SIGKILL, so here the run gets its verdict if it has none, and gives its environment
+back.
 """
 
 import contextlib
@@ -62,7 +63,7 @@ class SessionResource(dg.ConfigurableResource[None]):
 
 
 def _end(run: TierRun, *, log: Log) -> None:
-    """Publish a run that has not been, and give its environment back; one's failure stops not the other."""
+    """Publish a run that has not been, and give its environment back, even if the first fails."""
     from floe_tests.publish import PUBLISHED, publish
 
     try:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .dagster_api import DagsterApi, Location
+from .dagster_answers import Location
+from .dagster_api import DagsterApi
 from .deadline import wait_for
 from .runs import LaunchedRuns, RunWatch, launch_runs
 

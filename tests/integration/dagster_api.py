@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import requests
 
+from .dagster_answers import Daemon, Event, Location, Refused, Run, Tick, event_of, run_of, unwrap
 from .deadline import NotYet, wait_for
 
 if TYPE_CHECKING:
@@ -59,84 +59,6 @@ _EVENTS = f"""query Events($run: ID!, $cursor: String) {{
 
 class Unreachable(NotYet):
     """No usable answer over HTTP; inside a wait that is one more state to wait out."""
-
-
-class Refused(Exception):  # noqa: N818 - Dagster's own word for it is in `kind`
-    """Dagster answered with an error of its own.
-
-    Attributes:
-        kind: The GraphQL type of the answer, `PipelineNotFoundError` for one.
-    """
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(f"{kind}: {message}")
-        self.kind = kind
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run as Dagster's storage has it; times are seconds since the epoch."""
-
-    run_id: str
-    job: str
-    status: str
-    created_at: float
-    started_at: float | None
-    ended_at: float | None
-    tags: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Event:
-    """One event of a run.
-
-    Attributes:
-        kind: Its GraphQL type, `MaterializationEvent` for one.
-        message: Dagster's own sentence.
-        step: The step it came from; None for events of the whole run.
-        subject: The asset or the check it is about; None for other events.
-        metadata: What the code attached, by label.
-        reasons: The error's messages, the outermost first; empty without an error.
-        passed: The outcome of a check; None for other events.
-    """
-
-    kind: str
-    message: str
-    step: str | None
-    subject: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    reasons: tuple[str, ...] = ()
-    passed: bool | None = None
-
-
-@dataclass(frozen=True)
-class Location:
-    """A code location, loaded, with the names of what it serves."""
-
-    jobs: frozenset[str]
-    schedules: frozenset[str]
-    assets: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Daemon:
-    """The health of one daemon; the heartbeat is in seconds since the epoch, None before it."""
-
-    kind: str
-    is_required: bool
-    is_healthy: bool
-    heartbeat_at: float | None
-    errors: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Tick:
-    """One evaluation of a schedule; the time is the one it was due, since the epoch."""
-
-    status: str
-    due_at: float
-    run_ids: tuple[str, ...]
-    error: str | None
 
 
 class DagsterApi:
@@ -210,7 +132,7 @@ class DagsterApi:
             } }
           } } }
         } }""")
-        entries = _unwrap(data["workspaceOrError"], "Workspace")["locationEntries"]
+        entries = unwrap(data["workspaceOrError"], "Workspace")["locationEntries"]
         entry = next((entry for entry in entries if entry["name"] == LOCATION), None)
         if entry is None:
             raise NotYet(f"no location {LOCATION!r} among {[entry['name'] for entry in entries]}")
@@ -245,7 +167,7 @@ class DagsterApi:
             }""",
             location=LOCATION,
         )
-        entry = _unwrap(data["reloadRepositoryLocation"], "WorkspaceLocationEntry")
+        entry = unwrap(data["reloadRepositoryLocation"], "WorkspaceLocationEntry")
         loaded = entry["locationOrLoadError"]
         if loaded["__typename"] != "RepositoryLocation":
             raise NotYet(f"location {LOCATION!r} does not load: {loaded['message']}")
@@ -287,7 +209,7 @@ class DagsterApi:
             } }""",
             params={"selector": selector, "runConfigData": dict(config or {})},
         )
-        return _unwrap(data["launchRun"], "LaunchRunSuccess")["run"]["runId"]
+        return unwrap(data["launchRun"], "LaunchRunSuccess")["run"]["runId"]
 
     def run(self, run_id: str) -> Run:
         """Read a run.
@@ -303,7 +225,7 @@ class DagsterApi:
             }} }}""",
             run=run_id,
         )
-        return _run(_unwrap(data["runOrError"], "Run"))
+        return run_of(unwrap(data["runOrError"], "Run"))
 
     def runs(self, job: str, *, created_after: float) -> tuple[Run, ...]:
         """List the runs of a job that were created after a time in seconds since the epoch."""
@@ -315,7 +237,7 @@ class DagsterApi:
             }} }}""",
             filter={"pipelineName": job, "createdAfter": created_after},
         )
-        return tuple(_run(run) for run in _unwrap(data["runsOrError"], "Runs")["results"])
+        return tuple(run_of(run) for run in unwrap(data["runsOrError"], "Runs")["results"])
 
     def wait_for_run(
         self, run_id: str, *, deadline_seconds: float, until: frozenset[str] = FINISHED
@@ -337,8 +259,8 @@ class DagsterApi:
         cursor: str | None = None
         while True:
             data = self.query(_EVENTS, run=run_id, cursor=cursor)
-            page = _unwrap(data["runOrError"], "Run")["eventConnection"]
-            events += [_event(event) for event in page["events"]]
+            page = unwrap(data["runOrError"], "Run")["eventConnection"]
+            events += [event_of(event) for event in page["events"]]
             if not page["hasMore"]:
                 return tuple(events)
             cursor = page["cursor"]
@@ -357,7 +279,7 @@ class DagsterApi:
             } }""",
             run=run_id,
         )
-        _unwrap(data["terminateRun"], "TerminateRunSuccess")
+        unwrap(data["terminateRun"], "TerminateRunSuccess")
 
     def daemons(self) -> tuple[Daemon, ...]:
         """Read the health of every daemon this deployment knows."""
@@ -399,7 +321,7 @@ class DagsterApi:
             }""",
             schedule={**_SELECTOR, "scheduleName": schedule},
         )
-        _unwrap(data["startSchedule"], "ScheduleStateResult")
+        unwrap(data["startSchedule"], "ScheduleStateResult")
 
     def stop_schedule(self, schedule: str) -> None:
         """Turn a schedule off.
@@ -414,7 +336,7 @@ class DagsterApi:
             } }""",
             id=self._schedule_state(schedule)["id"],
         )
-        _unwrap(data["stopRunningSchedule"], "ScheduleStateResult")
+        unwrap(data["stopRunningSchedule"], "ScheduleStateResult")
 
     def ticks(self, schedule: str) -> tuple[Tick, ...]:
         """Read the latest ticks of a schedule, the newest first."""
@@ -441,59 +363,4 @@ class DagsterApi:
             }""",
             schedule={**_SELECTOR, "scheduleName": schedule},
         )
-        return _unwrap(data["scheduleOrError"], "Schedule")["scheduleState"]
-
-
-def _unwrap(answer: dict[str, Any], wanted: str) -> dict[str, Any]:
-    """Return the answer when it has the GraphQL type that was hoped for; refuse all others."""
-    kind = answer["__typename"]
-    if kind != wanted:
-        message = answer.get("message") or str(answer.get("errors", "no reason given"))
-        raise Refused(kind, message)
-    return answer
-
-
-def _run(answer: dict[str, Any]) -> Run:
-    return Run(
-        run_id=answer["runId"],
-        job=answer["jobName"],
-        status=answer["status"],
-        created_at=answer["creationTime"],
-        started_at=answer["startTime"],
-        ended_at=answer["endTime"],
-        tags={tag["key"]: tag["value"] for tag in answer["tags"]},
-    )
-
-
-def _event(answer: dict[str, Any]) -> Event:
-    evaluation = answer.get("evaluation") or {}
-    failure = answer.get("failureMetadata") or {}
-    asset = answer.get("assetKey")
-    subject = evaluation.get("checkName") or ("/".join(asset["path"]) if asset else None)
-    entries = (
-        answer.get("metadataEntries")
-        or evaluation.get("metadataEntries")
-        or failure.get("metadataEntries")
-        or []
-    )
-    error = answer.get("error")
-    reasons = [failure["description"]] if failure.get("description") else []
-    if error:
-        reasons += [error["message"], *(cause["message"] for cause in error["causes"])]
-    return Event(
-        kind=answer["__typename"],
-        message=answer.get("message", ""),
-        step=answer.get("stepKey"),
-        subject=subject,
-        metadata={entry["label"]: _value(entry) for entry in entries},
-        reasons=tuple(reasons),
-        passed=evaluation.get("success"),
-    )
-
-
-def _value(entry: dict[str, Any]) -> Any:
-    # An integer beyond 32 bits travels as text: GraphQL's Int cannot hold it.
-    if "intRepr" in entry:
-        return int(entry["intRepr"])
-    keys = ("floatValue", "boolValue", "text", "jsonString")
-    return next((entry[key] for key in keys if key in entry), None)
+        return unwrap(data["scheduleOrError"], "Schedule")["scheduleState"]

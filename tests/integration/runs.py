@@ -16,7 +16,8 @@ from .order_rules import OrderRules
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .dagster_api import DagsterApi, Event, Run
+    from .dagster_answers import Event, Run
+    from .dagster_api import DagsterApi
 
 PIPELINE = "orders_pipeline"
 CHECK = ("daily_totals", "totals_match_orders")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from .dagster_api import NotYet
-from .deadline import wait_for
+from .deadline import NotYet, wait_for
 from .order_rules import OrderRules
 
 if TYPE_CHECKING:
     from .conftest import StartedSchedule
-    from .dagster_api import DagsterApi, Tick
+    from .dagster_answers import Tick
+    from .dagster_api import DagsterApi
     from .runs import RunWatch
 
 # Daemons beat every 30 s. Dagster itself calls one healthy that was silent for half an hour.

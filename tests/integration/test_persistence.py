@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .dagster_api import NotYet
-from .deadline import wait_for
+from .deadline import NotYet, wait_for
 from .runs import GOOD_CENTS, GOOD_ROWS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .dagster_api import Refused
+from .dagster_answers import Refused
 from .order_rules import OrderRules
 from .runs import PIPELINE
 

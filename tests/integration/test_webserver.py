@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .dagster_api import Refused
+from .dagster_answers import Refused
 
 if TYPE_CHECKING:
     from .cluster import Cluster
-    from .dagster_api import DagsterApi, Location
+    from .dagster_answers import Location
+    from .dagster_api import DagsterApi
 
 
 @pytest.mark.kubernetes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -13,8 +12,9 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
+import dagster as dg
 import yaml
 
 from floe_tests.publish import PUBLISHED, Summary
@@ -66,6 +66,8 @@ class Place:
         place = cls(folder / "home", folder / "output")
         place.home.mkdir(parents=True)
         shutil.copy(ROOT / "dagster_home" / "dagster.yaml", place.home)
+        # Dagster creates its tables on first use, and two processes at once would both try.
+        dg.DagsterInstance.from_config(str(place.home)).dispose()
         return place
 
 
@@ -96,7 +98,7 @@ def write_project(root: Path, manifest: Mapping[str, object], **settings: object
 
 
 class DagsterJob:
-    """A running `dagster job execute`. Leave it as a context manager: it does not outlive its test."""
+    """A running `dagster job execute`; as a context manager it does not outlive its test."""
 
     def __init__(
         self,
@@ -122,7 +124,9 @@ class DagsterJob:
         self._tier = job
         command = [sys.executable, "-m", "dagster", "job", "execute", "-m", module, "-j", job]
         if config is not None:
-            command += ["--config-json", json.dumps(config)]
+            file = place.home / "run-config.yaml"
+            file.write_text(yaml.safe_dump(config))
+            command += ["--config", str(file)]
         variables = {
             **os.environ,
             "DAGSTER_HOME": str(place.home),
@@ -156,7 +160,7 @@ class DagsterJob:
         )
         self._reader.start()
 
-    def __enter__(self) -> DagsterJob:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -167,7 +171,7 @@ class DagsterJob:
                 self._process.wait(timeout=120)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        print(self.output)
+        print(self.output)  # noqa: T201 - pytest shows it when the test fails
 
     @property
     def output(self) -> str:

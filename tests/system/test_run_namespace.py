@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +16,11 @@ from floe_tests.run import TierRun
 from .conftest import SmallTier, job
 
 
-@pytest.fixture
-def run(small_tier: SmallTier) -> Iterator[TierRun]:
-    run = small_tier.prepare(job(""), budget={"memory": "1Gi", "minutes": 5})
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, kubeconfig: Path) -> Iterator[TierRun]:
+    """A run that has its namespace and no tests yet."""
+    tier = SmallTier(tmp_path_factory.mktemp("namespace") / "project", kubeconfig)
+    run = tier.prepare(job(""), budget={"memory": "1Gi", "minutes": 5})
     try:
         with run.stage("cluster"):
             run.acquire(environment=None, keep=None)
@@ -26,7 +29,7 @@ def run(small_tier: SmallTier) -> Iterator[TierRun]:
         run.give_back()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lease(run: TierRun) -> Lease:
     return run.lease()
 

@@ -85,7 +85,9 @@ def test_the_public_surface_is_the_component_and_the_version():
 
 
 def test_the_version_is_the_one_in_pyproject():
-    assert f'version = "{floe_tests.__version__}"' in (PACKAGE.parent / "pyproject.toml").read_text()
+    assert (
+        f'version = "{floe_tests.__version__}"' in (PACKAGE.parent / "pyproject.toml").read_text()
+    )
 
 
 def test_dagster_is_imported_by_its_skin_alone():

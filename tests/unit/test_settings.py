@@ -47,7 +47,7 @@ def test_memory_is_counted_in_mebibytes(memory: str, mebibytes: int):
 
 @pytest.mark.parametrize("memory", ["8", "8G", "0Gi", "8 Gi", "-1Gi", "1.5Gi", "Gi", ""])
 def test_other_sizes_are_refused_with_an_example(memory: str):
-    with pytest.raises(ValidationError, match="no memory size.*such as 8Gi"):
+    with pytest.raises(ValidationError, match=r"no memory size.*such as 8Gi"):
         BudgetSettings(memory=memory)
 
 
@@ -110,6 +110,8 @@ def test_nothing_is_wrong_when_all_files_are_there(tmp_path: Path):
     job = tmp_path / SUITE["job"]
     job.parent.mkdir(parents=True)
     job.touch()
-    settings = TierSettings.model_validate({**TIER, "releases": [{"name": "a", "chart": "charts/a"}]})
+    settings = TierSettings.model_validate(
+        {**TIER, "releases": [{"name": "a", "chart": "charts/a"}]}
+    )
 
     assert settings.problems_in(tmp_path) == ()

@@ -83,13 +83,17 @@ WRONG = {
         ["embedded: missing", "name the code of the embedded platform, or take `local` out"],
     ),
     "a remote chart without a version": (
-        f"{KIND}  releases:\n    - {{name: app, chart: 'oci://example.com/app'}}\n"
-        "  suites:\n    - {name: one, job: tests/one/test-job.yaml}\n",
+        (
+            f"{KIND}  releases:\n    - {{name: app, chart: 'oci://example.com/app'}}\n"
+            "  suites:\n    - {name: one, job: tests/one/test-job.yaml}\n"
+        ),
         ["attributes.releases.0", "needs `version`"],
     ),
     "a chart that is not there": (
-        f"{KIND}  releases:\n    - {{name: app, chart: charts/app}}\n"
-        "  suites:\n    - {name: one, job: pyproject.toml}\n",
+        (
+            f"{KIND}  releases:\n    - {{name: app, chart: charts/app}}\n"
+            "  suites:\n    - {name: one, job: pyproject.toml}\n"
+        ),
         ["releases[0].chart", "charts/app is no Helm chart", "Give the chart's folder"],
     ),
     "a schedule with a field too few": (
@@ -135,7 +139,9 @@ def test_all_wrong_settings_of_a_tier_are_reported_at_once(project: Project):
     text = chain(raised.value)
     assert "7 validation errors" in text, text
     fields = ["name", "environments.0", "color", "budget.memory", "deadlines", "suites.0"]
-    assert [field for field in [*fields, "suites.1.name"] if f"attributes.{field} at" not in text] == []
+    assert [
+        field for field in [*fields, "suites.1.name"] if f"attributes.{field} at" not in text
+    ] == []
 
 
 def test_a_wrong_suite_is_not_reported_as_none(project: Project):
@@ -150,7 +156,8 @@ def test_a_wrong_suite_is_not_reported_as_none(project: Project):
 
 def test_all_missing_files_of_a_tier_are_reported_at_once(project: Project):
     project.tier(
-        f"{KIND}  releases:\n    - {{name: a, chart: charts/a}}\n    - {{name: b, chart: charts/b}}\n"
+        f"{KIND}  releases:\n    - {{name: a, chart: charts/a}}\n"
+        "    - {name: b, chart: charts/b}\n"
         "  suites:\n    - {name: one, job: tests/one/test-job.yaml}\n"
     )
 
@@ -158,11 +165,15 @@ def test_all_missing_files_of_a_tier_are_reported_at_once(project: Project):
         project.load()
 
     text = chain(raised.value)
-    assert [field for field in ("releases[0]", "releases[1]", "suites[0]") if field not in text] == []
+    assert [
+        field for field in ("releases[0]", "releases[1]", "suites[0]") if field not in text
+    ] == []
 
 
 def test_a_tier_becomes_five_assets_in_order_a_check_a_job_and_a_schedule(project: Project):
-    project.tier(f"{LOCAL.replace('unit', 'nightly-unit')}  schedule: {{cron: '0 3 * * *'}}\n{SUITES}")
+    project.tier(
+        f"{LOCAL.replace('unit', 'nightly-unit')}  schedule: {{cron: '0 3 * * *'}}\n{SUITES}"
+    )
 
     repository = project.load().get_repository_def()
 

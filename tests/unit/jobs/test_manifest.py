@@ -1,0 +1,353 @@
+"""From a suite's test-job.yaml to the Job of one attempt."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from floe_tests import labels
+from floe_tests.errors import ConfigurationError
+from floe_tests.jobs.manifest import (
+    EXPORTER,
+    JobRequest,
+    build_job,
+    load_template,
+    marker_expression,
+    run_variables,
+)
+from floe_tests.settings import DeadlineSettings
+
+SHIPPED = Path(__file__).parents[3] / "tests" / "integration" / "test-job.yaml"
+
+OWNER = labels.Owner(
+    run_id="1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d",
+    tier="integration",
+    ref="refs/heads/main",
+    commit="72c65fc",
+    expires_at=datetime(2026, 11, 23, 10, tzinfo=UTC),
+)
+REQUEST = JobRequest(
+    owner=OWNER,
+    suite="integration",
+    attempt=2,
+    namespace="floe-test-1a2b3c4d",
+    provider="kind",
+    image_registry_prefix="localhost:5001/",
+    groups=(),
+    excluded_groups=(),
+    deadlines=DeadlineSettings(
+        start_seconds=100, tests_seconds=200, pod_seconds=210, job_seconds=600
+    ),
+)
+
+MINIMAL = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: tests, namespace: team}
+spec:
+  template:
+    spec:
+      initContainers:
+        - {name: wait, image: example.com/wait:1, restartPolicy: Always}
+      containers:
+        - name: tests
+          image: example.com/tests:1
+          args: [run, --junitxml=/results/junit.xml]
+          env:
+            - {name: DAGSTER_HOST, value: dagster-webserver.team.svc.cluster.local}
+            - {name: URL, value: "http://api.team.svc:8080/x"}
+            - {name: SHARED_HOST, value: cache.shared.svc.cluster.local}
+            - {name: LOOKS_LIKE, value: web.team.svcs.example.com}
+            - {name: OTHER_TEAM, value: web.my-team.svc.cluster.local}
+            - {name: FROM_POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+            - {name: PYTEST_ADDOPTS, value: "-x"}
+          volumeMounts: [{name: out, mountPath: /results/}]
+      volumes: [{name: out, emptyDir: {}}]
+"""
+
+
+@pytest.fixture
+def minimal(tmp_path: Path) -> Path:
+    file = tmp_path / "test-job.yaml"
+    file.write_text(MINIMAL)
+    return file
+
+
+def built(file: Path, **changes: Any) -> dict[str, Any]:
+    return build_job(load_template(file), replace(REQUEST, **changes))
+
+
+def pod_of(job: dict[str, Any]) -> dict[str, Any]:
+    return job["spec"]["template"]["spec"]
+
+
+def environment_of(job: dict[str, Any]) -> dict[str, Any]:
+    entries = pod_of(job)["containers"][0]["env"]
+    names = [entry["name"] for entry in entries]
+    assert len(names) == len(set(names)), "Kubernetes takes the last of two, people read the first"
+    return {entry["name"]: entry.get("value") for entry in entries}
+
+
+def test_the_shipped_file_is_a_job_that_works_alone():
+    template = load_template(SHIPPED)
+
+    assert (template.namespace, template.container) == ("floe-test", "test-runner")
+    assert template.results_volume == "results"
+    assert template.document["metadata"]["name"] == "floe-integration-tests"
+    assert template.document["spec"]["backoffLimit"] == 0
+    assert template.document["spec"]["ttlSecondsAfterFinished"] == 3600
+
+
+def test_the_file_is_read_and_never_changed():
+    template = load_template(SHIPPED)
+    before = copy.deepcopy(template.document)
+
+    build_job(template, REQUEST)
+
+    assert template.document == before
+
+
+def test_the_job_has_a_name_of_its_own_in_the_runs_namespace():
+    metadata = built(SHIPPED)["metadata"]
+
+    assert (metadata["name"], metadata["namespace"]) == (
+        "integration-1a2b3c4d-2",
+        "floe-test-1a2b3c4d",
+    )
+
+
+@given(st.from_regex(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True), st.integers(1, 99))
+def test_a_jobs_name_is_short_enough_for_the_label_that_its_pods_get(suite: str, attempt: int):
+    name = replace(REQUEST, suite=suite, attempt=attempt).job_name
+
+    assert len(f"{name}-x7k2p") <= 63
+    assert name[0] != "-"
+    assert "--1a2b3c4d" not in name
+
+
+def test_job_and_pod_carry_the_runs_labels_beside_their_own():
+    job = built(SHIPPED)
+
+    for metadata in (job["metadata"], job["spec"]["template"]["metadata"]):
+        assert metadata["labels"].items() >= OWNER.labels().items()
+        assert metadata["labels"][labels.SUITE] == "integration"
+        assert metadata["labels"][labels.ATTEMPT] == "2"
+        assert metadata["labels"]["app.kubernetes.io/name"] == "floe-integration-tests"
+    assert job["spec"]["template"]["metadata"]["labels"][labels.ROLE] == "test-runner"
+
+
+def test_a_pod_without_labels_gets_the_one_that_network_policies_open_to(minimal: Path):
+    metadata = built(minimal)["spec"]["template"]["metadata"]
+
+    assert metadata["labels"][labels.ROLE] == labels.ROLE_TEST_RUNNER
+
+
+def test_hosts_of_the_files_own_namespace_move_into_the_runs(minimal: Path):
+    environment = environment_of(built(minimal))
+
+    assert environment["DAGSTER_HOST"] == "dagster-webserver.floe-test-1a2b3c4d.svc.cluster.local"
+    assert environment["URL"] == "http://api.floe-test-1a2b3c4d.svc:8080/x"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SHARED_HOST", "cache.shared.svc.cluster.local"),
+        ("LOOKS_LIKE", "web.team.svcs.example.com"),
+        ("OTHER_TEAM", "web.my-team.svc.cluster.local"),
+        ("FROM_POD", None),
+    ],
+)
+def test_everything_else_in_the_environment_stays(minimal: Path, name: str, value: str | None):
+    assert environment_of(built(minimal))[name] == value
+
+
+def test_the_shipped_files_hosts_are_the_runs_own():
+    environment = environment_of(built(SHIPPED))
+
+    assert environment["DAGSTER_HOST"] == "dagster-webserver.floe-test-1a2b3c4d.svc.cluster.local"
+    assert environment["POLARIS_HOST"] == "polaris.floe-test-1a2b3c4d.svc.cluster.local"
+
+
+def test_the_prefix_stands_before_every_image(minimal: Path):
+    """An air-gapped node pulls nothing else: one image without it and the pod never starts."""
+    pod = pod_of(built(minimal))
+
+    images = [item["image"] for item in [*pod["initContainers"], *pod["containers"]]]
+    assert images == [
+        "localhost:5001/example.com/wait:1",
+        "localhost:5001/ghcr.io/floe/test-exporter:0.1.0",
+        "localhost:5001/example.com/tests:1",
+    ]
+
+
+def test_without_a_prefix_images_keep_their_names(minimal: Path):
+    pod = pod_of(built(minimal, image_registry_prefix=""))
+
+    assert pod["containers"][0]["image"] == "example.com/tests:1"
+
+
+def test_the_exporter_is_a_native_sidecar_that_reads_results_and_may_nothing_else():
+    exporter = pod_of(built(SHIPPED))["initContainers"][-1]
+
+    assert (exporter["name"], exporter["restartPolicy"]) == (EXPORTER, "Always")
+    assert exporter["volumeMounts"] == [
+        {"name": "results", "mountPath": "/results", "readOnly": True}
+    ]
+    security = exporter["securityContext"]
+    assert security["allowPrivilegeEscalation"] is False
+    assert security["capabilities"] == {"drop": ["ALL"]}
+    assert (security["readOnlyRootFilesystem"], security["runAsNonRoot"]) == (True, True)
+    assert exporter["resources"]["limits"]["memory"]
+    assert {"name": "FLOE_RUN_ID", "value": OWNER.run_id} in exporter["env"]
+
+
+def test_the_exporter_runs_as_the_tests_user(minimal: Path):
+    document = yaml.safe_load(MINIMAL)
+    container = document["spec"]["template"]["spec"]["containers"][0]
+    container["securityContext"] = {"runAsUser": 1234, "privileged": False}
+    minimal.write_text(yaml.safe_dump(document))
+
+    security = pod_of(built(minimal))["initContainers"][-1]["securityContext"]
+
+    assert security["runAsUser"] == 1234
+    assert "privileged" not in security
+
+
+@pytest.mark.parametrize("file", ["shipped", "minimal"])
+def test_each_deadline_is_inside_the_next(file: str, minimal: Path):
+    job = built(SHIPPED if file == "shipped" else minimal)
+
+    tests = float(environment_of(job)["FLOE_TESTS_TIMEOUT_SECONDS"])
+    assert tests < pod_of(job)["activeDeadlineSeconds"] < job["spec"]["activeDeadlineSeconds"]
+
+
+def test_a_job_is_never_retried_by_kubernetes(minimal: Path):
+    job = built(minimal)
+
+    assert (job["spec"]["backoffLimit"], pod_of(job)["restartPolicy"]) == (0, "Never")
+    assert job["spec"]["ttlSecondsAfterFinished"] == 3600
+
+
+def test_the_exporter_has_time_to_send_the_rest(minimal: Path):
+    assert pod_of(built(minimal))["terminationGracePeriodSeconds"] >= 30
+
+
+@pytest.mark.parametrize(
+    ("groups", "excluded", "expression"),
+    [
+        pytest.param((), (), "", id="all"),
+        pytest.param(("smoke",), (), "smoke", id="one"),
+        pytest.param(("smoke", "api"), (), "smoke or api", id="one of two"),
+        pytest.param((), ("slow", "flaky"), "not slow and not flaky", id="without two"),
+        pytest.param(("a", "b"), ("c",), "(a or b) and not c", id="both"),
+    ],
+)
+def test_groups_become_pytests_marker_expression(
+    groups: tuple[str, ...], excluded: tuple[str, ...], expression: str
+):
+    assert marker_expression(groups, excluded) == expression
+
+
+def test_groups_are_added_to_the_files_own_options(minimal: Path):
+    environment = environment_of(built(minimal, groups=("smoke",), excluded_groups=("slow",)))
+
+    assert environment["PYTEST_ADDOPTS"] == '-x -m "(smoke) and not slow"'
+
+
+def test_without_groups_the_files_own_options_stay(minimal: Path):
+    assert environment_of(built(minimal))["PYTEST_ADDOPTS"] == "-x"
+
+
+def test_a_program_learns_its_run_its_provider_and_its_time():
+    assert run_variables(replace(REQUEST, environment=(("DAGSTER_PORT", "3000"),))) == {
+        "FLOE_RUN_ID": OWNER.run_id,
+        "FLOE_TESTS_PROVIDER": "kind",
+        "FLOE_TESTS_TIMEOUT_SECONDS": "200",
+        "DAGSTER_PORT": "3000",
+    }
+
+
+WRONG_FILES = {
+    "no YAML": ("a: [", ["is no YAML"]),
+    "empty": ("", ["holds 0 documents", "must hold one Job"]),
+    "two documents": (f"{MINIMAL}---\n{MINIMAL}", ["holds 2 documents"]),
+    "a list": ("- a\n", ["must hold one Job"]),
+    "another kind": (
+        MINIMAL.replace("kind: Job", "kind: CronJob"),
+        ["kind: it is a batch/v1 CronJob. Write a batch/v1 Job"],
+    ),
+    "two containers": (
+        MINIMAL.replace("      volumes:", "        - {name: b, image: b:1}\n      volumes:"),
+        ["containers: 2 of them", "restartPolicy Always"],
+    ),
+    "no results volume": (
+        MINIMAL.replace("/results/}", "/elsewhere}"),
+        ["volumeMounts: no emptyDir at /results"],
+    ),
+    "results on a claim": (
+        MINIMAL.replace("emptyDir: {}", "persistentVolumeClaim: {claimName: c}"),
+        ["volumeMounts: no emptyDir at /results"],
+    ),
+    "retries": (
+        MINIMAL.replace("spec:\n  template", "spec:\n  backoffLimit: 3\n  template", 1),
+        ["spec.backoffLimit: must be 0"],
+    ),
+    "several at once": (
+        (
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n"
+            "spec: {backoffLimit: 6, template: {spec: {containers: [{env: []}]}}}\n"
+        ),
+        [
+            "containers[0].name: missing",
+            "containers[0].image: missing",
+            "containers[0].command: missing",
+            "no emptyDir at /results",
+            "backoffLimit: must be 0",
+        ],
+    ),
+    "no spec": (
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n",
+        ["containers: 0 of them"],
+    ),
+    "no metadata": (
+        MINIMAL.replace("metadata: {name: tests, namespace: team}\n", ""),
+        ["metadata"],
+    ),
+    "a spec that is a list": (
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: []\n",
+        ["containers: 0 of them"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), WRONG_FILES.values(), ids=WRONG_FILES.keys())
+def test_a_wrong_file_is_refused_with_every_problem(tmp_path: Path, text: str, words: list[str]):
+    file = tmp_path / "test-job.yaml"
+    file.write_text(text)
+
+    with pytest.raises(ConfigurationError) as raised:
+        load_template(file)
+
+    message = str(raised.value)
+    assert str(file) in message
+    assert [word for word in words if word not in message] == [], message
+
+
+def test_a_missing_file_says_which_setting_names_it(tmp_path: Path):
+    with pytest.raises(ConfigurationError, match=r"does not exist\. A suite's `job` names"):
+        load_template(tmp_path / "test-job.yaml")
+
+
+def test_a_file_without_a_namespace_is_in_the_default_one(minimal: Path):
+    minimal.write_text(MINIMAL.replace(", namespace: team", ""))
+
+    assert load_template(minimal).namespace == "default"

@@ -1,0 +1,225 @@
+"""Single requests: what is sent, and what each answer means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from floe_tests.errors import ConfigurationError, InfrastructureError
+from floe_tests.kube import ClusterAccess, Kube, RefusedError, part, parts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Api
+
+POD = "/api/v1/namespaces/ns/pods/a"
+LOG = f"{POD}/log"
+
+
+def test_an_object_is_what_the_api_sent(api: Api):
+    sent = {**api.pod("a"), "spec": {"somethingNew": {"inKubernetes": 99}}}
+    api.script.answers["GET", POD] = (200, sent)
+
+    assert api.kube().get("Pod", "a", namespace="ns") == sent
+
+
+def test_what_is_not_there_is_none_and_not_an_empty_object(api: Api):
+    api.script.answers["GET", POD] = (404, {"reason": "NotFound"})
+    api.script.answers["PATCH", POD] = (404, {"reason": "NotFound"})
+    api.script.answers["DELETE", POD] = (404, {"reason": "NotFound"})
+    kube = api.kube()
+
+    assert kube.get("Pod", "a", namespace="ns") is None
+    assert kube.patch("Pod", "a", {}, namespace="ns") is None
+    assert kube.delete("Pod", "a", namespace="ns") is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace", "path"),
+    [
+        ("Pod", "ns", "/api/v1/namespaces/ns/pods"),
+        ("Pod", None, "/api/v1/pods"),
+        ("Namespace", "ns", "/api/v1/namespaces"),
+        ("Job", "ns", "/apis/batch/v1/namespaces/ns/jobs"),
+        ("Deployment", "ns", "/apis/apps/v1/namespaces/ns/deployments"),
+    ],
+)
+def test_each_kind_has_its_path(api: Api, kind: str, namespace: str | None, path: str):
+    api.kube().list(kind, namespace=namespace)
+
+    assert api.script.requests[0].path == path
+
+
+def test_the_kubeconfigs_credentials_are_sent(api: Api):
+    api.kube().list("Pod")
+
+    assert api.script.requests[0].headers["authorization"] == "Bearer token-of-the-test"
+
+
+def test_an_object_is_created_as_it_was_given(api: Api):
+    manifest = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"}}
+    path = "/apis/batch/v1/namespaces/ns/jobs"
+    api.script.answers["POST", path] = (201, {**manifest, "status": {}})
+
+    stored = api.kube().create(manifest, namespace="ns")
+
+    assert stored["status"] == {}
+    assert api.script.requests[0].body == manifest
+
+
+def test_a_patch_is_a_merge(api: Api):
+    changes = {"metadata": {"annotations": {"floe-tests/cancelled": "SIGTERM"}}}
+    api.script.answers["PATCH", POD] = (200, api.pod("a"))
+
+    api.kube().patch("Pod", "a", changes, namespace="ns")
+
+    (request,) = api.script.requests
+    assert request.headers["content-type"] == "application/merge-patch+json"
+    assert request.body == changes
+
+
+@pytest.mark.parametrize(
+    ("grace", "options"),
+    [
+        (None, {"propagationPolicy": "Background"}),
+        (0, {"propagationPolicy": "Background", "gracePeriodSeconds": 0}),
+    ],
+)
+def test_a_deletion_takes_what_belongs_to_it_along(
+    api: Api, grace: int | None, options: dict[str, Any]
+):
+    """Without a policy a Job's pods are left behind and go on running."""
+    api.script.answers["DELETE", POD] = (200, {})
+
+    assert api.kube().delete("Pod", "a", namespace="ns", grace_seconds=grace) is True
+    assert api.script.requests[0].body == options
+
+
+def test_a_refusal_keeps_status_reason_and_the_apis_own_words(api: Api):
+    path = "/api/v1/namespaces"
+    answer = {"reason": "AlreadyExists", "message": 'namespaces "ns" already exists'}
+    api.script.answers["POST", path] = (409, answer)
+
+    with pytest.raises(RefusedError) as raised:
+        api.kube().create({"kind": "Namespace", "metadata": {"name": "ns"}})
+
+    assert (raised.value.status, raised.value.reason) == (409, "AlreadyExists")
+    assert str(raised.value) == (
+        'POST /api/v1/namespaces: 409 AlreadyExists: namespaces "ns" already exists'
+    )
+
+
+def test_a_refusal_that_is_no_json_is_told_all_the_same(api: Api):
+    api.script.answers["GET", POD] = (502, "<html>bad gateway</html>")
+
+    with pytest.raises(RefusedError, match=r"502 .*bad gateway"):
+        api.kube().get("Pod", "a", namespace="ns")
+
+
+def test_an_answer_that_is_no_json_is_an_error_of_the_infrastructure(api: Api):
+    api.script.answers["GET", POD] = (200, "<html>log in first</html>")
+
+    with pytest.raises(
+        InfrastructureError, match="did not answer for /api/v1/namespaces/ns/pods/a"
+    ):
+        api.kube().get("Pod", "a", namespace="ns")
+
+
+def test_a_server_out_of_reach_is_an_error_of_the_infrastructure(unreachable: ClusterAccess):
+    with pytest.raises(InfrastructureError, match="did not answer for /version"):
+        Kube(unreachable).server_version()
+
+
+def test_the_servers_version_proves_that_it_answers(api: Api):
+    api.script.answers["GET", "/version"] = (200, {"gitVersion": "v1.34.2"})
+
+    assert api.kube().server_version() == "v1.34.2"
+
+
+def test_a_log_is_read_as_text(api: Api):
+    api.script.answers["GET", LOG] = (200, "first\nsecond\n")
+
+    text = api.kube().log("a", namespace="ns", container="c", previous=True, tail_lines=5)
+
+    assert text == "first\nsecond\n"
+    query = api.script.requests[0].query
+    assert (query["container"], query["previous"], query["tailLines"]) == ("c", "true", "5")
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_container_that_has_no_log_yet_gives_none(api: Api, status: int):
+    api.script.answers["GET", LOG] = (status, {"message": "waiting to start"})
+
+    assert api.kube().log("a", namespace="ns", container="c") is None
+
+
+def test_a_followed_log_arrives_as_it_grows_and_ends_with_its_container(api: Api):
+    api.script.streams[LOG] = api.Stream((b"first\nsec", b"ond\n"))
+
+    pieces = list(api.kube().follow_log("a", namespace="ns", container="c"))
+
+    assert b"".join(pieces) == b"first\nsecond\n"
+    assert api.script.requests[0].query == {"container": "c", "follow": "true"}
+
+
+@pytest.mark.parametrize("then", ["cut", "hang"])
+def test_a_followed_log_that_breaks_or_falls_silent_says_so_after_what_arrived(api: Api, then: Any):
+    """Taken for the end, it would lose the results of every test that was still to come."""
+    api.script.streams[LOG] = api.Stream((b"first\n",), then=then)
+    log = api.kube().follow_log("a", namespace="ns", container="c", silence_seconds=0.3)
+
+    assert next(log) == b"first\n"
+    with pytest.raises(InfrastructureError, match="the log of a"):
+        next(log)
+
+
+def test_a_missing_kubeconfig_says_what_to_set(tmp_path: Path):
+    with pytest.raises(ConfigurationError, match=r"Set the tier's context\.kubeconfig"):
+        Kube(ClusterAccess(kubeconfig=str(tmp_path / "none")))
+
+
+def test_a_context_that_there_is_not_is_named(api: Api):
+    with pytest.raises(ConfigurationError, match="staging"):
+        Kube(ClusterAccess(kubeconfig=api.access.kubeconfig, context="staging"))
+
+
+def test_the_command_in_a_message_reaches_the_same_cluster():
+    access = ClusterAccess(kubeconfig="/tmp/k", context="kind-floe")  # noqa: S108 - not opened
+
+    assert (
+        access.kubectl("get", "pods") == "kubectl --kubeconfig /tmp/k --context kind-floe get pods"
+    )
+    assert ClusterAccess().kubectl("get", "pods") == "kubectl get pods"
+
+
+POD_OBJECT = {
+    "status": {"conditions": [{"type": "Ready"}, "odd"], "phase": "Running", "empty": None}
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        (("status",), POD_OBJECT["status"]),
+        (("status", "nothing"), {}),
+        (("status", "phase"), {}),
+        (("status", "empty", "deeper"), {}),
+        (("nothing", "deeper"), {}),
+    ],
+)
+def test_a_part_that_is_no_object_is_empty(keys: tuple[str, ...], found: object):
+    assert part(POD_OBJECT, *keys) == found
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        (("status", "conditions"), [{"type": "Ready"}]),
+        (("status", "phase"), []),
+        (("nothing", "deeper"), []),
+    ],
+)
+def test_parts_are_the_objects_of_a_list(keys: tuple[str, ...], found: object):
+    assert parts(POD_OBJECT, *keys) == found

@@ -1,0 +1,379 @@
+"""A tier from its first stage to its verdict: real Dagster, real pytest, the real exporter."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import psutil
+import pytest
+from junitparser import JUnitXml
+
+from floe_tests.jobs import process
+from floe_tests.results.history import History
+from floe_tests.results.records import RunRecord
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+SUITES_CONFTEST = Path(__file__).parents[1] / "conftest.py"
+
+TIER = """\
+  name: tiny
+  description: a suite of a few tests
+  environments: [local]
+  suites:
+    - name: tiny-suite
+      command:
+        - pytest
+        - suite
+        - -q
+        - -p
+        - no:cacheprovider
+        - -p
+        - pytest_reportlog.plugin
+        - --junitxml=/results/junit.xml
+        - --report-log=/results/events.jsonl
+"""
+
+GREEN = """\
+import pytest
+
+def test_adds():
+    assert 1 + 1 == 2
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_counts(number):
+    assert number
+
+def test_needs_a_cluster():
+    pytest.skip("needs a cluster")
+"""
+
+
+class Tier:
+    """A tier of one suite in a project of its own, and what its runs leave behind."""
+
+    def __init__(self, project: Project, folder: Path) -> None:
+        self.project = project
+        self.output = folder / "output"
+        self.home = folder / "home"
+        self.instance = dg.DagsterInstance.ephemeral()
+
+    def suite(self, text: str, *, settings: str = "") -> None:
+        self.project.tier(TIER + settings)
+        self.project.write("suite/test_tiny.py", text)
+        shutil.copy(SUITES_CONFTEST, self.project.root / "suite" / "conftest.py")
+
+    def run(self, **options: Any) -> dg.ExecuteInProcessResult:
+        job = self.project.load().get_repository_def().get_job("tiny")
+        return job.execute_in_process(instance=self.instance, raise_on_error=False, **options)
+
+    def remembered(self, run_id: str) -> RunRecord:
+        with History.open(f"sqlite:///{self.home}/floe_tests.db") as history:
+            found = history.run(run_id=run_id)
+        assert found is not None
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        return json.loads((self.output / "tiny" / "verdict.json").read_text())
+
+    def junit(self) -> JUnitXml:
+        return JUnitXml.fromfile(str(self.output / "tiny" / "junit.xml"))
+
+    def lease(self, run_id: str) -> dict[str, Any]:
+        return json.loads((self.home / "floe-tests" / "runs" / run_id / "lease.json").read_text())
+
+
+@pytest.fixture
+def tier(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tier:
+    # These tests run inside a tier's run too, whose variables are not theirs.
+    for name in os.environ:
+        if name.startswith(("FLOE_", "GITHUB_", "IMAGE_REGISTRY_PREFIX", "PYTEST_ADDOPTS")):
+            monkeypatch.delenv(name)
+    made = Tier(project, tmp_path)
+    made.home.mkdir()
+    # The suites need no other plugin, and loading all of them takes longer than the suites.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("DAGSTER_HOME", str(made.home))
+    monkeypatch.setenv("FLOE_TESTS_OUTPUT", str(made.output))
+    return made
+
+
+def check_of(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
+    (evaluation,) = result.get_asset_check_evaluations()
+    return evaluation
+
+
+def test_a_green_suite_is_a_successful_run_that_is_remembered_with_every_test(tier: Tier):
+    tier.suite(GREEN)
+
+    result = tier.run()
+
+    assert result.success
+    assert check_of(result).passed
+    metadata = result.asset_materializations_for_node("tiny__results")[0].metadata
+    assert {name: metadata[name].value for name in ("tests", "passed", "failed", "skipped")} == {
+        "tests": 4,
+        "passed": 3,
+        "failed": 0,
+        "skipped": 1,
+    }
+    assert metadata["verdict"].value == "PASS"
+    junit = tier.junit()
+    assert (junit.tests, junit.failures, junit.errors, junit.skipped) == (4, 0, 0, 1)
+    record = tier.remembered(result.run_id)
+    assert (record.cause, record.provider, record.tier) == ("PASS", "local", "tiny")
+    (suite,) = record.suites
+    assert (suite.collected, suite.reported, suite.tally.passed) == (4, 4, 3)
+    assert set(record.stage_seconds) >= {"cluster", "platform", "test_job"}
+    assert tier.lease(result.run_id)["state"] == "released"
+
+
+def test_a_failing_test_makes_the_run_red_and_is_named_everywhere(tier: Tier):
+    tier.suite(GREEN.replace("1 + 1 == 2", "1 + 1 == 3"))
+
+    result = tier.run()
+
+    assert not result.success
+    name = "suite.test_tiny::test_adds"
+    evaluation = check_of(result)
+    assert not evaluation.passed
+    assert name in (evaluation.description or "")
+    assert tier.summary()["cause"] == "TEST_FAILURE"
+    assert tier.summary()["failures"] == [name]
+    assert (tier.junit().tests, tier.junit().failures) == (4, 1)
+    with History.open(f"sqlite:///{tier.home}/floe_tests.db") as history:
+        cases = {case.name: case for case in history.cases(run_id=result.run_id)["tiny-suite"]}
+    assert cases[name].outcome == "failed"
+    assert "assert (1 + 1) == 3" in cases[name].message
+    assert tier.lease(result.run_id)["state"] == "released", "a red run gives back all the same"
+
+
+RED = {
+    "no tests": ("", "NO_TESTS", "configuration", "exit code: 5"),
+    "no collection": ("import nothing_like_it", "INTERRUPTED", "test", "exit code: 2"),
+    "pytest crashes": (
+        "import os\ndef test_a(): pass\ndef test_b(): os._exit(3)",
+        "HARNESS",
+        "harness",
+        "exit code: 3",
+    ),
+    "a program that ends with 0 and says nothing of its tests": (
+        "import os\ndef test_a(): pass\ndef test_b(): os._exit(0)",
+        "RESULT_LOST",
+        "harness",
+        "1 of 2 collected tests were reported",
+    ),
+    "pytest is killed": (
+        "import os, signal\ndef test_a(): pass\ndef test_b(): os.kill(os.getpid(), signal.SIGKILL)",
+        "KILLED_UNKNOWN",
+        "resources",
+        "suite.test_tiny::test_b state: was running",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "cause", "fault", "evidence"), RED.values(), ids=RED.keys())
+def test_a_suite_that_does_not_end_well_is_red_with_its_cause(
+    tier: Tier, text: str, cause: str, fault: str, evidence: str
+):
+    tier.suite(text)
+
+    result = tier.run()
+
+    assert not result.success
+    assert not check_of(result).passed
+    summary = tier.summary()
+    assert (summary["cause"], summary["fault"]) == (cause, fault)
+    shown = [f"{item['subject']} {item['field']}: {item['value']}" for item in summary["evidence"]]
+    assert any(evidence in line for line in shown), shown
+    assert tier.remembered(result.run_id).cause == cause
+    assert tier.junit().errors >= 1, "a CI that reads JUnit alone must see red"
+
+
+def test_tests_that_had_passed_before_a_kill_are_reported(tier: Tier):
+    tier.suite(RED["pytest is killed"][0])
+
+    result = tier.run()
+
+    (suite,) = tier.remembered(result.run_id).suites
+    assert (suite.tally.passed, suite.source) == (1, "events")
+    assert suite.in_flight == ("suite.test_tiny::test_b",)
+
+
+def test_a_suite_that_hangs_ends_at_its_deadline_and_the_hanging_test_is_named(tier: Tier):
+    tier.suite(
+        "import signal\ndef test_a(): pass\ndef test_hangs(): signal.pause()",
+        settings="  deadlines: {tests_seconds: 3, pod_seconds: 30, job_seconds: 60}\n",
+    )
+
+    result = tier.run()
+
+    summary = tier.summary()
+    assert not result.success
+    assert (summary["cause"], summary["fault"]) == ("TEST_TIMEOUT", "test")
+    assert "suite.test_tiny::test_hangs" in {item["subject"] for item in summary["evidence"]}
+
+
+def test_a_program_that_ignores_its_deadline_is_killed_with_all_that_it_started(
+    tier: Tier, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(process, "_TESTS_SLACK_SECONDS", 0.0)
+    script = "sleep 600 & echo $! > ids.part; mv ids.part ids; wait"
+    tier.project.tier(
+        "  name: tiny\n  description: hangs\n  environments: [local]\n"
+        "  deadlines: {tests_seconds: 1, pod_seconds: 30, job_seconds: 60}\n"
+        f"  suites: [{{name: tiny-suite, command: [sh, -c, '{script}']}}]\n"
+    )
+
+    tier.run()
+
+    summary = tier.summary()
+    assert summary["cause"] == "TEST_TIMEOUT"
+    assert summary["evidence"][0]["value"] == "tests deadline of 1 s passed"
+    child = int((tier.project.root / "ids").read_text())
+    _, alive = psutil.wait_procs([psutil.Process(i) for i in [child] if psutil.pid_exists(i)], 10)
+    assert [item for item in alive if item.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_command_that_is_not_there_is_a_matter_of_configuration(tier: Tier):
+    tier.project.tier(
+        "  name: tiny\n  description: misspelt\n  environments: [local]\n"
+        "  suites: [{name: tiny-suite, command: [pytset, suite]}]\n"
+    )
+
+    tier.run()
+
+    summary = tier.summary()
+    assert summary["cause"] == "CONFIG"
+    assert "`pytset` of suite tiny-suite cannot be started" in summary["evidence"][0]["value"]
+
+
+def test_groups_of_the_runs_config_choose_the_tests(tier: Tier):
+    tier.suite(
+        "import pytest\n@pytest.mark.smoke\ndef test_a(): pass\ndef test_b(): raise ValueError\n"
+    )
+    tier.project.write("pytest.ini", "[pytest]\nmarkers = smoke\n")
+
+    result = tier.run(run_config={"ops": {"tiny__test_job": {"config": {"groups": ["smoke"]}}}})
+
+    assert result.success
+    (suite,) = tier.remembered(result.run_id).suites
+    assert (suite.tally.tests, suite.deselected) == (1, 1)
+
+
+def test_after_a_red_run_the_environment_stays_where_the_tier_keeps_it(tier: Tier):
+    tier.suite("def test_a(): assert False", settings="  keep: on_failure\n")
+
+    result = tier.run()
+
+    assert tier.lease(result.run_id)["state"] == "kept"
+    assert tier.remembered(result.run_id).retained_lease == result.run_id
+
+
+def test_an_environment_that_the_tier_has_not_is_refused_before_anything_starts(tier: Tier):
+    tier.suite(GREEN)
+
+    result = tier.run(run_config={"ops": {"tiny__cluster": {"config": {"environment": "kind"}}}})
+
+    assert not result.success
+    summary = tier.summary()
+    assert summary["cause"] == "CONFIG"
+    assert "tier tiny does not run on kind" in summary["evidence"][0]["value"]
+    assert not (tier.output / "tiny" / "runs" / result.run_id / "tiny-suite-1").exists()
+
+
+def test_a_step_without_the_cluster_stage_has_no_environment_and_fails(tier: Tier):
+    tier.suite(GREEN)
+
+    result = tier.run(asset_selection=[dg.AssetKey(["tiny", "test_job"])])
+
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "this run has no environment" in str(failure.step_failure_data.error)
+
+
+JOB = """
+
+def tiny() -> dg.JobDefinition:
+    return defs().get_repository_def().get_job("tiny")
+"""
+
+
+def test_re_execution_from_failure_says_that_the_environment_is_gone(tier: Tier):
+    """Dagster skips the cluster stage, which had succeeded; tests must not run against nothing."""
+    tier.suite("def test_a(): assert False")
+    file = tier.project.root / tier.project.package / "definitions.py"
+    file.write_text(file.read_text() + JOB)
+    module = importlib.import_module(f"{tier.project.package}.definitions")
+    with dg.DagsterInstance.get() as instance:
+        job = dg.reconstructable(module.tiny)
+        first = dg.execute_job(job, instance=instance, raise_on_error=False)
+        tier.project.write("suite/test_tiny.py", "def test_a(): pass")
+
+        options = dg.ReexecutionOptions.from_failure(first.run_id, instance)
+        second = dg.execute_job(
+            job, instance=instance, reexecution_options=options, raise_on_error=False
+        )
+
+    assert not second.success
+    failures = [event for event in second.all_events if event.is_step_failure]
+    assert f"run {first.run_id} gave its environment back" in str(failures[0].step_failure_data)
+    assert tier.remembered(second.run_id).outcome == "failed"
+
+
+HANGS = """\
+import os, pathlib, signal, subprocess
+def test_a(): pass
+def test_hangs():
+    child = subprocess.Popen(["sleep", "600"])
+    pathlib.Path("ids.part").write_text(f"{os.getpid()} {child.pid}")
+    pathlib.Path("ids.part").rename("ids")
+    signal.pause()
+"""
+
+
+def test_a_cancelled_job_is_red_remembered_as_cancelled_and_leaves_no_process(tier: Tier):
+    tier.suite(HANGS)
+    ids = tier.project.root / "ids"
+    words = ["dagster", "job", "execute", "-m", f"{tier.project.package}.definitions", "-j", "tiny"]
+    with subprocess.Popen(
+        [str(Path(sys.executable).with_name(words[0])), *words[1:]],
+        cwd=tier.project.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as job:
+        assert job.stdout is not None
+        lines: list[str] = []
+        for line in job.stdout:
+            lines.append(line)
+            if "test_a" in line and "passed" in line:
+                break
+        else:
+            pytest.fail("".join(lines))
+        while not ids.exists():
+            assert job.poll() is None
+        family = psutil.Process(job.pid).children(recursive=True)
+        job.send_signal(signal.SIGTERM)
+        lines += job.communicate(timeout=60)[0].splitlines(keepends=True)
+
+    output = "".join(lines)
+    assert job.returncode == 1, output
+    summary = tier.summary()
+    assert (summary["cause"], summary["fault"]) == ("CANCELLED", "cancelled")
+    assert tier.remembered(summary["run_id"]).outcome == "cancelled"
+    assert summary["passed"] == 1, "what had passed before is reported"
+    assert tier.lease(summary["run_id"])["state"] == "released"
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert len(family) >= 3
+    assert [item for item in alive if item.status() != psutil.STATUS_ZOMBIE] == []

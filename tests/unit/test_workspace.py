@@ -1,0 +1,111 @@
+"""What a project's environment variables mean."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from floe_tests.errors import ConfigurationError
+from floe_tests.workspace import Workspace
+
+
+def test_without_variables_everything_is_below_the_project(tmp_path: Path):
+    workspace = Workspace.from_environment(tmp_path, {})
+
+    assert workspace.output == tmp_path / "output"
+    assert workspace.home == tmp_path / "dagster_home"
+    assert workspace.history_url == f"sqlite:///{tmp_path}/dagster_home/floe_tests.db"
+    assert (workspace.environment, workspace.trigger) == (None, "manual")
+
+
+def test_without_git_ref_and_commit_are_unknown(tmp_path: Path):
+    workspace = Workspace.from_environment(tmp_path, {})
+
+    assert (workspace.ref, workspace.commit) == ("unknown", "unknown")
+
+
+def test_ref_and_commit_are_what_git_says(tmp_path: Path):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    for words in (
+        ["init", "--initial-branch=topic"],
+        ["commit", "--allow-empty", "--no-verify", "--message=a"],
+    ):
+        subprocess.run(
+            ["git", "-C", str(tmp_path), *identity, *words], check=True, capture_output=True
+        )
+
+    workspace = Workspace.from_environment(tmp_path, {})
+
+    assert workspace.ref == "topic"
+    assert len(workspace.commit) == 40
+
+
+def test_variables_win_over_what_is_found(tmp_path: Path):
+    workspace = Workspace.from_environment(
+        tmp_path,
+        {
+            "DAGSTER_HOME": "/srv/dagster",
+            "FLOE_TESTS_OUTPUT": "/srv/output",
+            "FLOE_TESTS_HISTORY": "postgresql://db/history",
+            "FLOE_TESTS_CLUSTER": "kind",
+            "FLOE_TESTS_REF": "main",
+            "FLOE_TESTS_COMMIT": "72c65fc",
+            "FLOE_TESTS_TRIGGER": "nightly",
+            "GITHUB_REF": "refs/heads/other",
+            "GITHUB_SHA": "0000000",
+            "GITHUB_EVENT_NAME": "push",
+        },
+    )
+
+    assert (workspace.home, workspace.output) == (Path("/srv/dagster"), Path("/srv/output"))
+    assert workspace.history_url == "postgresql://db/history"
+    assert workspace.environment == "kind"
+    assert (workspace.ref, workspace.commit, workspace.trigger) == ("main", "72c65fc", "nightly")
+
+
+def test_on_github_its_variables_are_read(tmp_path: Path):
+    workspace = Workspace.from_environment(
+        tmp_path,
+        {"GITHUB_REF": "refs/pull/7/merge", "GITHUB_SHA": "abc", "GITHUB_EVENT_NAME": "push"},
+    )
+
+    assert (workspace.ref, workspace.commit) == ("refs/pull/7/merge", "abc")
+    assert workspace.trigger == "push"
+
+
+def test_an_empty_variable_is_no_choice(tmp_path: Path):
+    """A CI that passes on an unset secret sets an empty variable."""
+    empty = dict.fromkeys(
+        ["DAGSTER_HOME", "FLOE_TESTS_OUTPUT", "FLOE_TESTS_HISTORY", "FLOE_TESTS_CLUSTER"], ""
+    )
+
+    assert Workspace.from_environment(tmp_path, empty) == Workspace.from_environment(tmp_path, {})
+
+
+def test_relative_folders_become_absolute_because_dagster_changes_directories(tmp_path: Path):
+    workspace = Workspace.from_environment(
+        tmp_path, {"DAGSTER_HOME": "home", "FLOE_TESTS_OUTPUT": "out"}
+    )
+
+    assert workspace.home.is_absolute()
+    assert workspace.output.is_absolute()
+
+
+def test_the_prefix_is_put_before_an_images_name_as_it_stands(tmp_path: Path):
+    workspace = Workspace.from_environment(tmp_path, {"IMAGE_REGISTRY_PREFIX": "localhost:5001/"})
+
+    assert workspace.image("ghcr.io/floe/platform:0.1.0") == (
+        "localhost:5001/ghcr.io/floe/platform:0.1.0"
+    )
+
+
+def test_a_prefix_without_its_slash_is_refused_with_the_right_one(tmp_path: Path):
+    with pytest.raises(ConfigurationError, match="write 'localhost:5001/'"):
+        Workspace.from_environment(tmp_path, {"IMAGE_REGISTRY_PREFIX": "localhost:5001"})
+
+
+def test_an_environment_that_there_is_not_is_refused_with_those_there_are(tmp_path: Path):
+    with pytest.raises(ConfigurationError, match=r"'minikube'.*local, kind, context"):
+        Workspace.from_environment(tmp_path, {"FLOE_TESTS_CLUSTER": "minikube"})

@@ -400,7 +400,7 @@ class Kube:
 
 
 def part(value: Mapping[str, Any], *keys: str) -> JsonObject:
-    """Give an object inside an object; empty when absent, as Kubernetes leaves out what is empty."""
+    """Give an object inside an object; empty when absent: Kubernetes leaves out what is empty."""
     found: Any = value
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON

@@ -97,18 +97,15 @@ def run(  # noqa: PLR0913 - one subprocess, its parameters
     output: list[str] = []
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
 
-    def read(stream: object, keep: list[str] | None) -> None:
-        for line in stream:  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType] - a text pipe
-            text = _masked(str(line).rstrip("\n"), secrets)  # pyright: ignore[reportUnknownArgumentType]
-            tail.append(text)
-            if keep is not None:
-                keep.append(str(line))  # pyright: ignore[reportUnknownArgumentType]
-            if log and text.strip():
-                log(f"  {text}")
+    def show(line: str) -> None:
+        text = _masked(line.rstrip("\n"), secrets)
+        tail.append(text)
+        if log and text.strip():
+            log(f"  {text}")
 
     readers = [
-        threading.Thread(target=read, args=(process.stdout, output), daemon=True),
-        threading.Thread(target=read, args=(process.stderr, None), daemon=True),
+        threading.Thread(target=_read, args=(process.stdout, show, output.append), daemon=True),
+        threading.Thread(target=_read, args=(process.stderr, show), daemon=True),
     ]
     for reader in readers:
         reader.start()
@@ -118,9 +115,8 @@ def run(  # noqa: PLR0913 - one subprocess, its parameters
         exit_code = process.wait(timeout=deadline.remaining_seconds)
     except subprocess.TimeoutExpired:
         _end(process)
-        message = f"`{shown}` did not end within {deadline.seconds:g} s. {remedy}\n" + "\n".join(
-            tail
-        )
+        printed = "\n".join(tail)
+        message = f"`{shown}` did not end within {deadline.seconds:g} s. {remedy}\n{printed}"
         raise DeadlineError(message) from None
     except BaseException:
         # Interrupted: a program left running would go on creating what nobody then removes.
@@ -133,6 +129,13 @@ def run(  # noqa: PLR0913 - one subprocess, its parameters
             command=shown, exit_code=exit_code, output_tail="\n".join(tail), remedy=remedy
         )
     return "".join(output)
+
+
+def _read(stream: IO[str], *receivers: Log) -> None:
+    """Hand on a program's output, line by line."""
+    for line in stream:
+        for receive in receivers:
+            receive(line)
 
 
 def _write(stream: IO[str], text: str) -> None:

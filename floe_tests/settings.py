@@ -147,8 +147,8 @@ class SuiteSettings(_Settings):
     )
     command: tuple[str, ...] | None = Field(
         default=None,
-        description="Command of a suite without infrastructure; /results is replaced by its results "
-        "folder.",
+        description="Command of a suite without infrastructure; /results is replaced by its "
+        "results folder.",
     )
     groups: tuple[str, ...] = Field(
         default=(), description="Run only tests with one of these pytest markers."

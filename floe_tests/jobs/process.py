@@ -204,7 +204,7 @@ class ProcessRun:
         self._exit_code = code if code >= 0 else _SIGNAL_BASE - code
 
     def _collect(self, sender: subprocess.Popen[bytes]) -> None:
-        """Tell the exporter that the tests have ended, as the kubelet does, and take what it sends."""
+        """Tell the exporter that the tests are over, as the kubelet does; take what it sends."""
         sender.terminate()
         deadline = Deadline(_EXPORT_SECONDS)
         while not deadline.passed:

@@ -303,7 +303,7 @@ class JobRun:
         )
 
     def _last_look(self) -> None:
-        """Read what may have changed since the last message: pod, events, missing parts of the log."""
+        """Read what may have changed since the last message: pod, events, gaps of the log."""
         namespace = self._request.namespace
         try:
             if self._pod is not None:

@@ -63,7 +63,7 @@ class Outcome(StrEnum):
 class Cause(StrEnum):
     """The name of a verdict."""
 
-    PASS = "PASS"
+    PASS = "PASS"  # noqa: S105 - a verdict, no password
     TEST_FAILURE = "TEST_FAILURE"
     SUSPECT_ENV = "SUSPECT_ENV"
     TEST_TIMEOUT = "TEST_TIMEOUT"
@@ -296,13 +296,14 @@ def _harness_exit(facts: Facts) -> Sequence[Evidence]:
 
 
 def _no_tests(facts: Facts) -> Sequence[Evidence]:
-    nothing = (
-        _test_exit(facts) == 0
-        and facts.results.complete
-        and facts.results.reported == 0
-        and not facts.results.collected
-    )
-    return _exit_evidence(facts) if nothing or _test_exit(facts) == _PYTEST_NO_TESTS else ()
+    results = facts.results
+    if _test_exit(facts) == _PYTEST_NO_TESTS:
+        return _exit_evidence(facts)
+    none_ran = results.passed + results.failed == 0 and results.reported >= (results.collected or 0)
+    if _test_exit(facts) != 0 or not results.complete or not none_ran:
+        return ()
+    skipped = f"{results.skipped} skipped, none ran"
+    return [*_exit_evidence(facts), Evidence(facts.subject, "results", skipped)]
 
 
 def _lost(facts: Facts) -> Sequence[Evidence]:
@@ -624,7 +625,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Cause.NO_TESTS,
         Fault.CONFIGURATION,
-        "no test was collected (pytest exit code 5)",
+        "no test was collected (pytest exit code 5), or every one was skipped",
         "Check the path, the markers and the groups of the run.",
         _no_tests,
     ),

@@ -65,8 +65,8 @@ def of_attempts(attempts: Sequence[Attempt]) -> Metadata:
         pod, timings = attempt.facts.pod, attempt.timings
         lines = [
             f"- verdict: {attempt.verdict}",
-            f"- pod: `{pod.name if pod else 'none'}` on "
-            f"`{(pod.node if pod else '') or 'this machine'}`",
+            f"- pod: `{pod.name if pod else 'none'}`",
+            f"- node: `{(pod.node if pod else '') or 'this machine'}`",
             f"- total {timings.total:.1f} s",
         ]
         if timings.pod_start is not None:

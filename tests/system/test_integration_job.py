@@ -139,7 +139,8 @@ def test_the_manifest_works_alone_with_kubectl(kubeconfig: Path, kube: Kube) -> 
     try:
         shell(
             "helm install floe-dev charts/floe-platform --namespace floe-test --create-namespace "
-            f"--set minimal=true --set-string global.imageRegistryPrefix={prefix} --wait --timeout 3m"
+            f"--set minimal=true --set-string global.imageRegistryPrefix={prefix} "
+            "--wait --timeout 3m"
         )
         shell(
             f"sed 's#image: ghcr.io#image: {prefix}ghcr.io#' tests/integration/test-job.yaml "

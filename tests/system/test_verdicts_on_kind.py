@@ -238,7 +238,8 @@ spec:
       securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
       containers:
         - name: engine
-          image: {{ (.Values.global | default dict).imageRegistryPrefix | default "" }}ghcr.io/floe/test-runner:0.1.0
+          {{- $prefix := (.Values.global | default dict).imageRegistryPrefix | default "" }}
+          image: {{ $prefix }}ghcr.io/floe/test-runner:0.1.0
           command: [sh, -c, "echo the engine lost its key >&2; exit 7"]
           resources: {limits: {cpu: 100m, memory: 64Mi}}
           securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}

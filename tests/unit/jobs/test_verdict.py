@@ -485,11 +485,11 @@ def test_the_environment_is_suspected_from_80_percent_of_ten_tests_on(
     assert classify(facts("exit-1", results=results)).cause is cause
 
 
-def test_a_run_of_skipped_tests_alone_is_green_and_not_suspect():
+def test_a_run_of_skipped_tests_alone_proves_nothing_and_is_not_green():
     """A suite that needs a cluster skips all of its tests on `local`; 0 of 0 failed is no share."""
     results = replace(COMPLETE, collected=12, reported=12, passed=0, skipped=12)
 
-    assert classify(facts("green", results=results)).cause is Cause.PASS
+    assert classify(facts("green", results=results)).cause is Cause.NO_TESTS
 
 
 def test_a_slow_suite_that_said_it_was_done_is_no_timeout():

@@ -71,7 +71,8 @@ def test_the_registry_prefix_is_a_global_value_and_absent_without_one(tmp_path: 
 
 
 def pod(*containers: dict[str, Any], **status: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "web"}, "status": {"containerStatuses": containers, **status}}
+    statuses = {"containerStatuses": list(containers), **status}
+    return {"metadata": {"name": "web"}, "status": statuses}
 
 
 def waiting(reason: str, message: str = "", **more: Any) -> dict[str, Any]:

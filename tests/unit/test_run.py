@@ -367,6 +367,10 @@ def test_a_cancelled_job_is_red_remembered_as_cancelled_and_leaves_no_process(ti
         job.send_signal(signal.SIGTERM)
         lines += job.communicate(timeout=60)[0].splitlines(keepends=True)
 
+    _, alive = psutil.wait_procs(family, timeout=10)
+    left = [item for item in alive if item.status() != psutil.STATUS_ZOMBIE]
+    for item in left:
+        item.kill()
     output = "".join(lines)
     assert job.returncode == 1, output
     summary = tier.summary()
@@ -374,6 +378,5 @@ def test_a_cancelled_job_is_red_remembered_as_cancelled_and_leaves_no_process(ti
     assert tier.remembered(summary["run_id"]).outcome == "cancelled"
     assert summary["passed"] == 1, "what had passed before is reported"
     assert tier.lease(summary["run_id"])["state"] == "released"
-    _, alive = psutil.wait_procs(family, timeout=10)
     assert len(family) >= 3
-    assert [item for item in alive if item.status() != psutil.STATUS_ZOMBIE] == []
+    assert left == []

@@ -16,7 +16,8 @@ that finds evidence decides, so what is most certain stands first and a test is 
 is green on `PASS` alone: passed tests whose results are not proved complete are `RESULT_LOST`.
 
 **Retries** is how many fresh attempts, each in a new pod, a rule allows. Only what no test and no
-platform can be blamed for has any; a failed test is never run again.
+platform can be blamed for has any; a failed test is never run again. The rules say what would be
+allowed; a run makes one attempt at each suite as yet.
 """
 
 _HEADINGS = ("", "Verdict", "Fault", "When", "What to do", "Retries")

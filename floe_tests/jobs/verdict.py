@@ -299,7 +299,9 @@ def _no_tests(facts: Facts) -> Sequence[Evidence]:
     results = facts.results
     if _test_exit(facts) == _PYTEST_NO_TESTS:
         return _exit_evidence(facts)
-    none_ran = results.passed + results.failed == 0 and results.reported >= (results.collected or 0)
+    # Nothing said and nothing written is not "no tests": that is a result that never came.
+    said = results.reported > 0 or results.collected == 0
+    none_ran = said and results.passed + results.failed == 0
     if _test_exit(facts) != 0 or not results.complete or not none_ran:
         return ()
     skipped = f"{results.skipped} skipped, none ran"

@@ -14,7 +14,8 @@ _INTRODUCTION = """\
 # The settings of a tier
 
 They stand under `attributes:` in `floe_tests/defs/<tier>/defs.yaml`, below
-`type: floe_tests.TestTier`. A wrong one stops when the project is loaded, with file, field and remedy.
+`type: floe_tests.TestTier`. A wrong one stops when the project is loaded, with file, field and
+remedy.
 """
 
 

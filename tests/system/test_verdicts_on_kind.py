@@ -156,7 +156,7 @@ def test_a_suite_without_tests_is_not_green(small_tier: SmallTier) -> None:
 def test_an_exit_code_of_0_without_results_is_not_green(small_tier: SmallTier) -> None:
     published = small_tier.run(job("", command=["true"]))
 
-    assert published.verdict.cause == "NO_TESTS", _causes(published)
+    assert published.verdict.cause == "RESULT_LOST", _causes(published)
 
 
 def test_a_green_junit_with_fewer_tests_than_collected_is_not_green(small_tier: SmallTier) -> None:

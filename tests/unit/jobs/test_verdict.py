@@ -127,7 +127,7 @@ ROWS: dict[str, Row] = {
         facts("exit-5", results=NOTHING), Cause.NO_TESTS, Fault.CONFIGURATION, "exit code: 5"
     ),
     "another program found no test": Row(
-        facts("green", results=ResultFacts(complete=True)),
+        facts("green", results=ResultFacts(complete=True, collected=0)),
         Cause.NO_TESTS,
         Fault.CONFIGURATION,
         "exit code: 0",

@@ -45,7 +45,7 @@ lint: setup ## ruff and shellcheck
 	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry images/build images/push docs/pictures/take .ci/run
 
 types: setup ## pyright, strict for floe_tests
-	@$(BIN)/pyright floe_tests
+	@$(BIN)/pyright --project pyproject.toml
 
 charts: setup ## helm lint and the chart's own tests
 	@helm lint --quiet charts/floe-platform --set minimal=true

@@ -42,8 +42,7 @@ def require(*names: str) -> None:
         hints = "; ".join(f"{name}: {_INSTALL.get(name, 'install it')}" for name in missing)
         message = (
             f"not on PATH: {', '.join(missing)}. Install it ({hints}). On a machine that reaches "
-            "package "
-            'registries only: `airgap/run all`, then `eval "$(airgap/run env)"`.'
+            'package registries only: `airgap/run all`, then `eval "$(airgap/run env)"`.'
         )
         raise ConfigurationError(message)
 

@@ -195,9 +195,8 @@ def live_lease(ledger: Ledger, run_id: str, *, parent_run_id: str | None, log: L
         )
         message = (
             f"{which}: the cluster stage did not run here. Re-execution from failure cannot bring "
-            "a cluster "
-            "back; launch the whole job again, with `keep: on_failure` if the environment is to "
-            "stay."
+            "a cluster back; launch the whole job again, with `keep: on_failure` if the "
+            "environment is to stay."
         )
         raise LeaseError(message)
     if lease.state != "held" or not environment_of(lease.provider, ledger=ledger, log=log).is_live(

@@ -6,7 +6,7 @@
     │   ├── ProgramError        kind, helm or another program ended with an error
     │   └── DeadlineError       something did not happen in its time
     ├── PlatformError           what a tier installs did not come up
-    ├── HarnessError            this project's own machinery failed, or it received the unreadable
+    ├── HarnessError            this project's own machinery failed, or what it got is unreadable
     ├── LeaseError              the environment of a run is gone, or was never there
     └── CleanupError            something that a run created could not be removed
 

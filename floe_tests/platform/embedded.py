@@ -8,6 +8,7 @@ alone would not do, because the system gives it to somebody else later.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -126,6 +127,7 @@ def start(
         log(f"embedded platform: {what} after {deadline.elapsed_seconds:.1f} s")
 
     workspace = str(directory / "home" / "workspace.yaml")
+    _prepare_history(directory, environment=environment, deadline=deadline)
     try:
         spawn(
             "code",
@@ -138,8 +140,6 @@ def start(
             *("--workspace", workspace),
         )
         wait("webserver answers", lambda: _problem_of_address(web_port))
-        # Not before: webserver and daemon would make the SQLite files of a new history at the same
-        # time, which Dagster does not survive.
         spawn("daemon", "dagster._daemon", "run", "--workspace", workspace)
         wait(
             f"works on http://{HOST}:{web_port}",
@@ -242,6 +242,30 @@ def _free_ports(number: int) -> tuple[int, ...]:
     finally:
         for each in sockets:
             each.close()
+
+
+def _prepare_history(directory: Path, *, environment: dict[str, str], deadline: Deadline) -> None:
+    """Make the SQLite files of a new history, alone.
+
+    Two of Dagster's processes that make them at the same time end with "table already exists".
+    """
+    if (directory / "home" / "history").exists():
+        return
+    # Out of time or failed: the processes that come next say so, each with its own log.
+    with (
+        contextlib.suppress(subprocess.TimeoutExpired),
+        (directory / "logs" / "history.log").open("ab") as output,
+    ):
+        subprocess.run(
+            [sys.executable, "-m", "dagster", "instance", "migrate"],
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=deadline.remaining_seconds,
+            check=False,
+        )
 
 
 def _spawn(

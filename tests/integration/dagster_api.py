@@ -66,10 +66,11 @@ class DagsterApi:
 
     Args:
         base_url: Where the webserver answers, `http://HOST:PORT`.
-        timeout_seconds: The longest one HTTP exchange may take.
+        timeout_seconds: The longest one HTTP exchange may take. A webserver whose code location
+            was replaced finds the new one only after its old connection has timed out.
     """
 
-    def __init__(self, base_url: str, *, timeout_seconds: float = 10) -> None:
+    def __init__(self, base_url: str, *, timeout_seconds: float = 45) -> None:
         self.base_url = base_url
         self._timeout_seconds = timeout_seconds
         self._session = requests.Session()

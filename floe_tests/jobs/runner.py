@@ -31,6 +31,7 @@ from floe_tests.jobs.facts import (
 )
 from floe_tests.jobs.manifest import EXPORTER, JobRequest, JobTemplate, build_job
 from floe_tests.jobs.receiver import Receiver
+from floe_tests.jobs.verdict import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
 from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
 
 Log = Callable[[str], None]
@@ -46,11 +47,6 @@ _TESTS_SLACK_SECONDS = 5.0
 _REFUSED_SECONDS = 5.0
 _STOP_GRACE_SECONDS = 15
 _POD_LOG_BYTES = 5 * 1024 * 1024
-
-_IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
-_WRONG_REASONS = frozenset(
-    {"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError"}
-)
 
 
 @dataclass(frozen=True)
@@ -235,11 +231,11 @@ class JobRun:
             for container in (pod.test, pod.exporter)
             if container is not None and container.state == "waiting"
         }
-        if waiting & _WRONG_REASONS:
+        if waiting & CONTAINER_CONFIG_REASONS:
             self._refused = self._refused or Deadline(_REFUSED_SECONDS)
             return self._refused.passed
         self._refused = None
-        if waiting & _IMAGE_REASONS:
+        if waiting & IMAGE_PULL_REASONS:
             self._image_failing = self._image_failing or Deadline(
                 self._request.deadlines.image_seconds
             )

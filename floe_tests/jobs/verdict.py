@@ -28,8 +28,8 @@ _SUSPECT_TESTS = 10
 
 _LINE_CHARACTERS = 400
 
-_IMAGE_PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
-_CONTAINER_CONFIG_REASONS = frozenset(
+IMAGE_PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
+CONTAINER_CONFIG_REASONS = frozenset(
     {"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError"}
 )
 _START_ERROR_REASONS = frozenset({"ContainerCannotRun", "StartError", "RunContainerError"})
@@ -199,7 +199,7 @@ def _test_oom(facts: Facts) -> Sequence[Evidence]:
 
 
 def _container_config(facts: Facts) -> Sequence[Evidence]:
-    waiting = _waiting(facts, _CONTAINER_CONFIG_REASONS)
+    waiting = _waiting(facts, CONTAINER_CONFIG_REASONS)
     refused = [
         _event(event)
         for event in facts.events
@@ -210,7 +210,7 @@ def _container_config(facts: Facts) -> Sequence[Evidence]:
 
 
 def _image(facts: Facts) -> Sequence[Evidence]:
-    waiting = _waiting(facts, _IMAGE_PULL_REASONS)
+    waiting = _waiting(facts, IMAGE_PULL_REASONS)
     return [*waiting, *_events(facts, {"Failed"})] if waiting else ()
 
 

@@ -21,7 +21,7 @@ from floe_tests.clusters.lease import (
     new_lease,
 )
 from floe_tests.clusters.local import EMBEDDED
-from floe_tests.clusters.signals import held_signals
+from floe_tests.clusters.signals import held_signals, no_reason, reason_of
 from floe_tests.errors import (
     CleanupError,
     ConfigurationError,
@@ -88,6 +88,8 @@ class TierRun:
         run_id: The Dagster run.
         log: Receives progress.
         parent_run_id: The run that this one re-executes, if it does.
+        why_cancelled: Gives the reason that whoever cancelled the run left; asked once the run
+            is interrupted. None when nobody left one.
     """
 
     settings: TierSettings
@@ -95,6 +97,7 @@ class TierRun:
     run_id: str
     log: Log
     parent_run_id: str | None = None
+    why_cancelled: Callable[[], str | None] = no_reason
 
     @property
     def ledger(self) -> Ledger:
@@ -119,9 +122,7 @@ class TierRun:
             self._mark_failed()
             raise
         except BaseException as interrupt:
-            record = replace(
-                record, cancelled=f"interrupted in {name} ({type(interrupt).__name__})"
-            )
+            record = replace(record, cancelled=reason_of(interrupt, self.why_cancelled, doing=name))
             raise
         finally:
             self.ledger.write(
@@ -317,13 +318,25 @@ class TierRun:
                 else ProcessCommand(suite.command or ())
             )
             return ProcessRun(
-                command, request, root=self.workspace.root, directory=directory, log=self.log
+                command,
+                request,
+                root=self.workspace.root,
+                directory=directory,
+                log=self.log,
+                why_cancelled=self.why_cancelled,
             ).run(record=record)
         if template is None:
             message = f"suite {suite.name} has no `job`, and {lease.provider} needs one."
             raise ConfigurationError(message)
         kube = Kube(lease.access or ClusterAccess())
-        return JobRun(kube, template, request, directory=directory, log=self.log).run(record=record)
+        return JobRun(
+            kube,
+            template,
+            request,
+            directory=directory,
+            log=self.log,
+            why_cancelled=self.why_cancelled,
+        ).run(record=record)
 
     def _test_environment(self) -> tuple[tuple[str, str], ...]:
         installed = self.installed()

@@ -1,4 +1,4 @@
-"""Signals held back while an environment is given back.
+"""A run interrupted: the reason in words, and signals held back while it cleans up.
 
 A second Ctrl-C, or the SIGTERM that CI sends after its SIGINT, would leave half a cluster behind.
 """
@@ -10,6 +10,23 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from types import FrameType
+
+
+def no_reason() -> str | None:
+    """Say that nobody left a reason for a cancellation."""
+    return None
+
+
+def reason_of(interrupt: BaseException, why: Callable[[], str | None], *, doing: str) -> str:
+    """Word why a run ends early: the reason that was left for it, or what interrupted it.
+
+    Args:
+        interrupt: What was raised.
+        why: Gives the reason that was left.
+        doing: What was going on, such as a stage's name.
+    """
+    left = why()
+    return left or f"interrupted in {doing} ({type(interrupt).__name__})"
 
 
 @contextlib.contextmanager

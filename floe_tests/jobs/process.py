@@ -18,7 +18,7 @@ from typing import IO
 import psutil
 
 from floe_tests import exporter
-from floe_tests.clusters.signals import held_signals
+from floe_tests.clusters.signals import held_signals, no_reason, reason_of
 from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError
 from floe_tests.jobs.attempt import Attempt, Timings, judge
@@ -67,7 +67,14 @@ class ProcessRun:
     """One attempt to run a suite as a process of this machine."""
 
     def __init__(
-        self, command: ProcessCommand, request: JobRequest, *, root: Path, directory: Path, log: Log
+        self,
+        command: ProcessCommand,
+        request: JobRequest,
+        *,
+        root: Path,
+        directory: Path,
+        log: Log,
+        why_cancelled: Callable[[], str | None] = no_reason,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -77,7 +84,9 @@ class ProcessRun:
             root: The project's folder, which the command runs in.
             directory: Where its results go.
             log: Receives progress.
+            why_cancelled: Gives the reason that was left for a cancellation.
         """
+        self._why_cancelled = why_cancelled
         self._command = command
         self._request = request
         self._root = root
@@ -115,7 +124,7 @@ class ProcessRun:
             self._follow(tests)
         except BaseException as interrupt:
             with held_signals(self._log):
-                reason = f"the orchestrator was interrupted ({type(interrupt).__name__})"
+                reason = reason_of(interrupt, self._why_cancelled, doing=self._subject)
                 self._log(f"{self._subject}: cancelled, {reason}")
                 _stop_group(tests)
                 if sender is not None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from floe_tests import labels
-from floe_tests.clusters.signals import held_signals
+from floe_tests.clusters.signals import held_signals, no_reason, reason_of
 from floe_tests.deadline import Deadline
 from floe_tests.errors import DeadlineError, FloeTestsError, InfrastructureError
 from floe_tests.jobs.attempt import Attempt, Timings, judge
@@ -77,7 +77,14 @@ class JobRun:
     """One attempt to run a suite as a Job."""
 
     def __init__(
-        self, kube: Kube, template: JobTemplate, request: JobRequest, *, directory: Path, log: Log
+        self,
+        kube: Kube,
+        template: JobTemplate,
+        request: JobRequest,
+        *,
+        directory: Path,
+        log: Log,
+        why_cancelled: Callable[[], str | None] = no_reason,
     ) -> None:
         """Prepare; nothing is created yet.
 
@@ -87,7 +94,9 @@ class JobRun:
             request: What this attempt adds to it.
             directory: Where its results go.
             log: Receives progress.
+            why_cancelled: Gives the reason that was left for a cancellation.
         """
+        self._why_cancelled = why_cancelled
         self._kube = kube
         self._template = template
         self._request = request
@@ -131,7 +140,7 @@ class JobRun:
             self._error = ErrorFacts("infrastructure", str(error), error.evidence)
         except BaseException as interrupt:
             with held_signals(self._log):
-                self._cancel(f"the orchestrator was interrupted ({type(interrupt).__name__})")
+                self._cancel(reason_of(interrupt, self._why_cancelled, doing=self._subject))
                 record(self._finish())
             raise
         attempt = self._finish()

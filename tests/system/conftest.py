@@ -23,7 +23,8 @@ from floe_tests.settings import TierSettings
 from floe_tests.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
-CLUSTER = "floe-system"
+# Another name keeps two checkouts on one machine out of each other's way.
+CLUSTER = os.environ.get("FLOE_SYSTEM_CLUSTER", "floe-system")
 TEST_IMAGE = "ghcr.io/floe/test-runner:0.1.0"
 
 

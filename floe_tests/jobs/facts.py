@@ -6,8 +6,8 @@ this machine. The verdict is a pure function of them, so a recorded set can be j
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from floe_tests.evidence import Evidence
@@ -30,6 +30,7 @@ class ContainerFacts:
         started_at: When it started (UTC).
         finished_at: When it ended (UTC).
         restarts: How often it was restarted.
+        previous: How the container before the last restart ended, if there was one.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ContainerFacts:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     restarts: int = 0
+    previous: ContainerFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class PodFacts:
         exporter: The exporter sidecar.
         created_at: When the pod was created (UTC).
         vanished: Whether it disappeared before it ended, without this run asking for it.
+        deleted_at: When somebody else asked for its deletion; None while nobody has, or this run
+            did.
         memory_peak_mib: Highest memory seen, in MiB, where it could be read.
     """
 
@@ -81,7 +85,26 @@ class PodFacts:
     exporter: ContainerFacts | None = None
     created_at: datetime | None = None
     vanished: bool = False
+    deleted_at: str | None = None
     memory_peak_mib: float | None = None
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """The node of a pod, looked at because the pod had gone silent.
+
+    Attributes:
+        name: Its name.
+        exists: Whether the cluster still has it.
+        ready: Its condition Ready; `status` is False both when the node says so and when nobody
+            has heard of it. None where the node may not be read.
+        is_heard_of: Whether the node still reports: Kubernetes sets Ready to Unknown when not.
+    """
+
+    name: str
+    exists: bool = True
+    ready: ConditionFacts | None = None
+    is_heard_of: bool = True
 
 
 @dataclass(frozen=True)
@@ -145,6 +168,7 @@ class Facts:
         error: The error that ended it, if one did.
         passed_deadline: The deadline that ended it, if one did.
         pod: The pod, as last seen; None when there never was one.
+        node: Its node, where it was lost with the pod on it.
         job_conditions: The Job's conditions.
         events: Events about the Job and the pod, oldest first.
         results: What arrived of the results.
@@ -158,6 +182,7 @@ class Facts:
     error: ErrorFacts | None = None
     passed_deadline: DeadlineName | None = None
     pod: PodFacts | None = None
+    node: NodeFacts | None = None
     job_conditions: tuple[ConditionFacts, ...] = ()
     events: tuple[EventFacts, ...] = ()
     results: ResultFacts = field(default_factory=ResultFacts)
@@ -194,6 +219,26 @@ def pod_facts(
         exporter=_container(containers.get(exporter_container)),
         created_at=timestamp(pod["metadata"].get("creationTimestamp")),
         vanished=vanished,
+        deleted_at=_deletion_request(pod["metadata"]),
+    )
+
+
+def node_facts(name: str, node: dict[str, Any] | None) -> NodeFacts:
+    """Read the facts of a node from the API's object.
+
+    Args:
+        name: Its name.
+        node: The node as the API sent it; None when there is none.
+    """
+    if node is None:
+        return NodeFacts(name, exists=False, is_heard_of=False)
+    conditions = parts(node, "status", "conditions")
+    ready = [item for item in conditions if item.get("type") == "Ready"]
+    return NodeFacts(
+        name,
+        ready=next(iter(condition_facts(ready)), None),
+        # Source: https://kubernetes.io/docs/concepts/architecture/nodes/#condition
+        is_heard_of=not any(item.get("status") == "Unknown" for item in ready),
     )
 
 
@@ -233,6 +278,15 @@ def timestamp(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
+def _deletion_request(metadata: dict[str, Any]) -> str | None:
+    """Give when a deletion was asked for: the API's timestamp is that of the end of its grace."""
+    end = timestamp(metadata.get("deletionTimestamp"))
+    if end is None:
+        return None
+    grace = timedelta(seconds=float(metadata.get("deletionGracePeriodSeconds") or 0))
+    return (end - grace).isoformat()
+
+
 def _start(text: str | None) -> datetime | None:
     """Read a start; containerd gives the zero of Unix time for what could not be started."""
     time = timestamp(text)
@@ -242,18 +296,26 @@ def _start(text: str | None) -> datetime | None:
 def _container(status: dict[str, Any] | None) -> ContainerFacts | None:
     if status is None:
         return None
-    state = part(status, "state")
+    restarts = int(status.get("restartCount") or 0)
+    before = part(status, "lastState")
+    return replace(
+        _container_state(str(status["name"]), part(status, "state")),
+        restarts=restarts,
+        previous=_container_state(str(status["name"]), before) if before else None,
+    )
+
+
+def _container_state(container: str, state: dict[str, Any]) -> ContainerFacts:
     for name in ("terminated", "running", "waiting"):
         if name in state:
             detail = part(state, name)
             return ContainerFacts(
-                name=str(status["name"]),
+                name=container,
                 state=name,
                 reason=str(detail.get("reason") or ""),
                 message=str(detail.get("message") or ""),
                 exit_code=detail.get("exitCode"),
                 started_at=_start(detail.get("startedAt")),
                 finished_at=timestamp(detail.get("finishedAt")),
-                restarts=int(status.get("restartCount") or 0),
             )
-    return ContainerFacts(name=str(status["name"]), state="unknown")
+    return ContainerFacts(name=container, state="unknown")

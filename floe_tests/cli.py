@@ -168,6 +168,11 @@ def _print_summary(summary: Summary) -> None:
     if not passed:
         lines += [f"  {_escaped(str(item))[:500]}" for item in summary.evidence[:_SHOWN_FAILURES]]
         lines.append(_escaped(summary.remedy))
+    if any(attempt.number > 1 for attempt in summary.attempts):
+        lines += [
+            f"  {each.suite}, attempt {each.number}: {_escaped(each.verdict)[:500]}"
+            for each in summary.attempts
+        ]
     lines += [
         "",
         f"JUnit    {summary.junit}",

@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -47,7 +47,13 @@ _CLUSTER_WIDE = frozenset({"Namespace", "Node"})
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 30.0
 _NOT_FOUND = 404
+_CONFLICT = 409
 _GONE = 410
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+_AGAIN_SECONDS = 0.5
+# An API server restarts in seconds; one that is away for longer will not be back in time.
+_AWAY_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class RefusedError(InfrastructureError):
     Attributes:
         status: HTTP status code.
         reason: Kubernetes' own reason (`Forbidden`, `AlreadyExists`, `Invalid`).
+        repeated: Whether an earlier try of the same request got no answer.
     """
 
     def __init__(self, message: str, *, status: int, reason: str) -> None:
@@ -85,21 +92,31 @@ class RefusedError(InfrastructureError):
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.repeated = False
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the server is at fault, and another try can go well."""
+        return self.status >= _SERVER_ERROR or self.status == _TOO_MANY_REQUESTS
 
 
 class Kube:
     """A connection to one cluster."""
 
-    def __init__(self, access: ClusterAccess) -> None:
+    def __init__(self, access: ClusterAccess, *, patience_seconds: float = 0) -> None:
         """Load the credentials; nothing is sent yet.
 
         Args:
             access: Which cluster.
+            patience_seconds: How long a request is repeated while the API server does not answer
+                or says that it cannot: one that restarts is away for seconds. Reading, patching
+                and deleting can be repeated as they are; what was created meanwhile is found.
 
         Raises:
             ConfigurationError: There is no such kubeconfig or context.
         """
         self.access = access
+        self._patience_seconds = patience_seconds
         self._api = _api_client(access)
 
     def get(self, kind: str, name: str, *, namespace: str | None = None) -> JsonObject | None:
@@ -128,7 +145,14 @@ class Kube:
         Raises:
             RefusedError: The API refused it (admission, quota, already there, permission).
         """
-        return self._json("POST", _path(str(manifest["kind"]), namespace), body=manifest)
+        path = _path(str(manifest["kind"]), namespace)
+        try:
+            return self._json("POST", path, body=manifest)
+        except RefusedError as error:
+            if error.status != _CONFLICT or not error.repeated:
+                raise
+            # The first try came through, and its answer did not.
+            return self._json("GET", f"{path}/{manifest['metadata']['name']}")
 
     def patch(
         self, kind: str, name: str, changes: Mapping[str, Any], *, namespace: str | None = None
@@ -196,13 +220,15 @@ class Kube:
 
         Raises:
             DeadlineError: The deadline passed. The caller says what it was waiting for.
-            InfrastructureError: The API could not be reached up to the deadline.
+            InfrastructureError: The API was away for two minutes, or up to the deadline.
         """
         unreachable: InfrastructureError | None = None
-        while not deadline.passed:
+        away = Deadline(_AWAY_SECONDS)
+        while not (deadline.passed or away.passed):
             try:
                 items, version = self._list(kind, namespace, label_selector, field_selector)
                 unreachable = None
+                away = Deadline(_AWAY_SECONDS)
                 state = {str(item["metadata"]["name"]): item for item in items}
                 yield dict(state)
                 seconds = max(1.0, min(tick_seconds, deadline.remaining_seconds))
@@ -220,19 +246,22 @@ class Kube:
                     else:
                         state[name] = item
                     yield dict(state)
+                    away = Deadline(_AWAY_SECONDS)
             except RefusedError as error:
-                if error.status != _GONE and error.status < 500:  # noqa: PLR2004 - HTTP: a server error
+                if error.status != _GONE and not error.is_passing:
                     raise
                 unreachable = error
             except InfrastructureError as error:
-                # An API server that restarts is away for seconds; only the deadline ends the wait.
+                # An API server that restarts is away for seconds: that ends no wait.
                 unreachable = error
             if unreachable is not None:
-                time.sleep(min(0.5, deadline.remaining_seconds))
+                time.sleep(min(_AGAIN_SECONDS, deadline.remaining_seconds))
+            else:
+                away = Deadline(_AWAY_SECONDS)
         if unreachable is not None:
             message = (
-                "the Kubernetes API could not be reached for the last part of "
-                f"{deadline.seconds:g} s: {unreachable}"
+                f"the Kubernetes API could not be reached for the last {away.elapsed_seconds:.0f} "
+                f"s: {unreachable}"
             )
             raise InfrastructureError(message) from unreachable
         message = f"waited {deadline.seconds:g} s for {kind} in {namespace or 'the cluster'}."
@@ -265,6 +294,67 @@ class Kube:
             if error.status in {400, _NOT_FOUND}:  # 400: the container has not started
                 return None
             raise
+
+    def log_tail(
+        self, pod: str, *, namespace: str, container: str, limit_bytes: int
+    ) -> bytes | None:
+        """Read the end of a container's log: what it said last is what explains its end.
+
+        Returns:
+            At most `limit_bytes`, with a line before it when something was left out; None when
+            there is no such log (yet, or any more).
+        """
+        kept, left_out = b"", 0
+        try:
+            with (
+                self._open(
+                    "GET",
+                    f"{_path('Pod', namespace)}/{pod}/log",
+                    query=[("container", container)],
+                ) as response,
+                _transport_errors("the log of " + pod),
+            ):
+                while piece := response.read1(64 * 1024):
+                    kept += piece
+                    if len(kept) > 2 * limit_bytes:
+                        left_out += len(kept) - limit_bytes
+                        kept = kept[-limit_bytes:]
+        except RefusedError as error:
+            if error.status in {400, _NOT_FOUND}:  # 400: the container has not started
+                return None
+            raise
+        left_out += max(0, len(kept) - limit_bytes)
+        notice = f"[the first {left_out} bytes are left out]\n".encode() if left_out else b""
+        return notice + kept[-limit_bytes:]
+
+    def run_in(
+        self, pod: str, command: Sequence[str], *, namespace: str, container: str, seconds: float
+    ) -> Iterator[bytes]:
+        """Run a command in a container, and yield its standard output as it comes.
+
+        Needs the right to create `pods/exec`.
+
+        Args:
+            pod: Name of the pod.
+            command: Program and arguments.
+            namespace: Its namespace.
+            container: Name of the container, which must be running.
+            seconds: When to give up.
+
+        Raises:
+            InfrastructureError: It could not be run, failed, or did not end in time.
+        """
+        from floe_tests.kube_exec import run_in_container
+
+        # A client of its own: the library's web socket takes the place of its transport.
+        yield from run_in_container(
+            _api_client(self.access),
+            pod,
+            command,
+            namespace=namespace,
+            container=container,
+            deadline=Deadline(seconds),
+        )
 
     def follow_log(
         self, pod: str, *, namespace: str, container: str, silence_seconds: float = 30
@@ -357,6 +447,32 @@ class Kube:
         query: list[tuple[str, str]] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+    ) -> JsonObject:
+        patience = Deadline(self._patience_seconds)
+        repeated = False
+        while True:
+            try:
+                return self._json_once(
+                    method, path, query=query, body=body, content_type=content_type
+                )
+            except InfrastructureError as error:
+                if isinstance(error, RefusedError):
+                    error.repeated = repeated
+                    if not error.is_passing:
+                        raise
+                if patience.passed:
+                    raise
+            repeated = True
+            time.sleep(min(_AGAIN_SECONDS, patience.remaining_seconds))
+
+    def _json_once(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: list[tuple[str, str]] | None,
+        body: Mapping[str, Any] | None,
+        content_type: str,
     ) -> JsonObject:
         with (
             self._open(method, path, query=query, body=body, content_type=content_type) as response,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from floe_tests.clusters.signals import uninterrupted
+from floe_tests.deadline import Deadline
 from floe_tests.errors import HarnessError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 Entry = TypeVar("Entry")
+
+_TRY_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -95,14 +100,20 @@ class Ledger:
 
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / f"{name}.lock"
-        lock: BaseFileLock = filelock.FileLock(path, timeout=timeout_seconds)
-        try:
-            lock.acquire()
-        except filelock.Timeout as error:
-            message = (
-                f"another process has held {path} for {timeout_seconds:g} s; see `fuser {path}`."
-            )
-            raise HarnessError(message) from error
+        lock: BaseFileLock = filelock.FileLock(path)
+        deadline = Deadline(timeout_seconds)
+        while not lock.is_locked:
+            try:
+                # Short tries: a signal in the middle of one would leave the lock taken.
+                uninterrupted(lock.acquire)(timeout=0)
+            except filelock.Timeout as error:
+                if deadline.passed:
+                    message = (
+                        f"another process has held {path} for {timeout_seconds:g} s; see "
+                        f"`fuser {path}`."
+                    )
+                    raise HarnessError(message) from error
+                time.sleep(_TRY_SECONDS)
         try:
             yield
         finally:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from floe_tests.clusters.signals import deferred_signals
 from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError, DeadlineError, ProgramError
 
@@ -82,17 +83,19 @@ def run(  # noqa: PLR0913 - one subprocess, its parameters
     shown = _masked(shlex.join(command), secrets)
     if log:
         log(f"$ {shown}")
-    process = subprocess.Popen(  # noqa: S603 - a list of words, no shell
-        command,
-        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
-        cwd=directory,
-        start_new_session=True,
-        text=True,
-        errors="replace",
-    )
+    # A signal inside would leave the program running and nobody to know of it.
+    with deferred_signals():
+        process = subprocess.Popen(  # noqa: S603 - a list of words, no shell
+            command,
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+            cwd=directory,
+            start_new_session=True,
+            text=True,
+            errors="replace",
+        )
     output: list[str] = []
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,13 +45,13 @@ class PublishedSuite:
         name: Name of the suite.
         verdict: What its last attempt came to.
         results: Its cases, and what is to be said of them.
-        attempt: The attempt; None when the run ended before.
+        attempts: Every attempt, in order; none when the run ended before.
     """
 
     name: str
     verdict: Verdict
     results: SuiteResults
-    attempt: Attempt | None
+    attempts: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,18 @@ class PublishedRun:
 
 
 @dataclass(frozen=True)
+class AttemptSummary:
+    """An attempt in one line."""
+
+    suite: str
+    number: int
+    cause: Cause
+    verdict: str
+    seconds: float
+    to_verdict_seconds: float | None
+
+
+@dataclass(frozen=True)
 class Summary:
     """A published run without its cases, as the ledger and verdict.json hold it."""
 
@@ -109,6 +121,7 @@ class Summary:
     overhead_seconds: float | None = None
     first_test_seconds: float | None = None
     memory_peak_mib: float | None = None
+    attempts: tuple[AttemptSummary, ...] = ()
 
 
 def publish(run: TierRun) -> PublishedRun:
@@ -124,9 +137,14 @@ def publish(run: TierRun) -> PublishedRun:
     """
     stages = run.stages()
     lease = run.ledger.read(run.run_id, ENTRY, Lease)
-    attempts = {attempt.suite: attempt for attempt in run.attempts()}
+    attempts = run.attempts()
     suites = tuple(
-        _suite(suite.name, attempts.get(suite.name), stages=stages, run_id=run.run_id)
+        _suite(
+            suite.name,
+            tuple(attempt for attempt in attempts if attempt.suite == suite.name),
+            stages=stages,
+            run_id=run.run_id,
+        )
         for suite in run.settings.suites
     )
     verdict = next(
@@ -134,7 +152,7 @@ def publish(run: TierRun) -> PublishedRun:
     )
     began = min((record.started_at for record in stages.values()), default=datetime.now(UTC))
     directory = run.workspace.output / run.settings.name / "runs" / run.run_id
-    overheads = [a.timings.overhead for a in attempts.values() if a.timings.overhead is not None]
+    overheads = [a.timings.overhead for a in attempts if a.timings.overhead is not None]
     published = PublishedRun(
         run_id=run.run_id,
         tier=run.settings.name,
@@ -144,12 +162,12 @@ def publish(run: TierRun) -> PublishedRun:
         junit=run.workspace.output / run.settings.name / "junit.xml",
         directory=directory,
         seconds=(datetime.now(UTC) - began).total_seconds(),
-        first_test_seconds=_first_test_seconds(began, attempts.values()),
+        first_test_seconds=_first_test_seconds(began, attempts),
         overhead_seconds=sum(overheads) if overheads else None,
         memory_peak_mib=max(
             (
                 peak
-                for attempt in attempts.values()
+                for attempt in attempts
                 if attempt.facts.pod and (peak := attempt.facts.pod.memory_peak_mib) is not None
             ),
             default=None,
@@ -162,18 +180,26 @@ def publish(run: TierRun) -> PublishedRun:
 
 
 def _suite(
-    name: str, attempt: Attempt | None, *, stages: Mapping[str, StageRecord], run_id: str
+    name: str, attempts: tuple[Attempt, ...], *, stages: Mapping[str, StageRecord], run_id: str
 ) -> PublishedSuite:
+    if not attempts:
+        return PublishedSuite(name, _verdict_of_stages(run_id, stages), _NO_RESULTS)
+    last = attempts[-1]
+    verdict, earlier = last.verdict, attempts[:-1]
+    tests = stages.get("test_job")
+    if tests is not None and tests.cancelled and last.number <= verdict.retries:
+        # Cancelled between two attempts: the one that was to come has the last word.
+        verdict, earlier = _verdict_of_stages(run_id, stages), attempts
     return PublishedSuite(
         name=name,
-        verdict=attempt.verdict if attempt else _verdict_without_attempt(run_id, stages),
-        results=collate(attempt.directory / "results") if attempt else _NO_RESULTS,
-        attempt=attempt,
+        verdict=replace(verdict, earlier=tuple(str(attempt.verdict) for attempt in earlier)),
+        results=collate(last.directory / "results"),
+        attempts=attempts,
     )
 
 
-def _verdict_without_attempt(run_id: str, stages: Mapping[str, StageRecord]) -> Verdict:
-    """Judge a run that ended before its tests."""
+def _verdict_of_stages(run_id: str, stages: Mapping[str, StageRecord]) -> Verdict:
+    """Judge a run that ended without a last attempt."""
     cancelled = next((record.cancelled for record in stages.values() if record.cancelled), None)
     error = next((record.error for record in stages.values() if record.error), None)
     if cancelled is None and error is None:
@@ -208,11 +234,22 @@ def _write_files(run: TierRun, published: PublishedRun) -> None:
             "floe-tests.provider": published.provider,
             "floe-tests.commit": run.workspace.commit,
             "floe-tests.ref": run.workspace.ref,
+            **_attempt_properties(published),
         },
     )
     temporary = published.junit.with_name(f".junit.{os.getpid()}.xml")
     shutil.copyfile(own, temporary)
     temporary.replace(published.junit)
+
+
+def _attempt_properties(published: PublishedRun) -> dict[str, str]:
+    """Name every attempt of a suite that had more than one: a green file hides no retry."""
+    return {
+        f"floe-tests.attempt.{suite.name}.{attempt.number}": str(attempt.verdict)
+        for suite in published.suites
+        for attempt in suite.attempts
+        if len(suite.attempts) > 1
+    }
 
 
 def _verdict_case(published: PublishedRun) -> CaseResult:
@@ -265,7 +302,8 @@ def _remember(
 
 
 def _suite_record(suite: PublishedSuite) -> SuiteRecord:
-    attempt, results = suite.attempt, suite.results
+    results = suite.results
+    seconds = sum(attempt.timings.total for attempt in suite.attempts)
     return SuiteRecord(
         name=suite.name,
         outcome=suite.verdict.outcome,
@@ -273,7 +311,7 @@ def _suite_record(suite: PublishedSuite) -> SuiteRecord:
         fault=suite.verdict.fault,
         tally=results.tally,
         cases=results.cases,
-        attempts=(_attempt_record(attempt),) if attempt else (),
+        attempts=tuple(_attempt_record(attempt) for attempt in suite.attempts),
         source=results.source,
         collected=results.collected,
         deselected=results.deselected,
@@ -282,7 +320,7 @@ def _suite_record(suite: PublishedSuite) -> SuiteRecord:
         session_finished=results.session_finished,
         exit_status=results.exit_status,
         notices=results.notices,
-        seconds=attempt.timings.total if attempt else None,
+        seconds=seconds if suite.attempts else None,
     )
 
 
@@ -339,6 +377,18 @@ def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summ
         overhead_seconds=published.overhead_seconds,
         first_test_seconds=published.first_test_seconds,
         memory_peak_mib=published.memory_peak_mib,
+        attempts=tuple(
+            AttemptSummary(
+                suite=attempt.suite,
+                number=attempt.number,
+                cause=attempt.verdict.cause,
+                verdict=str(attempt.verdict),
+                seconds=attempt.timings.total,
+                to_verdict_seconds=attempt.timings.to_verdict,
+            )
+            for suite in published.suites
+            for attempt in suite.attempts
+        ),
     )
     path = published.directory.parent.parent / "verdict.json"
     path.write_text(json.dumps(as_json(summary), indent=1) + "\n")

@@ -7,7 +7,8 @@ ledger. Whatever ends a run, `publish` gives it a verdict and a place in the his
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping
+import itertools
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
@@ -40,6 +41,9 @@ from floe_tests.settings import EnvironmentName, Keep, SuiteSettings, TierSettin
 from floe_tests.workspace import Workspace
 
 Log = Callable[[str], None]
+
+# An API server that restarts is away for seconds: nothing that a run asks of it fails for that.
+_API_SECONDS = 60.0
 
 STAGES = ("cluster", "platform", "test_job", "results", "released")
 
@@ -180,6 +184,9 @@ class TierRun:
     ) -> tuple[Attempt, ...]:
         """Run every suite of the tier, in order, and judge it. A red suite does not stop the next.
 
+        An attempt that the infrastructure ended is made again, as often as its verdict's rule
+        allows; a failed test never is.
+
         Args:
             groups: Run only tests with one of these markers; empty leaves it to the suite.
             excluded_groups: Leave out tests with one of these markers.
@@ -193,11 +200,11 @@ class TierRun:
                     "excluded_groups": excluded_groups or suite.excluded_groups,
                 }
             )
-            attempt = self._run_suite(lease, chosen)
-            self.log(f"suite {suite.name}: {attempt.verdict}")
-            attempts.append(attempt)
-        if not all(attempt.verdict.passed for attempt in attempts):
-            self._mark_failed()
+            made = self._attempt_until_said(lease, chosen)
+            self.log(f"suite {suite.name}: {made[-1].verdict}")
+            attempts += made
+            if not made[-1].verdict.passed:
+                self._mark_failed()
         return tuple(attempts)
 
     def give_back(self) -> Lease | None:
@@ -219,11 +226,16 @@ class TierRun:
 
     def attempts(self) -> tuple[Attempt, ...]:
         """Give the attempts made so far, in order of suites and numbers."""
-        found = (
-            self.ledger.read(self.run_id, f"attempt-{suite.name}-1", Attempt)
-            for suite in self.settings.suites
+        return tuple(
+            attempt for suite in self.settings.suites for attempt in self._attempts_of(suite.name)
         )
-        return tuple(attempt for attempt in found if attempt is not None)
+
+    def _attempts_of(self, suite: str) -> Iterator[Attempt]:
+        for number in itertools.count(1):
+            attempt = self.ledger.read(self.run_id, f"attempt-{suite}-{number}", Attempt)
+            if attempt is None:
+                return
+            yield attempt
 
     def installed(self) -> InstalledPlatform | None:
         """Give what was installed; None when the run did not get that far."""
@@ -285,7 +297,20 @@ class TierRun:
                 log=self.log,
             )
 
-    def _run_suite(self, lease: Lease, suite: SuiteSettings) -> Attempt:
+    def _attempt_until_said(self, lease: Lease, suite: SuiteSettings) -> tuple[Attempt, ...]:
+        """Run a suite, again where only the infrastructure is to blame; every attempt is kept."""
+        attempts: list[Attempt] = []
+        while True:
+            attempt = self._attempt(lease, suite, number=len(attempts) + 1)
+            attempts.append(attempt)
+            if attempt.number > attempt.verdict.retries:
+                return tuple(attempts)
+            self.log(
+                f"suite {suite.name}, attempt {attempt.number}: {attempt.verdict}. Once more in a "
+                f"fresh pod; {attempt.verdict.retries} such attempts are allowed."
+            )
+
+    def _attempt(self, lease: Lease, suite: SuiteSettings, *, number: int) -> Attempt:
         from floe_tests.jobs.manifest import JobRequest, load_template
         from floe_tests.jobs.process import ProcessCommand, ProcessRun
         from floe_tests.jobs.runner import JobRun
@@ -293,7 +318,7 @@ class TierRun:
         request = JobRequest(
             owner=lease.owner,
             suite=suite.name,
-            attempt=1,
+            attempt=number,
             namespace=lease.namespace,
             provider=lease.provider,
             image_registry_prefix=self.workspace.image_registry_prefix,
@@ -302,9 +327,8 @@ class TierRun:
             deadlines=self.settings.deadlines,
             environment=self._test_environment(),
         )
-        directory = (
-            self.workspace.output / self.settings.name / "runs" / self.run_id / f"{suite.name}-1"
-        )
+        runs = self.workspace.output / self.settings.name / "runs"
+        directory = runs / self.run_id / f"{suite.name}-{number}"
         directory.mkdir(parents=True, exist_ok=True)
 
         def record(attempt: Attempt) -> None:
@@ -328,15 +352,19 @@ class TierRun:
         if template is None:
             message = f"suite {suite.name} has no `job`, and {lease.provider} needs one."
             raise ConfigurationError(message)
-        kube = Kube(lease.access or ClusterAccess())
-        return JobRun(
-            kube,
+        job = JobRun(
+            Kube(lease.access or ClusterAccess(), patience_seconds=_API_SECONDS),
             template,
             request,
             directory=directory,
             log=self.log,
             why_cancelled=self.why_cancelled,
-        ).run(record=record)
+        )
+        attempt = job.run(record=record)
+        if attempt.facts.node is not None or attempt.number <= attempt.verdict.retries:
+            # What is left of it would take the room of the next one, or hold up the namespace.
+            job.remove()
+        return attempt
 
     def _test_environment(self) -> tuple[tuple[str, str], ...]:
         installed = self.installed()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
 _POD_RESULTS = Path("/results")
 _deselected = pytest.StashKey[int]()
@@ -30,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[_deselected] = 0
     _end_in_time(config)
+    _end_when_told(config)
 
 
 def _end_in_time(config: pytest.Config) -> None:
@@ -53,6 +56,20 @@ def _end_in_time(config: pytest.Config) -> None:
 
     config.add_cleanup(in_time)
     faulthandler.dump_traceback_later(float(seconds), exit=True, file=stacks)
+
+
+def _end_when_told(config: pytest.Config) -> None:
+    """End the session on SIGTERM with what it has: process 1 of a container would ignore it."""
+    if _results_directory(config) is None or hasattr(config, "workerinput"):
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        # Once: a second signal must not interrupt the reports that the first one asks for.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        pytest.exit("stopped by SIGTERM", returncode=128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    config.add_cleanup(lambda: signal.signal(signal.SIGTERM, before) and None)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:

@@ -1,15 +1,25 @@
-"""A run interrupted: the reason in words, and signals held back while it cleans up.
+"""A run interrupted: the reason in words, and signals held back where they would do harm.
 
-A second Ctrl-C, or the SIGTERM that CI sends after its SIGINT, would leave half a cluster behind.
+Dagster turns SIGINT and SIGTERM into an exception that is raised wherever the main thread happens
+to be. Inside a lock that is just being taken, the lock stays taken, and the clean-up that needs it
+waits forever: such places defer signals. And a second Ctrl-C, or the SIGTERM that CI sends after
+its SIGINT, would leave half a cluster behind: clean-up holds signals back.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import threading
 from collections.abc import Callable, Generator
 from types import FrameType
+from typing import ParamSpec, TypeVar
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def no_reason() -> str | None:
@@ -30,6 +40,50 @@ def reason_of(interrupt: BaseException, why: Callable[[], str | None], *, doing:
 
 
 @contextlib.contextmanager
+def deferred_signals() -> Generator[None]:
+    """Defer SIGINT and SIGTERM to the end of the block, which must be short.
+
+    Off the main thread, where Python runs no handlers, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+
+    def defer(number: int, frame: FrameType | None) -> None:
+        came.append((number, frame))
+
+    before = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    try:
+        for number in _INTERRUPTS:
+            signal.signal(number, defer)
+        yield
+    finally:
+        # One by one: the first to be back may raise at once.
+        try:
+            signal.signal(signal.SIGINT, before[signal.SIGINT])
+        finally:
+            signal.signal(signal.SIGTERM, before[signal.SIGTERM])
+    for number, frame in came[:1]:
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        else:
+            signal.raise_signal(number)
+
+
+def uninterrupted(call: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Give a function that defers signals while it runs."""
+
+    @functools.wraps(call)
+    def deferring(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        with deferred_signals():
+            return call(*args, **kwargs)
+
+    return deferring
+
+
+@contextlib.contextmanager
 def held_signals(log: Callable[[str], None]) -> Generator[None]:
     """Hold SIGINT and SIGTERM back for as long as the block runs, and say so when one comes.
 
@@ -45,7 +99,7 @@ def held_signals(log: Callable[[str], None]) -> Generator[None]:
     def hold(number: int, _frame: FrameType | None) -> None:
         log(f"{signal.Signals(number).name} held back: the environment is being removed.")
 
-    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, hold) for number in _INTERRUPTS}
     try:
         yield
     finally:

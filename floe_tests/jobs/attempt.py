@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from floe_tests.jobs.facts import Facts, ResultFacts
+from floe_tests.jobs.facts import Facts, ResultFacts, run_seconds, timestamp
 from floe_tests.jobs.verdict import Verdict, classify
 from floe_tests.results.collate import collate
 
@@ -26,7 +26,9 @@ class Timings:
         total: From the request to the verdict.
         pod_start: From the pod's creation to its test container running; None when it never ran.
         tests: How long the test container ran; None when it never did.
-        to_verdict: From the end of the test container to the verdict.
+        to_verdict: From the change that decided to the verdict: the end of the test container,
+            the deadline, or what the evidence names. Kubernetes' times are whole seconds, cut off,
+            so up to one of them is not ours. None when no time is known.
     """
 
     total: float
@@ -63,6 +65,34 @@ class Attempt:
     facts: Facts
     verdict: Verdict
     timings: Timings
+
+
+def timings_of(
+    facts: Facts, verdict: Verdict, *, total: float, passed_at: datetime | None
+) -> Timings:
+    """Give how long the parts of an attempt took.
+
+    Args:
+        facts: What was observed.
+        verdict: What it came to.
+        total: Seconds from the request to now.
+        passed_at: When a deadline ended it, if one did.
+    """
+    test = facts.pod.test if facts.pod else None
+    created = facts.pod.created_at if facts.pod else None
+    started = test.started_at if test else None
+    named = (timestamp(item.time) for item in verdict.evidence)
+    decided_at = (
+        (test.finished_at if test else None)
+        or passed_at
+        or next((time for time in named if time is not None), None)
+    )
+    return Timings(
+        total=total,
+        pod_start=(started - created).total_seconds() if started and created else None,
+        tests=run_seconds(test),
+        to_verdict=(datetime.now(UTC) - decided_at).total_seconds() if decided_at else None,
+    )
 
 
 def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple[Facts, Verdict]:

@@ -7,7 +7,7 @@ this machine. The verdict is a pure function of them, so a recorded set can be j
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from floe_tests.evidence import Evidence
@@ -276,6 +276,14 @@ def event_facts(events: list[dict[str, Any]]) -> tuple[EventFacts, ...]:
 def timestamp(text: str | None) -> datetime | None:
     """Read a Kubernetes timestamp (RFC 3339, UTC); None stays None."""
     return datetime.fromisoformat(text) if text else None
+
+
+def run_seconds(container: ContainerFacts | None) -> float | None:
+    """Give how long a container ran, or has run so far; None when it never did."""
+    if container is None or container.started_at is None:
+        return None
+    end = container.finished_at or datetime.now(UTC)
+    return (end - container.started_at).total_seconds()
 
 
 def _deletion_request(metadata: dict[str, Any]) -> str | None:

@@ -23,6 +23,8 @@ from floe_tests.settings import DeadlineSettings
 RESULTS = "/results"
 EXPORTER = "floe-tests-exporter"
 EXPORTER_IMAGE = "ghcr.io/floe/test-exporter:0.1.0"
+# For commands in the running exporter; the image's entry point is the same program.
+EXPORTER_COMMAND = ("python", "-Iu", "/app/exporter.py")
 
 TESTS_TIMEOUT_VARIABLE = "FLOE_TESTS_TIMEOUT_SECONDS"
 PROVIDER_VARIABLE = "FLOE_TESTS_PROVIDER"
@@ -30,8 +32,12 @@ _RUN_VARIABLE = "FLOE_RUN_ID"
 _ADDOPTS_VARIABLE = "PYTEST_ADDOPTS"
 
 _TTL_SECONDS = 3600
-# What the exporter needs to send the rest after the tests have ended: its own deadline is 20 s.
-_GRACE_SECONDS = 30
+# What the exporter needs to send the rest after the tests have ended, 20 s by its own deadline, and
+# to stay for those who ask for frames again.
+_LINGER_SECONDS = 20
+_GRACE_SECONDS = 45
+_STATE_VOLUME = "floe-tests-exporter-state"
+_STATE = "/state"
 _JOB_NAME_CHARACTERS = 52  # a pod's name adds 6, and a label takes 63
 
 
@@ -171,6 +177,10 @@ def build_job(template: JobTemplate, request: JobRequest) -> JsonObject:
     test = pod["containers"][0]
     test["env"] = _environment(parts(test, "env"), template, request)
     pod["initContainers"] = [*pod.get("initContainers", []), _exporter(template, request)]
+    pod["volumes"] = [
+        *parts(pod, "volumes"),
+        {"name": _STATE_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
+    ]
     return job
 
 
@@ -239,7 +249,11 @@ def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
         "name": EXPORTER,
         "image": f"{request.image_registry_prefix}{EXPORTER_IMAGE}",
         "restartPolicy": "Always",
-        "env": [{"name": _RUN_VARIABLE, "value": request.owner.run_id}],
+        "env": [
+            {"name": _RUN_VARIABLE, "value": request.owner.run_id},
+            {"name": "FLOE_STREAM_STATE", "value": _STATE},
+            {"name": "FLOE_STREAM_LINGER_SECONDS", "value": str(_LINGER_SECONDS)},
+        ],
         "resources": {
             "requests": {"cpu": "10m", "memory": "32Mi"},
             "limits": {"cpu": "500m", "memory": "64Mi"},
@@ -256,7 +270,10 @@ def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
                 if key in test_security
             },
         },
-        "volumeMounts": [{"name": template.results_volume, "mountPath": RESULTS, "readOnly": True}],
+        "volumeMounts": [
+            {"name": template.results_volume, "mountPath": RESULTS, "readOnly": True},
+            {"name": _STATE_VOLUME, "mountPath": _STATE},
+        ],
     }
 
 

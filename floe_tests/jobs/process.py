@@ -18,7 +18,13 @@ from typing import IO
 import psutil
 
 from floe_tests import exporter
-from floe_tests.clusters.signals import held_signals, no_reason, reason_of
+from floe_tests.clusters.signals import (
+    deferred_signals,
+    held_signals,
+    no_reason,
+    reason_of,
+    uninterrupted,
+)
 from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError
 from floe_tests.jobs.attempt import Attempt, Timings, judge
@@ -153,15 +159,16 @@ class ProcessRun:
         environment.pop("DAGSTER_HOME", None)
         with (self._directory / "pod.log").open("wb") as output:
             try:
-                process = subprocess.Popen(  # noqa: S603 - the suite's own command
-                    words,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    cwd=self._root,
-                    start_new_session=True,
-                )
+                with deferred_signals():
+                    process = subprocess.Popen(  # noqa: S603 - the suite's own command
+                        words,
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        env=environment,
+                        cwd=self._root,
+                        start_new_session=True,
+                    )
             except OSError as error:
                 message = f"`{words[0]}` of suite {self._request.suite} cannot be started: {error}"
                 raise ConfigurationError(message) from error
@@ -220,18 +227,22 @@ class ProcessRun:
             if self._drain(wait_seconds=_WAKE_SECONDS):
                 break
         sender.kill()
-        sender.wait()
+        sender.wait(timeout=_STOP_SECONDS)
 
     def _drain(self, *, wait_seconds: float) -> bool:
         """Take what has arrived; True once the exporter has ended."""
         try:
-            piece = self._pieces.get(timeout=wait_seconds)
+            piece = self._next(wait_seconds)
             while piece is not None:
                 self._receiver.feed(piece)
-                piece = self._pieces.get_nowait()
+                piece = self._next(0)
         except queue.Empty:
             return False
         return True
+
+    @uninterrupted
+    def _next(self, wait_seconds: float) -> bytes | None:
+        return self._pieces.get(timeout=wait_seconds)
 
     def _finish(self, *, cancelled: str | None = None, error: ErrorFacts | None = None) -> Attempt:
         end = self._ended_at

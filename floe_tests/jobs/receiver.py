@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ class Receiver:
         self._log = log
         self._partial = b""
         self._next_shown = 1
+        self._received_bytes = 0
 
     def begin(self) -> None:
         """Start over with the log's beginning: after a reconnect it is read anew."""
@@ -51,10 +53,31 @@ class Receiver:
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes of the log."""
+        self._received_bytes += len(piece)
         *lines, self._partial = (self._partial + piece).split(b"\n")
+        self.feed_lines(lines)
+
+    def feed_lines(self, lines: Iterable[bytes]) -> None:
+        """Take whole lines, from wherever they come."""
         for line in lines:
             for growth in self._stream.feed(line).growths:
                 self._watch(growth)
+
+    @property
+    def missing(self) -> tuple[range, ...]:
+        """Numbers of frames that the log has lost, as far as is known."""
+        return self._stream.missing
+
+    @property
+    def received_bytes(self) -> int:
+        """How much was taken in, what came twice included."""
+        return self._received_bytes
+
+    @property
+    def silent_seconds(self) -> float | None:
+        """Seconds since the last frame; None before the first. The exporter is never silent."""
+        last = self._stream.last_frame_monotonic
+        return None if last is None else time.monotonic() - last
 
     @property
     def has_manifest(self) -> bool:

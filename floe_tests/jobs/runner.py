@@ -1,76 +1,95 @@
 """Runs one attempt of a suite as a Job, and follows it to its end.
 
-Everything is driven by a watch on the pod and by the exporter's log; two threads listen, the
-caller's thread decides. Every wait has a deadline, and whatever ends the attempt, what arrived is
-kept.
+Everything is driven by a watch on the pod and by the exporter's log; a listener hears, the caller's
+thread decides. Every wait has a deadline, and whatever ends the attempt, what arrived is kept.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from floe_tests import labels
 from floe_tests.clusters.signals import held_signals, no_reason, reason_of
 from floe_tests.deadline import Deadline
-from floe_tests.errors import DeadlineError, FloeTestsError, InfrastructureError
-from floe_tests.jobs.attempt import Attempt, Timings, judge
+from floe_tests.errors import CleanupError, DeadlineError, FloeTestsError, InfrastructureError
+from floe_tests.jobs.attempt import Attempt, judge, timings_of
 from floe_tests.jobs.facts import (
-    ContainerFacts,
     DeadlineName,
     ErrorFacts,
     Facts,
+    NodeFacts,
     PodFacts,
     condition_facts,
     event_facts,
+    node_facts,
     pod_facts,
+    run_seconds,
 )
-from floe_tests.jobs.manifest import EXPORTER, JobRequest, JobTemplate, build_job
+from floe_tests.jobs.listener import (
+    FramesAgain,
+    Listener,
+    LogEnded,
+    LogPiece,
+    Message,
+    PodSeen,
+    Unreachable,
+)
+from floe_tests.jobs.manifest import EXPORTER, EXPORTER_COMMAND, JobRequest, JobTemplate, build_job
 from floe_tests.jobs.receiver import Receiver
-from floe_tests.jobs.verdict import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
+from floe_tests.jobs.symptoms import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
 from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
 
 Log = Callable[[str], None]
 
 _WAKE_SECONDS = 0.5
 _EVENT_SECONDS = 2.0
-# After a container's end: the exporter's own 20 s, and some for the API.
-_EXPORT_SECONDS = 35.0
+# After a container's end: the exporter's own 20 s, its 20 s for frames that are asked for again,
+# and some for the API.
+_EXPORT_SECONDS = 45.0
 # The suite's own timeout fires first and says which line hung; this much later the pod is stopped.
 _TESTS_SLACK_SECONDS = 5.0
 # How long a pod may be refused, or a container's configuration be wrong, before it counts: a quota
 # or ConfigMap created a moment later is not a mistake.
 _REFUSED_SECONDS = 5.0
 _STOP_GRACE_SECONDS = 15
+_REMOVE_SECONDS = 60.0
 _POD_LOG_BYTES = 5 * 1024 * 1024
+# The exporter sends something every 10 s. After twice that its node is looked at, now and then.
+_SILENT_SECONDS = 20.0
+_NODE_LOOK_SECONDS = 3.0
+_MOST_ASKS = 50
+_FAILED_ASKS = 3
+# Below this the exporter does not stay for questions: its log cannot have rotated.
+_LINGERING_BYTES = 8 * 1024 * 1024
+_NOT_FOUND = 404
 
 
-@dataclass(frozen=True)
-class _PodSeen:
-    pod: JsonObject | None
+@dataclass
+class _Seen:
+    """What the attempt has come to so far, as far as it was seen.
 
+    Attributes:
+        pod: The pod, as it was last there.
+        vanished: Whether it is there no more.
+        node: Its node, once that is lost.
+        events: Events about the Job and its pod.
+        passed: The deadline that ended it.
+        ended_at: When that was (UTC).
+        error: The error that ended it.
+        cancelled: Why it was cancelled.
+    """
 
-@dataclass(frozen=True)
-class _LogPiece:
-    data: bytes
-    first: bool = False
-
-
-@dataclass(frozen=True)
-class _LogEnded:
-    error: FloeTestsError | None
-
-
-@dataclass(frozen=True)
-class _Unreachable:
-    error: FloeTestsError
-
-
-_Message = _PodSeen | _LogPiece | _LogEnded | _Unreachable
+    pod: JsonObject | None = None
+    vanished: bool = False
+    node: NodeFacts | None = None
+    events: list[JsonObject] = field(default_factory=list[JsonObject])
+    passed: DeadlineName | None = None
+    ended_at: datetime | None = None
+    error: ErrorFacts | None = None
+    cancelled: str | None = None
 
 
 class JobRun:
@@ -89,38 +108,38 @@ class JobRun:
         """Prepare; nothing is created yet.
 
         Args:
-            kube: The cluster.
+            kube: The cluster; a patient one, so that a restart of its API ends nothing.
             template: The suite's test-job.yaml.
             request: What this attempt adds to it.
             directory: Where its results go.
             log: Receives progress.
             why_cancelled: Gives the reason that was left for a cancellation.
         """
-        self._why_cancelled = why_cancelled
         self._kube = kube
         self._template = template
         self._request = request
         self._directory = directory
         self._log = log
+        self._why_cancelled = why_cancelled
         self._receiver = Receiver(directory / "results", log=log)
-        self._messages: queue.Queue[_Message] = queue.Queue(maxsize=256)
-        self._stopped = threading.Event()
-        self._pod: JsonObject | None = None
-        self._vanished = False
-        self._events: list[JsonObject] = []
+        self._seen = _Seen()
         self._events_read_at = 0.0
-        self._log_thread: threading.Thread | None = None
+        self._node_read_at = 0.0
+        self._follows_log = False
         self._log_done = False
+        self._asking = False
+        self._asks = 0
+        self._failed_asks = 0
         self._image_failing: Deadline | None = None
         self._refused: Deadline | None = None
         self._export: Deadline | None = None
         self._tests: Deadline | None = None
-        self._passed: DeadlineName | None = None
-        self._error: ErrorFacts | None = None
-        self._cancelled: str | None = None
         self._started_at = datetime.now(UTC)
         self._clock = Deadline(
             request.deadlines.start_seconds + request.deadlines.job_seconds + _EXPORT_SECONDS
+        )
+        self._listener = Listener(
+            kube, namespace=request.namespace, job=request.job_name, deadline=self._clock
         )
 
     def run(self, *, record: Callable[[Attempt], None]) -> Attempt:
@@ -134,10 +153,10 @@ class JobRun:
         """
         try:
             self._create()
-            if self._error is None:
+            if self._seen.error is None:
                 self._follow()
         except FloeTestsError as error:
-            self._error = ErrorFacts("infrastructure", str(error), error.evidence)
+            self._seen.error = ErrorFacts("infrastructure", str(error), error.evidence)
         except BaseException as interrupt:
             with held_signals(self._log):
                 self._cancel(reason_of(interrupt, self._why_cancelled, doing=self._subject))
@@ -146,6 +165,40 @@ class JobRun:
         attempt = self._finish()
         record(attempt)
         return attempt
+
+    def remove(self) -> None:
+        """Delete the Job and wait until its pod is gone, so that a fresh one finds its room.
+
+        On a node that is lost nobody can end the pod: there it is struck from the cluster's books.
+
+        Raises:
+            CleanupError: It is still there.
+        """
+        name, namespace = self._request.job_name, self._request.namespace
+        deadline = Deadline(_REMOVE_SECONDS)
+        try:
+            if self._seen.pod is not None:
+                self._kube.delete(
+                    "Pod",
+                    str(self._seen.pod["metadata"]["name"]),
+                    namespace=namespace,
+                    grace_seconds=0 if self._seen.node else _STOP_GRACE_SECONDS,
+                )
+            self._kube.delete("Job", name, namespace=namespace)
+            for pods in self._kube.follow(
+                "Pod", namespace=namespace, label_selector=f"job-name={name}", deadline=deadline
+            ):
+                if not pods:
+                    return
+        except DeadlineError as error:
+            message = (
+                f"the pod of {self._subject} is still there {deadline.seconds:g} s after its "
+                f"deletion. See `{self._kube.access.kubectl('get pods --namespace', namespace)}`."
+            )
+            raise CleanupError(message) from error
+        except RefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
 
     @property
     def _subject(self) -> str:
@@ -156,65 +209,84 @@ class JobRun:
         try:
             self._kube.create(job, namespace=self._request.namespace)
         except RefusedError as error:
-            self._error = ErrorFacts("configuration", f"{self._template.path}: {error}")
+            party = "configuration" if _is_for_good(error) else "infrastructure"
+            self._seen.error = ErrorFacts(party, f"{self._template.path}: {error}")
             return
         self._log(f"{self._subject} created in {self._request.namespace}")
-        threading.Thread(target=self._watch_pod, daemon=True, name=f"watch {self._subject}").start()
+        self._listener.watch()
 
     def _follow(self) -> None:
         while not self._clock.passed:
-            try:
-                self._take(self._messages.get(timeout=_WAKE_SECONDS))
-                while True:
-                    self._take(self._messages.get_nowait())
-            except queue.Empty:
-                pass
-            if self._error is not None or self._is_over():
+            self._take_all(wait_seconds=_WAKE_SECONDS)
+            if self._seen.error is not None or self._is_over():
                 return
-        self._passed = self._passed or "job"
+        self._pass("job")
 
-    def _take(self, message: _Message) -> None:
+    def _take_all(self, *, wait_seconds: float) -> None:
+        message = self._listener.next(timeout_seconds=wait_seconds)
+        while message is not None:
+            self._take(message)
+            message = self._listener.next(timeout_seconds=0)
+
+    def _take(self, message: Message) -> None:
         match message:
-            case _PodSeen(pod=pod):
+            case PodSeen(pod=pod):
                 self._see(pod)
-            case _LogPiece(data=data, first=first):
+            case LogPiece(data=data, first=first):
                 if first:
                     self._receiver.begin()
                 self._receiver.feed(data)
-            case _LogEnded():
+            case LogEnded():
                 self._log_done = True
-            case _Unreachable(error=error):
-                self._error = ErrorFacts("infrastructure", str(error), error.evidence)
+            case FramesAgain(lines=lines, error=error):
+                self._take_again(lines, error)
+            case Unreachable(error=error):
+                self._seen.error = ErrorFacts("infrastructure", str(error), error.evidence)
+
+    def _take_again(self, lines: tuple[bytes, ...], error: FloeTestsError | None) -> None:
+        self._asking = False
+        self._receiver.feed_lines(lines)
+        if error is not None:
+            self._failed_asks += 1
+            self._log(f"frames could not be asked for again: {error}")
 
     def _see(self, pod: JsonObject | None) -> None:
+        seen = self._seen
         if pod is None:
-            self._vanished = self._pod is not None and self._passed is None
+            seen.vanished = seen.pod is not None and seen.passed is None
             return
-        first = self._pod is None
-        self._pod = pod
+        first = seen.pod is None
+        seen.pod = pod
         facts = self._pod_facts()
         if first:
             self._log(f"pod/{facts.name} created")
         exporter = facts.exporter
-        if exporter is not None and exporter.state != "waiting" and self._log_thread is None:
-            self._log_thread = threading.Thread(
-                target=self._read_log, args=(facts.name,), daemon=True, name=f"log {facts.name}"
-            )
-            self._log_thread.start()
+        if exporter is not None and exporter.state != "waiting" and not self._follows_log:
+            self._follows_log = True
+            self._listener.follow_log(facts.name, is_over=self._exporter_is_over)
         if facts.test is not None and facts.test.state == "running" and self._tests is None:
             self._log(f"tests started on {facts.node}")
             self._tests = Deadline(self._request.deadlines.tests_seconds + _TESTS_SLACK_SECONDS)
 
+    def _exporter_is_over(self) -> bool:
+        """Tell whether the exporter writes no more: a sidecar that fails is started again."""
+        facts = self._pod_facts()
+        running = facts.exporter is not None and facts.exporter.state == "running"
+        return self._seen.vanished or (_has_ended(facts) and not running)
+
     def _is_over(self) -> bool:
         """Decide whether there is nothing more to wait for."""
-        pod = self._pod_facts() if self._pod is not None else None
-        if self._export is not None:
-            return self._export.passed or self._receiver.has_manifest or self._log_done
+        pod = self._pod_facts() if self._seen.pod is not None else None
         if pod is None:
             return self._no_pod_is_over()
-        if self._vanished or _has_ended(pod):
-            self._export = Deadline(_EXPORT_SECONDS if self._log_thread else 0)
-            return self._log_thread is None
+        self._ask_for_missing(pod)
+        if self._export is not None:
+            return self._export.passed or self._receiver.has_manifest or self._nothing_comes()
+        if self._seen.vanished or _has_ended(pod):
+            self._export = Deadline(_EXPORT_SECONDS if self._follows_log else 0)
+            return not self._follows_log
+        if self._node_is_lost(pod):
+            return True
         if self._tests is not None:
             if self._tests.passed:
                 self._log("the tests did not end by their deadline: stopping the pod")
@@ -222,17 +294,49 @@ class JobRun:
             return False
         return self._not_started_is_over(pod)
 
+    def _nothing_comes(self) -> bool:
+        return self._log_done and not self._asking
+
+    def _ask_for_missing(self, pod: PodFacts) -> None:
+        """Ask for what the log lost in a rotation, while the exporter is there to answer."""
+        running = pod.exporter is not None and pod.exporter.state == "running"
+        asked_enough = self._asks >= _MOST_ASKS or self._failed_asks >= _FAILED_ASKS
+        missing = self._receiver.missing
+        if not missing or self._asking or asked_enough or not running:
+            return
+        self._asking = True
+        self._asks += 1
+        frames = sum(len(gap) for gap in missing)
+        self._log(f"the exporter's log has lost {frames} frames: asking for them again")
+        self._listener.ask_again(pod.name, missing)
+
+    def _node_is_lost(self, pod: PodFacts) -> bool:
+        """Look at the node of a pod that says nothing any more."""
+        silent = self._receiver.silent_seconds
+        now = self._clock.elapsed_seconds
+        is_quiet = silent is None or silent > _SILENT_SECONDS
+        if not pod.node or not is_quiet or now - self._node_read_at < _NODE_LOOK_SECONDS:
+            return False
+        self._node_read_at = now
+        try:
+            node = node_facts(pod.node, self._kube.get("Node", pod.node))
+        except RefusedError:
+            # Reading nodes is a right of its own: without it, the cluster removes the pod in time.
+            return False
+        if node.is_heard_of:
+            return False
+        self._log(f"node {pod.node} is lost, and pod/{pod.name} with it")
+        self._seen.node = node
+        return True
+
     def _no_pod_is_over(self) -> bool:
         if self._clock.elapsed_seconds - self._events_read_at > _EVENT_SECONDS:
             self._read_events()
-        if any(item.get("reason") == "FailedCreate" for item in self._events):
+        if any(item.get("reason") == "FailedCreate" for item in self._seen.events):
             self._refused = self._refused or Deadline(_REFUSED_SECONDS)
             if self._refused.passed:
                 return True
-        if self._clock.elapsed_seconds > self._request.deadlines.start_seconds:
-            self._passed = "start"
-            return True
-        return False
+        return self._start_is_late()
 
     def _not_started_is_over(self, pod: PodFacts) -> bool:
         waiting = {
@@ -249,15 +353,22 @@ class JobRun:
                 self._request.deadlines.image_seconds
             )
             if self._image_failing.passed:
-                self._passed = "image"
+                self._pass("image")
                 return True
-        if self._clock.elapsed_seconds > self._request.deadlines.start_seconds:
-            self._passed = "start"
-            return True
-        return False
+        return self._start_is_late()
+
+    def _start_is_late(self) -> bool:
+        if self._clock.elapsed_seconds <= self._request.deadlines.start_seconds:
+            return False
+        self._pass("start")
+        return True
+
+    def _pass(self, deadline: DeadlineName) -> None:
+        if self._seen.passed is None:
+            self._seen.passed, self._seen.ended_at = deadline, datetime.now(UTC)
 
     def _stop(self, deadline: DeadlineName, pod: str) -> None:
-        self._passed = deadline
+        self._pass(deadline)
         self._kube.delete(
             "Pod", pod, namespace=self._request.namespace, grace_seconds=_STOP_GRACE_SECONDS
         )
@@ -265,33 +376,30 @@ class JobRun:
 
     def _cancel(self, reason: str) -> None:
         """Say on the Job why it ends, end it, and take what its exporter still sends."""
-        self._cancelled = reason
+        self._seen.cancelled = reason
         self._log(f"{self._subject}: cancelled, {reason}")
         name, namespace = self._request.job_name, self._request.namespace
         try:
             stamp = {"metadata": {"annotations": {labels.CANCELLED_ANNOTATION: reason}}}
             self._kube.patch("Job", name, stamp, namespace=namespace)
-            if self._pod is not None:
+            if self._seen.pod is not None:
                 self._kube.delete(
                     "Pod",
-                    str(self._pod["metadata"]["name"]),
+                    str(self._seen.pod["metadata"]["name"]),
                     namespace=namespace,
                     grace_seconds=_STOP_GRACE_SECONDS,
                 )
             self._kube.delete("Job", name, namespace=namespace)
         except FloeTestsError as error:
             self._log(f"{self._subject} could not be deleted ({error}); its namespace goes next")
-        last = Deadline(_STOP_GRACE_SECONDS if self._log_thread else 0)
+        last = Deadline(_STOP_GRACE_SECONDS if self._follows_log else 0)
         while not (last.passed or self._log_done or self._receiver.has_manifest):
-            try:
-                self._take(self._messages.get(timeout=_WAKE_SECONDS))
-            except queue.Empty:
-                continue
+            self._take_all(wait_seconds=_WAKE_SECONDS)
 
     def _finish(self) -> Attempt:
         """Gather the last facts, judge, and let go of the threads."""
-        self._stopped.set()
-        if self._error is None or self._error.party != "configuration":
+        self._listener.stop()
+        if self._seen.error is None or self._seen.error.party != "configuration":
             self._last_look()
         facts = self._facts()
         facts, verdict = judge(
@@ -304,21 +412,27 @@ class JobRun:
             started_at=self._started_at,
             facts=facts,
             verdict=verdict,
-            timings=self._timings(facts),
+            timings=timings_of(
+                facts,
+                verdict,
+                total=self._clock.elapsed_seconds,
+                passed_at=self._seen.ended_at,
+            ),
         )
 
     def _last_look(self) -> None:
         """Read what may have changed since the last message: pod, events, gaps of the log."""
-        namespace = self._request.namespace
+        namespace, pod = self._request.namespace, self._seen.pod
         try:
-            if self._pod is not None:
-                name = str(self._pod["metadata"]["name"])
+            if pod is not None and self._seen.node is None:
+                name = str(pod["metadata"]["name"])
                 now = self._kube.get("Pod", name, namespace=namespace)
-                if now is not None and now["metadata"]["uid"] == self._pod["metadata"]["uid"]:
-                    self._pod = now
-                if self._log_thread is not None and not self._receiver.has_manifest:
+                if now is not None and now["metadata"]["uid"] == pod["metadata"]["uid"]:
+                    self._seen.pod = now
+                if self._follows_log and not self._receiver.has_manifest:
                     self._read_log_again(name)
                 self._save_pod_log(name)
+                self._dismiss_exporter(name)
             self._read_events()
         except FloeTestsError as error:
             self._log(f"{self._subject}: the last look failed: {error}")
@@ -332,21 +446,40 @@ class JobRun:
             self._receiver.feed(text.encode())
 
     def _save_pod_log(self, pod: str) -> None:
-        text = self._kube.log(
+        log = self._kube.log_tail(
             pod,
             namespace=self._request.namespace,
             container=self._template.container,
             limit_bytes=_POD_LOG_BYTES,
         )
-        if text is not None:
-            (self._directory / "pod.log").write_text(text)
+        if log is not None:
+            (self._directory / "pod.log").write_bytes(log)
+
+    def _dismiss_exporter(self, pod: str) -> None:
+        """Tell an exporter that stayed for questions that there are none left."""
+        exporter = self._pod_facts().exporter
+        running = exporter is not None and exporter.state == "running"
+        if not running or self._receiver.received_bytes < _LINGERING_BYTES:
+            return
+        try:
+            for _ in self._kube.run_in(
+                pod,
+                [*EXPORTER_COMMAND, "done"],
+                namespace=self._request.namespace,
+                container=EXPORTER,
+                seconds=_WAKE_SECONDS * 10,
+            ):
+                pass
+        except InfrastructureError:
+            # It has ended by itself, or will: it does not stay for long.
+            return
 
     def _read_events(self) -> None:
         self._events_read_at = self._clock.elapsed_seconds
         names = {self._request.job_name}
-        if self._pod is not None:
-            names.add(str(self._pod["metadata"]["name"]))
-        self._events = [
+        if self._seen.pod is not None:
+            names.add(str(self._seen.pod["metadata"]["name"]))
+        self._seen.events = [
             event
             for event in self._kube.list("Event", namespace=self._request.namespace)
             if part(event, "involvedObject").get("name") in names
@@ -358,18 +491,20 @@ class JobRun:
             job = self._kube.get("Job", self._request.job_name, namespace=self._request.namespace)
         except FloeTestsError as error:
             self._log(f"{self._subject} could not be read: {error}")
-        pod = self._pod_facts() if self._pod is not None else None
+        seen = self._seen
+        pod = self._pod_facts() if seen.pod is not None else None
         deadlines = self._request.deadlines
         return Facts(
             subject=self._subject,
-            cancelled=self._cancelled,
-            error=self._error,
-            passed_deadline=self._passed,
+            cancelled=seen.cancelled,
+            error=seen.error,
+            passed_deadline=seen.passed,
             pod=pod,
+            node=seen.node,
             job_conditions=condition_facts(parts(job or {}, "status", "conditions")),
-            events=event_facts(self._events),
+            events=event_facts(seen.events),
             elapsed_seconds=self._clock.elapsed_seconds,
-            tests_seconds=_seconds(pod.test) if pod else None,
+            tests_seconds=run_seconds(pod.test) if pod else None,
             deadlines=(
                 ("start", deadlines.start_seconds),
                 ("image", deadlines.image_seconds),
@@ -379,69 +514,19 @@ class JobRun:
             ),
         )
 
-    def _timings(self, facts: Facts) -> Timings:
-        test = facts.pod.test if facts.pod else None
-        created = facts.pod.created_at if facts.pod else None
-        started = test.started_at if test else None
-        finished = test.finished_at if test else None
-        return Timings(
-            total=self._clock.elapsed_seconds,
-            pod_start=(started - created).total_seconds() if started and created else None,
-            tests=_seconds(test) if test else None,
-            to_verdict=(datetime.now(UTC) - finished).total_seconds() if finished else None,
-        )
-
     def _pod_facts(self) -> PodFacts:
-        if self._pod is None:
+        seen = self._seen
+        if seen.pod is None:
             raise RuntimeError(self._subject)
         facts = pod_facts(
-            self._pod, test_container=self._template.container, exporter_container=EXPORTER
+            seen.pod, test_container=self._template.container, exporter_container=EXPORTER
         )
-        return replace(facts, vanished=self._vanished and not _has_ended(facts))
-
-    def _watch_pod(self) -> None:
-        try:
-            for pods in self._kube.follow(
-                "Pod",
-                namespace=self._request.namespace,
-                label_selector=f"job-name={self._request.job_name}",
-                deadline=self._clock,
-                tick_seconds=10,
-            ):
-                if self._stopped.is_set():
-                    return
-                self._messages.put(_PodSeen(next(iter(pods.values()), None)))
-        except DeadlineError:
-            return
-        except FloeTestsError as error:
-            self._messages.put(_Unreachable(error))
-
-    def _read_log(self, pod: str) -> None:
-        """Follow the exporter's log; a broken or silent connection is opened and read anew."""
-        error: FloeTestsError | None = None
-        while not (self._stopped.is_set() or self._clock.passed):
-            first = True
-            try:
-                for piece in self._kube.follow_log(
-                    pod, namespace=self._request.namespace, container=EXPORTER
-                ):
-                    if self._stopped.is_set():
-                        return
-                    self._messages.put(_LogPiece(piece, first=first))
-                    first = False
-            except RefusedError as refused:
-                if refused.status == 404:  # noqa: PLR2004 - HTTP: the pod is gone
-                    error = refused
-                    break
-            except InfrastructureError as broken:
-                error = broken
-            else:
-                # The API ended the stream: the container has ended, or the kubelet was restarted.
-                exporter = self._pod_facts().exporter
-                if exporter is None or exporter.state == "terminated" or self._vanished:
-                    break
-            self._stopped.wait(_WAKE_SECONDS)
-        self._messages.put(_LogEnded(error))
+        asked_for = seen.passed is not None or seen.cancelled is not None
+        return replace(
+            facts,
+            vanished=seen.vanished and not _has_ended(facts),
+            deleted_at=None if asked_for else facts.deleted_at,
+        )
 
 
 def _has_ended(pod: PodFacts) -> bool:
@@ -450,8 +535,7 @@ def _has_ended(pod: PodFacts) -> bool:
     return pod.test is not None and pod.test.state == "terminated"
 
 
-def _seconds(container: ContainerFacts | None) -> float | None:
-    if container is None or container.started_at is None:
-        return None
-    end = container.finished_at or datetime.now(UTC)
-    return (end - container.started_at).total_seconds()
+def _is_for_good(refusal: RefusedError) -> bool:
+    """Tell a Job that is wrong from a namespace or a server that is going away."""
+    namespace_goes = refusal.status == _NOT_FOUND or "being terminated" in str(refusal)
+    return not (refusal.is_passing or namespace_goes)

@@ -35,9 +35,8 @@ CONTAINER_CONFIG_REASONS = frozenset(
     {"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError"}
 )
 _START_ERROR_REASONS = frozenset({"ContainerCannotRun", "StartError", "RunContainerError"})
-# What the kubelet gives when it takes a pod that was bound to it and does not run it, and, last,
-# when it ends one because its machine shuts down.
-# Source: https://github.com/kubernetes/kubernetes/tree/master/pkg/kubelet/lifecycle and nodeshutdown
+# What the kubelet gives when it refuses a pod that was bound to it.
+# Source: https://github.com/kubernetes/kubernetes/tree/master/pkg/kubelet/lifecycle
 _NODE_REFUSED_REASONS = frozenset(
     {
         "UnexpectedAdmissionError",
@@ -48,7 +47,6 @@ _NODE_REFUSED_REASONS = frozenset(
         "OutOfmemory",
         "OutOfpods",
         "OutOfephemeral-storage",
-        "Terminated",
     }
 )
 _NODE_LOST_REASONS = frozenset({"NodeLost", "Unknown"})
@@ -57,12 +55,15 @@ _VOLUME_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
 
 
 def cancelled(facts: Facts) -> Sequence[Evidence]:
+    """The run was cancelled."""
     if facts.cancelled is None:
         return ()
     return [Evidence(facts.subject, "cancelled", facts.cancelled), *_progress(facts)]
 
 
 def error_of(party: str) -> Callable[[Facts], Sequence[Evidence]]:
+    """An error of this package at the door of one party."""
+
     def find(facts: Facts) -> Sequence[Evidence]:
         if facts.error is None or facts.error.party != party:
             return ()
@@ -72,6 +73,7 @@ def error_of(party: str) -> Callable[[Facts], Sequence[Evidence]]:
 
 
 def exporter_oom(facts: Facts) -> Sequence[Evidence]:
+    """The exporter ran out of memory, and results are missing."""
     exporter = _exporter(facts)
     # A sidecar is restarted and sends everything again: then nothing is lost, and nobody to blame.
     if exporter is None or facts.results.complete:
@@ -85,11 +87,13 @@ def exporter_oom(facts: Facts) -> Sequence[Evidence]:
 
 
 def test_oom(facts: Facts) -> Sequence[Evidence]:
+    """The tests ran out of memory."""
     found = _terminated(facts, _test(facts), reasons={"OOMKilled"})
     return [*found, *_in_flight(facts)] if found else ()
 
 
 def container_config(facts: Facts) -> Sequence[Evidence]:
+    """The pod can never run as it is written."""
     waiting = _waiting(facts, CONTAINER_CONFIG_REASONS)
     refused = [
         _event(event)
@@ -101,15 +105,18 @@ def container_config(facts: Facts) -> Sequence[Evidence]:
 
 
 def image(facts: Facts) -> Sequence[Evidence]:
+    """The image cannot be pulled."""
     waiting = _waiting(facts, IMAGE_PULL_REASONS)
     return [*waiting, *_events(facts, {"Failed"})] if waiting else ()
 
 
 def node_refused(facts: Facts) -> Sequence[Evidence]:
+    """The node took the pod and did not run it."""
     return _pod_reason(facts, _NODE_REFUSED_REASONS)
 
 
 def disrupted(facts: Facts) -> Sequence[Evidence]:
+    """The cluster took the pod away while its tests ran."""
     found = _condition(facts, "DisruptionTarget")
     if not found or _ended_before(facts, found[0].time):
         return ()
@@ -123,10 +130,12 @@ def disrupted(facts: Facts) -> Sequence[Evidence]:
 
 
 def evicted(facts: Facts) -> Sequence[Evidence]:
+    """The kubelet evicted the pod, and no disruption of the node is the reason."""
     return _pod_reason(facts, {"Evicted"})
 
 
 def vanished(facts: Facts) -> Sequence[Evidence]:
+    """The pod is gone, or its node is, and this run did not ask for it."""
     pod = facts.pod
     if pod is None:
         return ()
@@ -150,6 +159,7 @@ def vanished(facts: Facts) -> Sequence[Evidence]:
 
 
 def capacity(facts: Facts) -> Sequence[Evidence]:
+    """No node took the pod up to the start deadline."""
     if facts.passed_deadline != "start":
         return ()
     unscheduled = [
@@ -165,6 +175,7 @@ def capacity(facts: Facts) -> Sequence[Evidence]:
 
 
 def start(facts: Facts) -> Sequence[Evidence]:
+    """The tests did not start by their deadline."""
     test = _test(facts)
     ran = test is not None and test.started_at is not None
     late = facts.passed_deadline in {"start", "image"} or _deadline_exceeded(facts)
@@ -174,6 +185,7 @@ def start(facts: Facts) -> Sequence[Evidence]:
 
 
 def timeout(facts: Facts) -> Sequence[Evidence]:
+    """The tests did not end by their deadline."""
     if facts.passed_deadline in {"tests", "pod", "job"} or _deadline_exceeded(facts):
         return [_deadline(facts), *_in_flight(facts), *_progress(facts)]
     limit = dict(facts.deadlines).get("tests")
@@ -189,21 +201,25 @@ def timeout(facts: Facts) -> Sequence[Evidence]:
 
 
 def killed(facts: Facts) -> Sequence[Evidence]:
+    """The tests were killed, and nothing says by whom."""
     if _test_exit(facts) not in _KILLED:
         return ()
     return [*_exit_evidence(facts), *_in_flight(facts)]
 
 
 def interrupted(facts: Facts) -> Sequence[Evidence]:
+    """The test program was interrupted, or could not collect."""
     return _exit_evidence(facts) if _test_exit(facts) == _PYTEST_INTERRUPTED else ()
 
 
 def harness_exit(facts: Facts) -> Sequence[Evidence]:
+    """The test program failed itself."""
     codes = {_PYTEST_INTERNAL_ERROR, _PYTEST_USAGE_ERROR}
     return _exit_evidence(facts) if _test_exit(facts) in codes else ()
 
 
 def no_tests(facts: Facts) -> Sequence[Evidence]:
+    """There was nothing to run."""
     results = facts.results
     if _test_exit(facts) == _PYTEST_NO_TESTS:
         return _exit_evidence(facts)
@@ -217,6 +233,7 @@ def no_tests(facts: Facts) -> Sequence[Evidence]:
 
 
 def lost(facts: Facts) -> Sequence[Evidence]:
+    """The results are not proved complete."""
     results = facts.results
     if results.complete and results.reported > 0:
         return ()
@@ -231,6 +248,7 @@ def lost(facts: Facts) -> Sequence[Evidence]:
 
 
 def suspect(facts: Facts) -> Sequence[Evidence]:
+    """Nearly everything failed at once."""
     results = facts.results
     enough = results.failed > 0 and results.reported >= _SUSPECT_TESTS
     if not enough or results.failed < _SUSPECT_SHARE * (results.reported - results.skipped):
@@ -240,12 +258,14 @@ def suspect(facts: Facts) -> Sequence[Evidence]:
 
 
 def failed(facts: Facts) -> Sequence[Evidence]:
+    """Tests failed."""
     if facts.results.failed:
         return [*_failures(facts), *_exit_evidence(facts)]
     return _exit_evidence(facts) if _test_exit(facts) not in {0, None} else ()
 
 
 def passed(facts: Facts) -> Sequence[Evidence]:
+    """The test program ended well."""
     if _test_exit(facts) != 0:
         return ()
     return [

@@ -75,6 +75,7 @@ class Verdict:
         evidence: What it rests on, most telling first.
         remedy: What to do next.
         retries: How many fresh attempts the rule allows.
+        earlier: Verdicts of the attempts before this one, oldest first, a line each.
     """
 
     cause: Cause
@@ -82,6 +83,7 @@ class Verdict:
     evidence: tuple[Evidence, ...]
     remedy: str
     retries: int = 0
+    earlier: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -97,11 +99,14 @@ class Verdict:
 
     def __str__(self) -> str:
         """Give the verdict as one line."""
+        before = "".join(
+            f"; attempt {number} was {line}" for number, line in enumerate(self.earlier, start=1)
+        )
         if self.passed:
-            return str(self.cause)
+            return f"{self.cause}{before}"
         why = str(self.evidence[0]) if self.evidence else self.remedy
         line = why.splitlines()[0] if why else ""
-        return f"{self.cause} ({self.fault}): {line[:_LINE_CHARACTERS]}"
+        return f"{self.cause} ({self.fault}): {line[:_LINE_CHARACTERS]}{before}"
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,7 @@ class Rule:
         when: The rule in words, for the documentation.
         remedy: What to do next.
         find: Looks for the evidence; none means that the rule does not apply.
+        looks_at: Object and field that the evidence comes from, for the documentation.
         retries: How many fresh attempts are allowed; infrastructure alone has any, and, once, a
             kill that nothing explains.
     """
@@ -123,6 +129,7 @@ class Rule:
     when: str
     remedy: str
     find: Callable[[Facts], Sequence[Evidence]] = field(repr=False)
+    looks_at: str = ""
     retries: int = 0
 
 
@@ -160,6 +167,7 @@ RULES: tuple[Rule, ...] = (
         "the run was cancelled: a signal, the UI, a newer run on the same ref",
         "Start it again if its result is still wanted.",
         symptoms.cancelled,
+        looks_at="the run's own record, stamped on the Job as annotation `floe-tests/cancelled`",
     ),
     Rule(
         Cause.CONFIG,
@@ -167,6 +175,7 @@ RULES: tuple[Rule, ...] = (
         "a setting, the test-job.yaml or an argument is wrong",
         "Correct what the message names; nothing was run.",
         symptoms.error_of("configuration"),
+        looks_at="the error that ended the stage",
     ),
     Rule(
         Cause.INFRA_CLUSTER,
@@ -174,6 +183,7 @@ RULES: tuple[Rule, ...] = (
         "the cluster could not be created, or its API stayed unreachable",
         "Look at the machine and the cluster: memory, disk, Docker; then start the run again.",
         symptoms.error_of("infrastructure"),
+        looks_at="the error that ended the stage",
         retries=1,
     ),
     Rule(
@@ -182,6 +192,7 @@ RULES: tuple[Rule, ...] = (
         "what the tier installs did not come up: a chart's pods crash or never become ready",
         "Read the events and logs of the component named in the evidence.",
         symptoms.error_of("platform"),
+        looks_at="the pods of the release: container states, events, last log lines",
     ),
     Rule(
         Cause.CLEANUP_FAIL,
@@ -189,6 +200,7 @@ RULES: tuple[Rule, ...] = (
         "something the run created could not be removed",
         "Remove it with the command in the message.",
         symptoms.error_of("cleanup"),
+        looks_at="what is still there at the deadline",
     ),
     Rule(
         Cause.HARNESS,
@@ -196,6 +208,7 @@ RULES: tuple[Rule, ...] = (
         "this project's own machinery failed",
         "Report it with the run's log.",
         symptoms.error_of("harness"),
+        looks_at="the error that ended the stage",
     ),
     Rule(
         Cause.CONFIG,
@@ -204,6 +217,8 @@ RULES: tuple[Rule, ...] = (
         "found, or admission refused it (Pod Security, quota)",
         "Correct test-job.yaml or what it refers to.",
         symptoms.container_config,
+        looks_at="container state `waiting.reason`, `terminated.reason` of a container that could "
+        "not start, events `FailedCreate` of the Job",
     ),
     Rule(
         Cause.INFRA_IMAGE,
@@ -212,7 +227,8 @@ RULES: tuple[Rule, ...] = (
         "Check that the image is in the registry (IMAGE_REGISTRY_PREFIX) and that the node reaches "
         "it.",
         symptoms.image,
-        retries=1,
+        looks_at="container state `waiting.reason` (`ErrImagePull`, `ImagePullBackOff`), events "
+        "`Failed`",
     ),
     Rule(
         Cause.INFRA_NODE,
@@ -220,6 +236,8 @@ RULES: tuple[Rule, ...] = (
         "the node refused the pod before it ran (admission, affinity, shutdown)",
         "Nothing ran; a fresh attempt is free.",
         symptoms.node_refused,
+        looks_at="pod `status.reason` (`UnexpectedAdmissionError`, `NodeAffinity`, `NodeShutdown`, "
+        "`OutOfcpu`, …)",
         retries=3,
     ),
     Rule(
@@ -229,6 +247,8 @@ RULES: tuple[Rule, ...] = (
         "API)",
         "A fresh attempt; if it repeats, keep the node from being drained while tests run.",
         symptoms.disrupted,
+        looks_at="pod condition `DisruptionTarget` with its reason and time, unless the tests had "
+        "ended before it",
         retries=3,
     ),
     Rule(
@@ -237,13 +257,16 @@ RULES: tuple[Rule, ...] = (
         "the kubelet evicted the pod for what it used (memory, disk)",
         "Raise the limit named in the evidence, or make the tests use less.",
         symptoms.evicted,
+        looks_at="pod `status.reason` `Evicted` without that condition, and its message",
     ),
     Rule(
         Cause.INFRA_NODE,
         Fault.INFRASTRUCTURE,
-        "the pod vanished, or its node did",
+        "the pod was deleted by somebody else, or its node is lost",
         "Look at the node; a fresh attempt runs on another.",
         symptoms.vanished,
+        looks_at="the pod's absence or `metadata.deletionTimestamp`; the node's condition `Ready` "
+        "is `Unknown`; pod `status.reason` `NodeLost`",
         retries=3,
     ),
     Rule(
@@ -252,6 +275,8 @@ RULES: tuple[Rule, ...] = (
         "the exporter ran out of memory",
         "Report it with the sizes of the files in /results.",
         symptoms.exporter_oom,
+        looks_at="exporter's state or last state `terminated.reason` `OOMKilled`, and results not "
+        "complete",
     ),
     Rule(
         Cause.RESOURCE_OOM,
@@ -260,6 +285,7 @@ RULES: tuple[Rule, ...] = (
         "Raise resources.limits.memory in test-job.yaml, or make the test that was running use "
         "less.",
         symptoms.test_oom,
+        looks_at="container state `terminated.reason` `OOMKilled`, and the tests that were running",
     ),
     Rule(
         Cause.INFRA_CAPACITY,
@@ -267,7 +293,8 @@ RULES: tuple[Rule, ...] = (
         "no node had room for the pod up to the start deadline",
         "Free or add capacity, or lower the requests in test-job.yaml.",
         symptoms.capacity,
-        retries=1,
+        looks_at="pod condition `PodScheduled` False with the scheduler's message, at the start "
+        "deadline",
     ),
     Rule(
         Cause.INFRA_START,
@@ -275,6 +302,8 @@ RULES: tuple[Rule, ...] = (
         "the test container did not start by its deadline, for another reason",
         "Read the events in the evidence.",
         symptoms.start,
+        looks_at="the start deadline, events `FailedMount` and `FailedAttachVolume`, container "
+        "state `waiting`",
         retries=1,
     ),
     Rule(
@@ -283,13 +312,17 @@ RULES: tuple[Rule, ...] = (
         "the suite had started and did not end by its deadline (a hang in collection counts)",
         "Look at the test that was running, or raise deadlines.tests_seconds and the budget.",
         symptoms.timeout,
+        looks_at="the deadline that passed, pod or Job reason `DeadlineExceeded`, the tests that "
+        "were running",
     ),
     Rule(
         Cause.KILLED_UNKNOWN,
         Fault.RESOURCES,
-        "the test container was killed (137), and neither memory nor a disruption explains it",
+        "the test container was killed (exit code 137 or 143), and neither memory nor a disruption "
+        "explains it",
         "Read the node's log; a process of the test may have killed its own container.",
         symptoms.killed,
+        looks_at="container exit code 137 or 143, and the tests that were running",
         retries=1,
     ),
     Rule(
@@ -298,6 +331,7 @@ RULES: tuple[Rule, ...] = (
         "the test program was interrupted, or its collection failed (pytest exit code 2)",
         "Read the collection errors in the report.",
         symptoms.interrupted,
+        looks_at="container exit code 2",
     ),
     Rule(
         Cause.HARNESS,
@@ -305,6 +339,7 @@ RULES: tuple[Rule, ...] = (
         "the test program failed itself (pytest exit codes 3 and 4)",
         "Read the end of the pod's log.",
         symptoms.harness_exit,
+        looks_at="container exit code 3 or 4",
     ),
     Rule(
         Cause.NO_TESTS,
@@ -312,6 +347,7 @@ RULES: tuple[Rule, ...] = (
         "no test was collected (pytest exit code 5), or every one was skipped",
         "Check the path, the markers and the groups of the run.",
         symptoms.no_tests,
+        looks_at="container exit code 5; or exit code 0 with nothing but skipped tests",
     ),
     Rule(
         Cause.RESULT_LOST,
@@ -319,6 +355,8 @@ RULES: tuple[Rule, ...] = (
         "the test program ended, and its results are not proved complete",
         "Whatever arrived is in the report; run it again and keep the environment to look into it.",
         symptoms.lost,
+        looks_at="the exporter's manifest against what arrived, collected against reported, the "
+        "exporter's own end",
     ),
     Rule(
         Cause.SUSPECT_ENV,
@@ -326,6 +364,7 @@ RULES: tuple[Rule, ...] = (
         "at least 80 % of at least 10 tests failed: hardly all of them broke at once",
         "Look at the platform first. The run is red, and stays out of flakiness.",
         symptoms.suspect,
+        looks_at="the tests' outcomes",
     ),
     Rule(
         Cause.TEST_FAILURE,
@@ -333,6 +372,7 @@ RULES: tuple[Rule, ...] = (
         "tests failed, and the results are complete",
         "Read the failures.",
         symptoms.failed,
+        looks_at="the tests' outcomes, the container's exit code",
     ),
     Rule(
         Cause.PASS,
@@ -340,5 +380,6 @@ RULES: tuple[Rule, ...] = (
         "every collected test was reported, none failed, checksums match, exit code 0",
         "Nothing to do.",
         symptoms.passed,
+        looks_at="container exit code 0, the manifest, collected = reported",
     ),
 )

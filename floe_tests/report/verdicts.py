@@ -15,12 +15,15 @@ Every attempt to run a suite gets one verdict. The rules are read from the top, 
 that finds evidence decides, so what is most certain stands first and a test is blamed last. A run
 is green on `PASS` alone: passed tests whose results are not proved complete are `RESULT_LOST`.
 
-**Retries** is how many fresh attempts, each in a new pod, a rule allows. Only what no test and no
-platform can be blamed for has any; a failed test is never run again. The rules say what would be
-allowed; a run makes one attempt at each suite as yet.
+**Evidence** is object, field, value and time, as Kubernetes gave them; it stands in the run's
+metadata, in `verdict.json` and in the history.
+
+**Retries** is how many fresh attempts, each as a new Job in a new pod, a rule allows. Only what no
+test and no platform can be blamed for has any; a failed test is never run again. Every attempt is
+kept, and a run that needed more than one says so in its verdict, green or not.
 """
 
-_HEADINGS = ("", "Verdict", "Fault", "When", "What to do", "Retries")
+_HEADINGS = ("", "Verdict", "Fault", "When", "Evidence from", "What to do", "Retries")
 
 
 def markdown(rules: Sequence[Rule] = RULES) -> str:
@@ -30,7 +33,15 @@ def markdown(rules: Sequence[Rule] = RULES) -> str:
         rules: The table, in the order in which it is read.
     """
     rows = [
-        _row(str(number), f"`{rule.cause}`", rule.fault, rule.when, rule.remedy, str(rule.retries))
+        _row(
+            str(number),
+            f"`{rule.cause}`",
+            rule.fault,
+            rule.when,
+            rule.looks_at,
+            rule.remedy,
+            str(rule.retries),
+        )
         for number, rule in enumerate(rules, start=1)
     ]
     head = [_row(*_HEADINGS), _row(*("---" for _ in _HEADINGS))]

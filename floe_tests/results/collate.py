@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from floe_tests.results import junit
-from floe_tests.results.cases import CaseResult, Tally
+from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
 from floe_tests.results.events import EventReader
 from floe_tests.results.json_values import count_of, is_object
 
@@ -94,7 +94,7 @@ def collate(directory: Path) -> SuiteResults:
     notices: list[str] = []
     collected, deselected = _read_collection(directory / _COLLECTION_FILE, notices)
     events = _read_events(directory / _EVENTS_FILE, notices)
-    from_junit = _read_junit_files(directory, notices)
+    from_junit = _without_unended(_read_junit_files(directory, notices), events.in_flight, notices)
     from_events = _unite(events.cases, events.cut_short)
     cases, source = _combine(from_junit, from_events, notices)
     reported = sum(1 for case in cases if not case.is_collection)
@@ -171,6 +171,22 @@ def _read_junit_files(directory: Path, notices: list[str]) -> dict[str, CaseResu
         for case in found:
             _add_numbered(cases, case)
     return cases
+
+
+def _without_unended(
+    cases: dict[str, CaseResult], in_flight: Sequence[str], notices: list[str]
+) -> dict[str, CaseResult]:
+    """Leave out tests that JUnit calls passed and that never ended.
+
+    A session that is stopped in the middle of a test writes it into its JUnit file without a
+    failure, as if it had passed.
+    """
+    unended = [
+        name for name in in_flight if name in cases and cases[name].outcome is CaseOutcome.PASSED
+    ]
+    if unended:
+        notices.append(f"JUnit calls {_listed(unended)} passed; it was still running.")
+    return {name: case for name, case in cases.items() if name not in unended}
 
 
 def _limits_left(cases: dict[str, CaseResult]) -> junit.JUnitLimits:

@@ -144,7 +144,8 @@ class JUnitDocument:
         if tag in _FAULTS or tag in _OUTPUTS:
             self._text = None
         elif tag == "testcase" and self._case is not None:
-            self._add(_finished(self._case))
+            if not self._is_unended(self._case):
+                self._add(_finished(self._case))
             self._case = None
         elif tag in {"testsuites", "testsuite"} and self._case is None:
             self._end_suite()
@@ -176,6 +177,11 @@ class JUnitDocument:
             self._text = output
         elif tag in _RERUNS:
             case.reruns += 1
+
+    def _is_unended(self, case: _OpenCase) -> bool:
+        """Tell what pytest writes of the test in whose middle it was stopped: a bare element."""
+        named = "name" in case.attributes or "classname" in case.attributes
+        return self._is_pytest and not named and not case.faults
 
     def _end_suite(self) -> None:
         suite = self._suites.pop()

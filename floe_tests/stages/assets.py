@@ -10,6 +10,7 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
+from floe_tests.clusters.signals import uninterrupted
 from floe_tests.errors import FloeTestsError
 from floe_tests.settings import TierSettings
 from floe_tests.stages import metadata
@@ -78,7 +79,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
         context: dg.AssetExecutionContext, config: ClusterConfig, session: SessionResource
     ) -> dg.MaterializeResult[object]:
         run = session.begin(context, settings, root)
-        context.instance.add_run_tags(run.run_id, metadata.run_tags(run))
+        uninterrupted(context.instance.add_run_tags)(run.run_id, metadata.run_tags(run))
         with failing_plainly(), run.stage("cluster"):
             lease = run.acquire(
                 environment=None if config.environment == "default" else config.environment,
@@ -115,8 +116,8 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("results"):
             run.lease()
-            published = publish(run)
-        context.log.info("VERDICT %s", published.verdict)
+            published = uninterrupted(publish)(run)
+        run.log(f"VERDICT {published.verdict}")
         yield dg.MaterializeResult(
             metadata=metadata.of_results(published),
             check_results=[metadata.check_of(suite, keys["results"]) for suite in published.suites],

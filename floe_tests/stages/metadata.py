@@ -63,6 +63,7 @@ def of_attempts(attempts: Sequence[Attempt]) -> Metadata:
     shown: Metadata = {}
     for attempt in attempts:
         pod, timings = attempt.facts.pod, attempt.timings
+        again = f", attempt {attempt.number}" if attempt.number > 1 else ""
         lines = [
             f"- verdict: {attempt.verdict}",
             f"- pod: `{pod.name if pod else 'none'}`",
@@ -75,7 +76,9 @@ def of_attempts(attempts: Sequence[Attempt]) -> Metadata:
             lines.append(f"- tests {timings.tests:.1f} s")
         if timings.overhead is not None:
             lines.append(f"- overhead {timings.overhead:.1f} s")
-        shown[attempt.suite] = dg.MetadataValue.md("\n".join(lines))
+        if timings.to_verdict is not None:
+            lines.append(f"- from the end to the verdict {timings.to_verdict:.1f} s")
+        shown[f"{attempt.suite}{again}"] = dg.MetadataValue.md("\n".join(lines))
     return shown
 
 
@@ -126,6 +129,8 @@ def check_of(suite: PublishedSuite, asset: dg.AssetKey) -> dg.AssetCheckResult:
     """Give a suite's check: passed means PASS, and nothing else does."""
     tally, verdict = suite.results.tally, suite.verdict
     lines = [str(verdict), "", verdict.remedy, ""]
+    if len(suite.attempts) > 1:
+        lines += [f"- attempt {each.number}: {each.verdict}" for each in suite.attempts]
     lines += [f"- {item}" for item in verdict.evidence[:_TABLE_ROWS]]
     return dg.AssetCheckResult(
         asset_key=asset,

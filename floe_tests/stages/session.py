@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
-from floe_tests.clusters.signals import held_signals
+from floe_tests.clusters.signals import held_signals, uninterrupted
 from floe_tests.errors import FloeTestsError
 from floe_tests.run import TierRun
 from floe_tests.settings import TierSettings
@@ -41,7 +41,7 @@ class SessionResource(dg.ConfigurableResource[None]):
             settings=settings,
             workspace=Workspace.from_environment(root, os.environ),
             run_id=context.run.run_id,
-            log=context.log.info,
+            log=uninterrupted(context.log.info),
             parent_run_id=context.run.parent_run_id,
         )
         self._runs[run.run_id] = run

@@ -9,11 +9,11 @@ import threading
 
 import pytest
 
-from floe_tests.clusters.signals import held_signals
+from floe_tests.clusters.signals import deferred_signals, held_signals, uninterrupted
 
 REMOVES = """
 import sys
-from floe_tests.clusters.signals import held_signals
+from floe_tests.clusters.signals import deferred_signals, held_signals, uninterrupted
 
 def log(line):
     print(line, flush=True)
@@ -92,3 +92,35 @@ def test_off_the_main_thread_it_does_nothing_and_does_not_fail():
     thread.join()
 
     assert entered == [True]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda item: item.name)
+def test_a_deferred_signal_comes_after_the_block_and_not_within(number: signal.Signals):
+    """Within a lock that is being taken it would leave the lock taken, and clean-up waiting."""
+    reached: list[str] = []
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt), deferred_signals():
+            signal.raise_signal(number)
+            reached.append("the end of the block")
+        assert signal.getsignal(number) is interrupt
+    finally:
+        signal.signal(number, before)
+    assert reached == ["the end of the block"]
+
+
+def test_without_a_signal_a_deferring_function_is_the_function():
+    assert uninterrupted(max)(1, 2) == 2
+
+
+def test_off_the_main_thread_nothing_is_deferred_and_nothing_fails():
+    answers: list[int] = []
+    thread = threading.Thread(target=lambda: answers.append(uninterrupted(max)(1, 2)))
+    thread.start()
+    thread.join(timeout=10)
+
+    assert answers == [2]

@@ -200,7 +200,9 @@ def test_the_exporter_is_a_native_sidecar_that_reads_results_and_may_nothing_els
 
     assert (exporter["name"], exporter["restartPolicy"]) == (EXPORTER, "Always")
     assert exporter["volumeMounts"] == [
-        {"name": "results", "mountPath": "/results", "readOnly": True}
+        {"name": "results", "mountPath": "/results", "readOnly": True},
+        # Which frame held what, for those that are asked for again.
+        {"name": "floe-tests-exporter-state", "mountPath": "/state"},
     ]
     security = exporter["securityContext"]
     assert security["allowPrivilegeEscalation"] is False
@@ -238,7 +240,7 @@ def test_a_job_is_never_retried_by_kubernetes(minimal: Path):
 
 
 def test_the_exporter_has_time_to_send_the_rest(minimal: Path):
-    assert pod_of(built(minimal))["terminationGracePeriodSeconds"] >= 30
+    assert pod_of(built(minimal))["terminationGracePeriodSeconds"] >= 40
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ def test_every_rule_has_one_row_in_the_order_of_the_table():
 
 
 def test_a_bar_in_a_rule_does_not_break_its_row():
-    rule = Rule(Cause.CONFIG, Fault.CONFIGURATION, "a | b", "do c", lambda _facts: (), retries=2)
+    rule = Rule(Cause.CONFIG, Fault.CONFIGURATION, "a | b", "do c", lambda _facts: (), "pod", 2)
 
     assert markdown([rule]).splitlines()[-1] == (
-        r"| 1 | `CONFIG` | configuration | a \| b | do c | 2 |"
+        r"| 1 | `CONFIG` | configuration | a \| b | pod | do c | 2 |"
     )

@@ -236,3 +236,40 @@ def test_the_texts_of_many_failures_are_bounded_and_their_outcomes_kept(tmp_path
     assert results.tally.failed == 1500
     assert sum(len(case.text) for case in results.cases) < 25 * 1024 * 1024
     assert any("left out" in notice for notice in results.notices)
+
+
+def test_a_test_in_whose_middle_the_session_was_stopped_has_not_passed(
+    run_pytest: RunPytest,
+) -> None:
+    """pytest writes it into its JUnit file without a name and without a failure."""
+    suite = """
+import pytest
+
+def test_passes(): pass
+def test_is_stopped(): pytest.exit("stopped", returncode=143)
+def test_never_reached(): pass
+"""
+    results = collate(run_pytest({"test_k.py": suite}).results)
+
+    assert [case.name for case in results.cases] == ["test_k::test_passes"]
+    assert results.in_flight == ("test_k::test_is_stopped",)
+
+
+def test_a_test_in_whose_clean_up_the_session_was_stopped_has_not_passed(
+    run_pytest: RunPytest,
+) -> None:
+    suite = """
+import pytest
+
+@pytest.fixture
+def stops():
+    yield
+    pytest.exit("stopped", returncode=143)
+
+def test_passes(): pass
+def test_is_stopped(stops): pass
+"""
+    results = collate(run_pytest({"test_k.py": suite}).results)
+
+    assert [case.name for case in results.cases] == ["test_k::test_passes"]
+    assert results.in_flight == ("test_k::test_is_stopped",)

@@ -130,7 +130,7 @@ class Settings(NamedTuple):
     bytes_per_second: int = 4 * MIB
     poll_seconds: float = 0.15
     heartbeat_seconds: float = 10.0
-    deadline_seconds: float = 20.0
+    deadline_seconds: float = 25.0
     linger_seconds: float = 0.0
 
 
@@ -621,13 +621,14 @@ class Follower:
         del self.files[file.path]
         self._counts[file.is_result] -= 1
 
-    def send_pass(self, *, until: float, is_final: bool) -> bool:
+    def send_pass(self, *, until: float, is_final: bool, only_results: bool = False) -> bool:
         """Send what is new, result files first.
 
         Args:
             until: Monotonic time to stop at.
             is_final: Whether nothing will be written any more: then everything is sent, in the
                 order of importance, small files first.
+            only_results: Whether attachments wait.
 
         Returns:
             Whether anything was sent.
@@ -638,6 +639,8 @@ class Follower:
         for file in sorted(self._pending(is_final=is_final), key=self._order(is_final=is_final)):
             if time.monotonic() >= until:
                 break
+            if only_results and not file.is_result:
+                continue
             before = self.sent_bytes
             if file.is_result or room > 0:
                 limit = PASS_BYTES if file.is_result and not is_final else room
@@ -723,10 +726,14 @@ class Follower:
         file.seen_stamp = (0, 0, 0, 0)
         self._writer.control("replaced", path=file.path, generation=file.generation, reason=reason)
 
-    def verify(self, *, until: float) -> bool:
+    def verify(self, *, until: float, only_results: bool) -> bool:
         """Read every file once more and compare it with what was sent.
 
         Catches what no look can: a file rewritten in place, with the same size and both ends.
+
+        Args:
+            until: Monotonic time to stop at.
+            only_results: Whether attachments wait.
 
         Returns:
             Whether something has to be sent again.
@@ -734,6 +741,8 @@ class Follower:
         is_changed = False
         for file in sorted(self.files.values(), key=self._order(is_final=True)):
             if file.is_deleted or not file.is_announced or file.is_verified:
+                continue
+            if only_results and not file.is_result:
                 continue
             if time.monotonic() >= until:
                 break
@@ -782,7 +791,7 @@ def collection_counts(root: int) -> dict[str, int | None]:
 
 
 def manifest_document(
-    settings: Settings, follower: Follower, writer: FrameWriter, *, root: int, is_settled: bool
+    settings: Settings, follower: Follower, writer: FrameWriter, *, root: int, settled: Settled
 ) -> bytes:
     """Write what the stream held, for the receiver to compare."""
     files = [
@@ -801,7 +810,8 @@ def manifest_document(
     document = {
         "run": settings.run_id,
         "frames": writer.number,
-        "settled": is_settled,
+        "settled": settled.everything,
+        "results_settled": settled.results,
         "notices": follower.notices,
         **collection_counts(root),
         "files": files,
@@ -829,6 +839,18 @@ def write_digest(path: str, *, writer: FrameWriter, manifest: bytes, follower: F
             os.write(descriptor, content[:DIGEST_BYTES])
         finally:
             os.close(descriptor)
+
+
+class Settled(NamedTuple):
+    """What the deadline left the time to send and check.
+
+    Attributes:
+        results: All result files.
+        everything: All files.
+    """
+
+    results: bool
+    everything: bool
 
 
 class Stop:
@@ -880,11 +902,11 @@ class Exporter:
         if root == NO_DIRECTORY:
             detail = f"{self._settings.results} is no directory that can be read"
             follower.notice("", "no_directory", detail)
-            self._conclude(follower, root, is_settled=True)
+            self._conclude(follower, root, settled=Settled(results=True, everything=True))
             return
         self._follow(follower)
-        is_settled = self._finish(follower)
-        self._conclude(follower, root, is_settled=is_settled)
+        settled = self._finish(follower)
+        self._conclude(follower, root, settled=settled)
         self._linger()
 
     def _open_root(self) -> int:
@@ -912,23 +934,31 @@ class Exporter:
         if time.monotonic() - self._writer.last_monotonic >= self._settings.heartbeat_seconds:
             self._writer.control("heartbeat")
 
-    def _finish(self, follower: Follower) -> bool:
-        """Send the rest; return whether the deadline left the time to check all of it."""
-        until = time.monotonic() + self._settings.deadline_seconds
+    def _finish(self, follower: Follower) -> Settled:
+        """Send the rest, results first: no attachment takes the time that proves them."""
+        begun = time.monotonic()
+        seconds = self._settings.deadline_seconds
+        results = self._settle(follower, until=begun + seconds / 2, only_results=True)
+        everything = self._settle(follower, until=begun + seconds, only_results=False)
+        return Settled(results=results or everything, everything=everything)
+
+    @staticmethod
+    def _settle(follower: Follower, *, until: float, only_results: bool) -> bool:
+        """Send and check; return whether there was the time for all of it."""
         while (now := time.monotonic()) < until:
             follower.survey()
-            if follower.send_pass(until=until, is_final=True):
+            if follower.send_pass(until=until, is_final=True, only_results=only_results):
                 continue
             # Reading everything again may take half the time that is left, not all of it.
-            if not follower.verify(until=now + (until - now) / 2):
+            if not follower.verify(until=now + (until - now) / 2, only_results=only_results):
                 return time.monotonic() < until
         return False
 
-    def _conclude(self, follower: Follower, root: int, *, is_settled: bool) -> None:
+    def _conclude(self, follower: Follower, root: int, *, settled: Settled) -> None:
         if self._settings.state and not self._writer.journal.on:
             follower.notice("", "journal", "frames cannot be sent again: the state has no room")
         manifest = manifest_document(
-            self._settings, follower, self._writer, root=root, is_settled=is_settled
+            self._settings, follower, self._writer, root=root, settled=settled
         )
         self._writer.document("manifest", manifest)
         write_digest(

@@ -42,6 +42,7 @@ _STOP_SECONDS = 15.0
 _TESTS_SLACK_SECONDS = 5.0
 _SIGNAL_BASE = 128  # what a shell, and Kubernetes, add to a signal's number
 _MEBIBYTE = 1024 * 1024
+_PIPE_BYTES_PER_SECOND = 1024 * _MEBIBYTE
 
 
 @dataclass(frozen=True)
@@ -304,7 +305,12 @@ def _base_environment() -> Mapping[str, str]:
 
 
 def _exporter_environment(request: JobRequest, directory: Path) -> Mapping[str, str]:
-    return {"FLOE_RESULTS_DIR": str(directory), "FLOE_RUN_ID": request.owner.run_id}
+    return {
+        "FLOE_RESULTS_DIR": str(directory),
+        "FLOE_RUN_ID": request.owner.run_id,
+        # A pipe never rotates, and holds its writer back by itself.
+        "FLOE_STREAM_BYTES_PER_SECOND": str(_PIPE_BYTES_PER_SECOND),
+    }
 
 
 def _stop_group(process: subprocess.Popen[bytes]) -> None:

@@ -12,6 +12,7 @@ from floe_tests.jobs.stream.frames import StreamLimits
 from floe_tests.jobs.stream.manifest import Manifest, ManifestFile
 from floe_tests.jobs.stream.result_stream import (
     Completeness,
+    CutResult,
     FrameReport,
     ResultStream,
     VerifiedFile,
@@ -19,6 +20,7 @@ from floe_tests.jobs.stream.result_stream import (
 
 __all__ = [
     "Completeness",
+    "CutResult",
     "FrameReport",
     "Growth",
     "Manifest",

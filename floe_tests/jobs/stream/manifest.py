@@ -44,6 +44,7 @@ class Manifest:
         run_id: The id the exporter was given.
         frames: Number of frames before the manifest.
         settled: Whether the exporter had the time to send and check everything.
+        results_settled: Whether it had the time for all result files at least.
         collected: Tests that the suite said it would run; None when it did not say.
         deselected: Tests that the suite left out; None when it did not say.
         files: The files.
@@ -53,6 +54,7 @@ class Manifest:
     run_id: str
     frames: int
     settled: bool
+    results_settled: bool
     collected: int | None
     deselected: int | None
     files: tuple[ManifestFile, ...]
@@ -76,6 +78,7 @@ def read_manifest(content: bytes, limits: StreamLimits) -> Manifest:
         run_id=document.text("run"),
         frames=document.integer("frames"),
         settled=fields.get("settled") is True,
+        results_settled=fields.get("results_settled") is True,
         collected=_count(document, "collected"),
         deselected=_count(document, "deselected"),
         files=tuple(_manifest_file(item, limits) for item in cast("list[object]", entries)),

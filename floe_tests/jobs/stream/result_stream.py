@@ -23,6 +23,7 @@ from floe_tests.jobs.stream.frames import (
 )
 from floe_tests.jobs.stream.manifest import Manifest, ManifestFile, read_manifest
 from floe_tests.jobs.stream.order import FrameNumbers, WaitingLines
+from floe_tests.results.cases import legible
 
 _RELEASED_AT_ONCE = 64
 _OTHER_LINES = 20
@@ -66,6 +67,19 @@ class VerifiedFile:
 
 
 @dataclass(frozen=True)
+class CutResult:
+    """A result file that a cap cut: as far as it came it matches, and its end is missing."""
+
+    path: str
+    sent_bytes: int
+    size_bytes: int
+
+    def __str__(self) -> str:
+        """Say how far it came."""
+        return f"{self.path}: {self.sent_bytes} of {self.size_bytes} bytes were sent"
+
+
+@dataclass(frozen=True)
 class Completeness:
     """Whether everything arrived.
 
@@ -75,6 +89,8 @@ class Completeness:
         notices: What a reader should know all the same: cut attachments, refused links, restarts.
         missing: Numbers of frames that never came. No problem when every file matches without.
         verified: The files that match.
+        cut: Result files that a cap cut. Each is among the problems, as its own words; whoever
+            finds their content proved by another file may take it out.
     """
 
     complete: bool
@@ -82,6 +98,7 @@ class Completeness:
     notices: tuple[str, ...]
     missing: tuple[range, ...]
     verified: tuple[VerifiedFile, ...]
+    cut: tuple[CutResult, ...] = ()
 
 
 class ResultStream:
@@ -118,6 +135,8 @@ class ResultStream:
         self._manifest: Manifest | None = None
         self._manifest_content = bytearray()
         self._notices: list[str] = []
+        # Until the manifest says how far each file came in the end.
+        self._cut_notices: dict[str, str] = {}
         self._problems: list[str] = []
         self._other_lines: deque[str] = deque(maxlen=_OTHER_LINES)
         self._corrupt_lines = 0
@@ -140,7 +159,7 @@ class ResultStream:
     @property
     def notices(self) -> tuple[str, ...]:
         """What the exporter, or this side, had to say, oldest first."""
-        return tuple(self._notices)
+        return (*self._notices, *self._cut_notices.values())
 
     @property
     def other_lines(self) -> tuple[str, ...]:
@@ -183,18 +202,27 @@ class ResultStream:
         problems = [*self._problems, *self._digest_problems(digest)]
         notices = list(self._notices)
         verified: list[VerifiedFile] = []
+        cut: list[CutResult] = []
         if self._manifest is None:
             problems.append(self._absence())
+            notices += self._cut_notices.values()
         else:
             if not self._manifest.settled:
-                problems.append("the exporter ran out of time before it had sent everything")
+                late = "the exporter ran out of time before it had sent everything"
+                (notices if self._manifest.results_settled else problems).append(late)
             for entry in self._manifest.files:
+                is_cut = entry.sent < entry.size
+                if is_cut and entry.role == "result":
+                    cut.append(CutResult(entry.path, entry.sent, entry.size))
+                elif is_cut:
+                    notices.append(f"{entry.path}: {entry.sent} of {entry.size} bytes were sent")
                 self._verify(entry, problems=problems, notices=notices, verified=verified)
             listed = {entry.path for entry in self._manifest.files}
             notices += [f"{path}: gone in the pod" for path in self._files.paths() - listed]
         missing = self._numbers.gaps
         if missing:
             (problems or notices).append(_missing_text(missing))
+        problems += map(str, cut)
         if self._corrupt_lines:
             notices.append(f"{self._corrupt_lines} lines failed their checksum")
         return Completeness(
@@ -203,6 +231,7 @@ class ResultStream:
             notices=tuple(notices),
             missing=missing,
             verified=tuple(verified),
+            cut=tuple(cut),
         )
 
     # --- Frames in their turn
@@ -238,6 +267,7 @@ class ResultStream:
         self._waiting.clear()
         self._manifest = None
         self._manifest_content.clear()
+        self._cut_notices.clear()
         self._files.begin_session()
 
     def _release(self) -> tuple[Growth, ...]:
@@ -271,13 +301,20 @@ class ResultStream:
             if frame.type in ("replaced", "lost"):
                 self._files.mark(place_of(frame, self._limits), is_lost=frame.type == "lost")
             elif frame.type == "notice":
-                where = frame.text("path")
-                self._note(f"{where}: {frame.text('detail')}" if where else frame.text("detail"))
+                self._take_notice(frame)
         except BadFrameError as error:
             self._problem(f"frame {frame.number} ({frame.type}) was refused: {error}")
         except OSError as error:
             self._problem(f"frame {frame.number} could not be stored here: {error}")
         return "control", ()
+
+    def _take_notice(self, frame: Frame) -> None:
+        where, detail = frame.text("path"), frame.text("detail")
+        text = f"{where}: {detail}" if where else detail
+        if frame.fields.get("reason") != "cut":
+            self._note(text)
+        elif len(self._cut_notices) < self._limits.notices:
+            self._cut_notices[where] = legible(text)
 
     def _read_manifest(self, frame: Frame) -> None:
         offset, total = frame.integer("offset"), frame.integer("total")
@@ -305,10 +342,6 @@ class ResultStream:
         notices: list[str],
         verified: list[VerifiedFile],
     ) -> None:
-        is_cut = entry.sent < entry.size
-        if is_cut:
-            cut = f"{entry.path}: {entry.sent} of {entry.size} bytes were sent"
-            (problems if entry.role == "result" else notices).append(cut)
         if not entry.sent and entry.path not in self._files.paths():
             unread = f"{entry.path}: nothing of it was sent"
             (problems if entry.role == "result" else notices).append(unread)
@@ -323,7 +356,9 @@ class ResultStream:
             problems.append(f"{entry.path}: {problem}")
         else:
             verified.append(
-                VerifiedFile(entry.path, entry.sent, entry.sha256, entry.role, cut=is_cut)
+                VerifiedFile(
+                    entry.path, entry.sent, entry.sha256, entry.role, cut=entry.sent < entry.size
+                )
             )
 
     def _digest_problems(self, digest: str) -> list[str]:
@@ -345,11 +380,11 @@ class ResultStream:
 
     def _note(self, text: str) -> None:
         if len(self._notices) < self._limits.notices:
-            self._notices.append(text)
+            self._notices.append(legible(text))
 
     def _problem(self, text: str) -> None:
         if len(self._problems) < self._limits.notices:
-            self._problems.append(text)
+            self._problems.append(legible(text))
 
     def _keep_other(self, raw: bytes) -> None:
         if raw:

@@ -370,6 +370,26 @@ def test_an_exporter_that_has_no_time_says_so(start: Start, results: Path) -> No
     assert "the exporter ran out of time before it had sent everything" in completeness.problems
 
 
+def test_attachments_take_no_time_from_the_proof_of_results(
+    start: Start, results: Path, received: Path
+) -> None:
+    """A core dump at the end, too large for the time: cut with a notice, and the run is proved."""
+    running = start("--bytes-per-second=2000000", "--deadline-seconds=2")
+    running.wait_until(lambda: len(running.lines) > 0)
+    (results / "core").write_bytes(noise(8_000_000))
+    (results / "junit.xml").write_bytes(b"<testsuite/>" + noise(100_000))
+
+    completeness = running.stop()
+
+    assert completeness.complete, completeness.problems
+    assert (received / "junit.xml").read_bytes() == (results / "junit.xml").read_bytes()
+    sent = (received / "core").stat().st_size
+    assert 0 < sent < 8_000_000
+    assert f"core: {sent} of 8000000 bytes were sent" in completeness.notices
+    late = "the exporter ran out of time before it had sent everything"
+    assert late in completeness.notices
+
+
 def test_a_killed_exporter_leaves_what_it_had_sent(
     start: Start, results: Path, received: Path
 ) -> None:

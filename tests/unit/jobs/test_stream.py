@@ -235,6 +235,30 @@ def test_without_a_manifest_nothing_is_complete(tmp_path: Path) -> None:
     assert problems == ("the manifest did not arrive: the stream ends after frame 6",)
 
 
+def test_time_that_ran_out_on_attachments_alone_is_a_notice(tmp_path: Path) -> None:
+    """The exporter proves results first; a core dump that did not fit makes no green run red."""
+    late = "the exporter ran out of time before it had sent everything"
+    content = {"junit.xml": b"<testsuite/>"}
+    for more, complete in (
+        ({"settled": False}, False),
+        ({"settled": False, "results_settled": False}, False),
+        ({"settled": False, "results_settled": True}, True),
+    ):
+        stream = ResultStream(tmp_path / f"{len(more)}{complete}")
+        feed_all(stream, [data(0, "junit.xml", 0, content["junit.xml"])])
+        stream.feed(manifest(1, content, **more))
+        completeness = stream.finish()
+        assert completeness.complete is complete
+        assert late in (completeness.notices if complete else completeness.problems)
+
+
+def test_a_notice_that_is_no_legible_text_is_made_one(tmp_path: Path) -> None:
+    """It goes into a database, into JSON and onto terminals."""
+    stream = ResultStream(tmp_path)
+    stream.feed(frame(0, "notice", path="a\ud800", detail="\x1b[2Jgone\x00\x9b"))
+    assert stream.notices == ("a\ufffd: gone\\x00\\x9b",)
+
+
 def test_the_last_word_tells_what_the_log_lost(tmp_path: Path) -> None:
     """The pod's status says how many frames there were."""
     lines, _ = whole_stream()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -28,8 +29,13 @@ _LONGEST_SECONDS = 1e9
 
 _TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # What XML 1.0 has no way to write (https://www.w3.org/TR/xml/#charsets). Carriage returns are
-# legal, but every XML reader turns them into line feeds.
-_ILLEGIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+# legal, but every XML reader turns them into line feeds. Then what a terminal obeys: the controls
+# above ASCII (U+009B begins an escape sequence alone), and marks that turn the order of characters,
+# so that a name reads as another.
+# Source: https://www.unicode.org/reports/tr9/#Explicit_Directional_Embeddings
+_ILLEGIBLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 
 
 class CaseOutcome(StrEnum):
@@ -55,7 +61,7 @@ _WORST_FIRST = (CaseOutcome.FAILED, CaseOutcome.ERROR, CaseOutcome.PASSED, CaseO
 
 
 def legible(text: str) -> str:
-    """Give the text without what XML, JSON or Postgres refuse.
+    """Give the text without what XML, JSON or Postgres refuse, or a terminal obeys.
 
     Colours of a terminal go, line ends become line feeds, other control characters are spelled out
     as in a Python string.
@@ -129,7 +135,9 @@ class CaseResult:
         set_field = object.__setattr__
         set_field(self, "name", bounded_name(self.name))
         set_field(self, "message", cut(legible(self.message).strip(), MESSAGE_BYTES))
-        set_field(self, "text", cut(legible(self.text).strip("\n"), TEXT_BYTES))
+        text = legible(self.text).strip("\n")
+        # Blank text is none: no reader of XML keeps it.
+        set_field(self, "text", cut(text, TEXT_BYTES) if text.strip() else "")
         set_field(self, "file", bounded_name(self.file) if self.file else None)
         if self.line is not None and not 0 < self.line <= _LARGEST_LINE_NUMBER:
             set_field(self, "line", None)
@@ -225,11 +233,16 @@ class Tally:
         return self.failed + self.errors
 
 
+def _memory_bytes(text: str) -> int:
+    return sys.getsizeof(text) - sys.getsizeof("")
+
+
 class TextBudget:
     """Bounds what the texts of all cases together take in memory.
 
     Fifty thousand failures of 64 KiB each would be 3 GiB. Once the budget is used up a case keeps
-    the beginning of its message alone.
+    the beginning of its message alone. What counts is memory: one emoji makes each character of its
+    text take four bytes.
     """
 
     _NOTICE = "[text left out: the failures of this run are too long together]"
@@ -246,7 +259,7 @@ class TextBudget:
 
     def keep(self, case: CaseResult) -> CaseResult:
         """Give the case as it may be kept."""
-        self._left_bytes -= len(case.message) + len(case.text)
+        self._left_bytes -= _memory_bytes(case.message) + _memory_bytes(case.text)
         if self._left_bytes >= 0 or not (case.message or case.text):
             return case
         # Saturated: a later short text must not be kept while a longer one before it was not.

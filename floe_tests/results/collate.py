@@ -26,8 +26,8 @@ from floe_tests.results.json_values import count_of, is_object
 
 Source = Literal["junit", "events", "none"]
 
-_EVENTS_FILE = "events.jsonl"
-_COLLECTION_FILE = "collection.json"
+EVENTS_FILE = "events.jsonl"
+COLLECTION_FILE = "collection.json"
 # Maven Surefire writes one TEST-<class>.xml for each class; other tools let the name be chosen.
 _JUNIT_PREFIXES = ("junit", "TEST-")
 _JUNIT_SUFFIX = "-junit.xml"
@@ -51,8 +51,12 @@ class SuiteResults:
         collected: Tests that were about to run. None when the test tool did not say.
         deselected: Tests that were left out on request. None when the test tool did not say.
         reported: Cases that are tests, so that `reported == collected` in a complete run.
+        in_junit: Those of them that the JUnit files hold.
+        in_events: Those of them that the events hold from beginning to end.
         in_flight: Names of the tests that were running when the events ended. One that had failed
             already and was cleaning up is among the cases as well.
+        is_junit_early: Whether there are tests in JUnit files although the events end inside the
+            session: pytest writes JUnit when its session is over.
         session_finished: Whether pytest came to its own end.
         exit_status: pytest's own exit status; None when it did not come to its end.
         notices: What was unreadable, cut, contradictory or left out, for people.
@@ -67,6 +71,9 @@ class SuiteResults:
     session_finished: bool
     exit_status: int | None
     notices: tuple[str, ...]
+    in_junit: int = 0
+    in_events: int = 0
+    is_junit_early: bool = False
 
     @property
     def tally(self) -> Tally:
@@ -92,12 +99,12 @@ def collate(directory: Path) -> SuiteResults:
         used is named in the notices.
     """
     notices: list[str] = []
-    collected, deselected = _read_collection(directory / _COLLECTION_FILE, notices)
-    events = _read_events(directory / _EVENTS_FILE, notices)
+    collected, deselected = _read_collection(directory / COLLECTION_FILE, notices)
+    events = _read_events(directory / EVENTS_FILE, notices)
     from_junit = _without_unended(_read_junit_files(directory, notices), events.in_flight, notices)
     from_events = _unite(events.cases, events.cut_short)
     cases, source = _combine(from_junit, from_events, notices)
-    reported = sum(1 for case in cases if not case.is_collection)
+    reported = _count_tests(cases)
     if collected is not None and reported > collected:
         notices.append(f"{reported} tests were reported, {collected} were collected.")
     return SuiteResults(
@@ -110,7 +117,14 @@ def collate(directory: Path) -> SuiteResults:
         session_finished=events.session_finished,
         exit_status=events.exit_status,
         notices=tuple(notices),
+        in_junit=_count_tests(from_junit.values()),
+        in_events=_count_tests(events.cases),
+        is_junit_early=bool(from_junit) and events.ends_early,
     )
+
+
+def _count_tests(cases: Iterable[CaseResult]) -> int:
+    return sum(1 for case in cases if not case.is_collection)
 
 
 def _read_collection(path: Path, notices: list[str]) -> tuple[int | None, int | None]:

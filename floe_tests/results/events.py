@@ -16,12 +16,15 @@ import json
 from dataclasses import dataclass, field, replace
 
 from floe_tests.results.cases import (
+    TEXT_BYTES,
     CaseOutcome,
     CaseResult,
     Tally,
     TextBudget,
     bounded_name,
     case_name_of_node,
+    cut,
+    legible,
 )
 from floe_tests.results.json_lines import JsonLines
 from floe_tests.results.json_values import count_of, is_array, is_object, text_of
@@ -36,6 +39,8 @@ _TEST_REPORTS = frozenset({"TestReport", "SubTestReport", "SubtestReport"})
 _PHASES = frozenset({"setup", "call", "teardown"})
 _MAX_NODE_ID_CHARACTERS = 8 * 1024
 _MAX_IN_FLIGHT = 1_000
+# More are no test's; each would cost memory.
+_MAX_FAULTS = 20
 _LARGEST_EXIT_STATUS = 255
 _LONGEST_SECONDS = 1e6
 
@@ -148,6 +153,11 @@ class EventReader:
             for node_id, test in self._running.items()
             if any(fault.outcome.is_failing for fault in test.faults)
         )
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether the stream ends inside a session."""
+        return self.session_started and not self.session_finished
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -290,11 +300,19 @@ def _add_report(test: _RunningTest, event: dict[str, object], *, is_subtest: boo
     if outcome == "rerun":
         test.is_rerun = True
     elif outcome == "failed":
-        test.faults.append(_failure(event, is_subtest=is_subtest))
+        _add_fault(test, _failure(event, is_subtest=is_subtest))
     elif outcome == "skipped" and not is_subtest:
-        test.faults.append(_skip(event))
+        _add_fault(test, _skip(event))
     elif outcome == "passed" and "wasxfail" in event:
         test.note = f"unexpectedly passed: {_expected_reason(event)}"
+
+
+def _add_fault(test: _RunningTest, fault: _Fault) -> None:
+    """Add what decides the outcome, and the text of the first few."""
+    is_known = any(earlier.outcome is fault.outcome for earlier in test.faults)
+    if is_known and len(test.faults) >= _MAX_FAULTS:
+        return
+    test.faults.append(replace(fault, text=cut(legible(fault.text), TEXT_BYTES)))
 
 
 def _failure(event: dict[str, object], *, is_subtest: bool) -> _Fault:

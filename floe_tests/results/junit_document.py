@@ -31,11 +31,12 @@ _PYTEST_COLLECTION = ("collection failure", "collection skipped")
 _PYTEST_TEARDOWN = "failed on teardown with"
 
 # A case with more than these is no test's; each would cost memory.
-_MAX_FAULTS = 100
+_MAX_FAULTS = 20
 _MAX_OUTPUTS = 10
 
 # Read more than a case keeps, so that the cut in the middle knows the end of most texts.
 _READ_CHARACTERS = 4 * TEXT_BYTES
+_TYPE_CHARACTERS = 1024
 
 
 class MalformedDocument(Exception):  # noqa: N818 - an inner signal; callers see UnreadableResults
@@ -276,7 +277,9 @@ def _add_fault(faults: list[_Fault], tag: str, attributes: dict[str, str]) -> _T
     """Add a fault and give the text that its element fills; None beyond the limit."""
     if len(faults) >= _MAX_FAULTS:
         return None
-    message, fault_type = attributes.get("message", ""), attributes.get("type", "")
+    # A tag may be megabytes long.
+    message = attributes.get("message", "")[:_READ_CHARACTERS]
+    fault_type = attributes.get("type", "")[:_TYPE_CHARACTERS]
     fault = _Fault(_FAULTS[tag], message=message, type=fault_type)
     faults.append(fault)
     return fault.text

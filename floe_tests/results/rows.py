@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     Connection,
@@ -31,6 +31,10 @@ from floe_tests.results.models import (
     TestRow,
 )
 from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
+
+_Item = TypeVar("_Item")
+
+_BATCH_ROWS = 1_000
 
 _RUN_COLUMNS = tuple(column.name for column in RunRow.__table__.columns)
 # The columns that hold a suite's tally, and what they are called in it.
@@ -94,31 +98,38 @@ def _insert_cases(
         message = f"suite {suite.name!r} has two cases of one name. Collate its results first."
         raise ValueError(message)
     test_ids = _test_ids(connection, tier=run.tier, suite=suite)
-    connection.execute(
-        insert(CaseRow),
-        [
+    for cases in _batches(suite.cases):
+        connection.execute(
+            insert(CaseRow),
+            [
+                {
+                    "suite_id": suite_id,
+                    "test_id": test_ids[case.name],
+                    "outcome": case.outcome.value,
+                    "seconds": case.seconds,
+                    "reruns": case.reruns,
+                }
+                for case in cases
+            ],
+        )
+        texts = [
             {
                 "suite_id": suite_id,
                 "test_id": test_ids[case.name],
-                "outcome": case.outcome.value,
-                "seconds": case.seconds,
-                "reruns": case.reruns,
+                "message": case.message,
+                "text": case.text,
             }
-            for case in suite.cases
-        ],
-    )
-    texts = [
-        {
-            "suite_id": suite_id,
-            "test_id": test_ids[case.name],
-            "message": case.message,
-            "text": case.text,
-        }
-        for case in suite.cases
-        if case.message or case.text
-    ]
-    if texts:
-        connection.execute(insert(CaseTextRow), texts)
+            for case in cases
+            if case.message or case.text
+        ]
+        if texts:
+            connection.execute(insert(CaseTextRow), texts)
+
+
+def _batches(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    """Cut a list into parts: a statement's parameters are copied, several times over."""
+    for start in range(0, len(items), _BATCH_ROWS):
+        yield items[start : start + _BATCH_ROWS]
 
 
 def _test_ids(connection: Connection, *, tier: str, suite: SuiteRecord) -> dict[str, int]:
@@ -146,15 +157,16 @@ def _test_ids(connection: Connection, *, tier: str, suite: SuiteRecord) -> dict[
         dialect_insert = (
             postgres_insert if connection.dialect.name == "postgresql" else sqlite_insert
         )
-        connection.execute(dialect_insert(TestRow).on_conflict_do_nothing(), added)
+        for rows in _batches(added):
+            connection.execute(dialect_insert(TestRow).on_conflict_do_nothing(), rows)
         known = {row.name: row for row in connection.execute(query)}
     moved = [
         {"moved_id": known[case.name].test_id, "file": case.file, "line": case.line}
         for case in suite.cases
         if case.file and (case.file, case.line) != (known[case.name].file, known[case.name].line)
     ]
-    if moved:
-        connection.execute(update(TestRow).where(TestRow.test_id == bindparam("moved_id")), moved)
+    for rows in _batches(moved):
+        connection.execute(update(TestRow).where(TestRow.test_id == bindparam("moved_id")), rows)
     return {name: row.test_id for name, row in known.items()}
 
 

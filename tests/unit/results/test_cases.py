@@ -49,9 +49,15 @@ def test_a_node_id_becomes_the_name_that_junit_has(node_id: str, name: str) -> N
         ("a\r\nb\rc", "a\nb\nc"),
         ("nul\x00", "nul\\x00"),
         ("half \ud83d of a pair", "half \ufffd of a pair"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("\x9b2J", "\\x9b2J"),
+        ("invoice\u202efdp.exe", "invoice\ufffdfdp.exe"),
         ("tab\tand ünïcödé 🎉", "tab\tand ünïcödé 🎉"),
     ],
-    ids=["colours", "line ends", "nul", "surrogate", "untouched"],
+    ids=[
+        *("colours", "line ends", "nul", "surrogate"),
+        *("command", "command of one character", "reversed order", "untouched"),
+    ],
 )
 def test_illegible_characters_are_spelled_out(text: str, expected: str) -> None:
     assert legible(text) == expected
@@ -131,3 +137,10 @@ def test_a_used_up_budget_keeps_the_beginning_of_messages_alone() -> None:
     assert late.message.startswith("mmm")
     assert len(late.message) <= 256
     assert "left out" in late.text
+
+
+def test_a_budget_counts_memory_and_not_characters() -> None:
+    """One emoji makes each character of its text take four bytes."""
+    budget = TextBudget(1000)
+    assert budget.keep(_case(text="\U0001f600" + "t" * 300)).text.startswith("[text left out")
+    assert TextBudget(1000).keep(_case(text="t" * 300)).text == "t" * 300

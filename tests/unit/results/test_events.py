@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -293,3 +294,19 @@ def test_no_event_makes_the_reader_fail(events: list[dict[str, Any]]) -> None:
     assert Tally.of(reader.cases).tests == reader.tally.tests
     assert all(isinstance(notice, str) for notice in reader.notices)
     assert all(case.outcome.is_failing for case in reader.cut_short)
+
+
+def test_a_test_that_fails_without_end_costs_no_memory_and_stays_failed() -> None:
+    """One report a line of a loop; a skip before them hides no failure."""
+    reader = EventReader()
+    tracemalloc.start()
+    try:
+        for number in range(2000):
+            report = _report("t.py::t", "call", "skipped" if number < 30 else "failed")
+            reader.feed(_lines({**report, "longrepr": f"{number} " + "x" * 20_000}))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    reader.feed(_lines(_report("t.py::t", "teardown")))
+    assert [case.outcome for case in reader.cases] == ["failed"]
+    assert peak_bytes < 4 * 1024 * 1024

@@ -193,9 +193,16 @@ def _suite(
     return PublishedSuite(
         name=name,
         verdict=replace(verdict, earlier=tuple(str(attempt.verdict) for attempt in earlier)),
-        results=collate(last.directory / "results"),
+        results=_results(last),
         attempts=attempts,
     )
+
+
+def _results(attempt: Attempt) -> SuiteResults:
+    """Read an attempt's results, with what was said of them on their way."""
+    said = attempt.facts.results
+    results = collate(attempt.directory / "results", cut=said.cut)
+    return replace(results, notices=(*said.notices, *results.notices))
 
 
 def _verdict_of_stages(run_id: str, stages: Mapping[str, StageRecord]) -> Verdict:

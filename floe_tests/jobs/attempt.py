@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from floe_tests.jobs.facts import Facts, ResultFacts, run_seconds, timestamp
 from floe_tests.jobs.verdict import Verdict, classify
-from floe_tests.results.collate import collate
+from floe_tests.results.collate import COLLECTION_FILE, EVENTS_FILE, collate
 
 if TYPE_CHECKING:
-    from floe_tests.jobs.stream import Completeness
+    from floe_tests.jobs.stream import Completeness, CutResult
     from floe_tests.results.collate import SuiteResults
 
 _SHOWN_FAILURES = 50
+_SHOWN_NOTICES = 50
 
 
 @dataclass(frozen=True)
@@ -103,25 +105,61 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
         directory: Where the received files are.
         completeness: What the result stream says of them.
     """
-    results = collate(directory)
-    problems = (*completeness.problems, *_count_problems(results))
-    with_results = replace(
-        facts,
-        results=_result_facts(
-            results, complete=completeness.complete and not problems, problems=problems
-        ),
+    cut = tuple(cut.path for cut in completeness.cut)
+    results = collate(directory, cut=cut)
+    spare = _cuts_without_loss(completeness.cut, results)
+    problems = (
+        *(problem for problem in completeness.problems if problem not in spare),
+        *_count_problems(results),
     )
+    result_facts = replace(
+        _result_facts(results),
+        complete=not problems and (completeness.complete or bool(spare)),
+        problems=problems,
+        notices=_shown((*spare.values(), *completeness.notices)),
+        cut=cut,
+    )
+    with_results = replace(facts, results=result_facts)
     return with_results, classify(with_results)
 
 
-def _result_facts(
-    results: SuiteResults, *, complete: bool, problems: tuple[str, ...]
-) -> ResultFacts:
+def _cuts_without_loss(cuts: Sequence[CutResult], results: SuiteResults) -> Mapping[str, str]:
+    """Find cut result files whose end would add nothing.
+
+    JUnit and events say the same twice. Where one of them came whole and holds every test that was
+    collected, the other may be cut: 50,000 tests fill more than one file's cap with events, and
+    their JUnit file a tenth of it.
+
+    Returns:
+        The sentence on each such file, and the notice that it becomes; empty when there is doubt.
+    """
+    names = [cut.path.rpartition("/")[2] for cut in cuts]
+    is_events = [name == EVENTS_FILE for name in names]
+    by_junit = all(is_events) and results.collected == results.in_junit
+    by_events = (
+        not any(is_events)
+        and COLLECTION_FILE not in names
+        and results.session_finished
+        and results.collected == results.in_events
+    )
+    if results.collected is None or not (by_junit or by_events):
+        return {}
+    proof = f"all {results.collected} collected tests are in the other results"
+    return {str(cut): f"{cut}; {proof}" for cut in cuts}
+
+
+def _shown(notices: Sequence[str]) -> tuple[str, ...]:
+    """Keep what people can still read: a thousand links make a thousand notices."""
+    more = len(notices) - _SHOWN_NOTICES
+    if more <= 0:
+        return tuple(notices)
+    return (*notices[:_SHOWN_NOTICES], f"{more} more notices are left out")
+
+
+def _result_facts(results: SuiteResults) -> ResultFacts:
     tally = results.tally
     failures = tuple(case.name for case in results.cases if case.outcome.is_failing)
     return ResultFacts(
-        complete=complete,
-        problems=problems,
         collected=results.collected,
         reported=results.reported,
         passed=tally.passed,
@@ -135,8 +173,12 @@ def _result_facts(
 
 
 def _count_problems(results: SuiteResults) -> tuple[str, ...]:
-    """Compare what was collected with what was reported."""
-    if results.collected is None or results.reported == results.collected:
-        return ()
-    running = f"; {', '.join(results.in_flight)} was running" if results.in_flight else ""
-    return (f"{results.reported} of {results.collected} collected tests were reported{running}",)
+    """Compare what was collected with what was reported, and the two accounts of the end."""
+    if results.collected is not None and results.reported != results.collected:
+        running = f"; {', '.join(results.in_flight)} was running" if results.in_flight else ""
+        return (
+            f"{results.reported} of {results.collected} collected tests were reported{running}",
+        )
+    if results.is_junit_early:
+        return ("a JUnit file is there, and pytest, which writes it last, had not ended",)
+    return ()

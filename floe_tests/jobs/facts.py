@@ -125,6 +125,8 @@ class ResultFacts:
     Attributes:
         complete: Whether the stream proved that everything arrived (manifest, checksums, counts).
         problems: What is missing or does not match, one sentence each.
+        notices: What was cut, refused or left out on the way, without making the results doubtful.
+        cut: Paths of result files that a cap cut.
         collected: Tests that the suite said it would run; None when it did not say.
         reported: Tests with an outcome.
         passed: Tests that passed.
@@ -138,6 +140,8 @@ class ResultFacts:
 
     complete: bool = False
     problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
     collected: int | None = None
     reported: int = 0
     passed: int = 0

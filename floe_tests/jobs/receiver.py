@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from floe_tests.jobs.stream import ResultStream
+from floe_tests.jobs.stream.frames import json_object
 from floe_tests.results.events import EventReader
+from floe_tests.results.json_values import count_of
 
 if TYPE_CHECKING:
     from floe_tests.jobs.facts import Facts
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
 
 _EVENTS = "events.jsonl"
 _COLLECTION = "collection.json"
-# A line of the run's log a test is too much for thousands of tests; failures are always shown.
+# A line of the run's log a test is too much for thousands of tests.
 _PROGRESS_LINES = 40
+_FAILURE_LINES = 200
 _MESSAGE_CHARACTERS = 300
+_MOST_TESTS = 10_000_000
+_LONGEST_PARTIAL_BYTES = 64 * 1024
+_FED_BYTES = 64 * 1024
 
 
 class Receiver:
@@ -35,16 +40,18 @@ class Receiver:
 
         Args:
             directory: Where the files go; created.
-            log: Receives progress: failures at once, passes now and then.
+            log: Receives progress: the first 200 failures at once, all else now and then.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._stream = ResultStream(directory)
         self._events = EventReader()
         self._collected: int | None = None
+        self._most_collected = 0
         self._log = log
         self._partial = b""
         self._next_shown = 1
+        self._failures_left = _FAILURE_LINES
         self._received_bytes = 0
 
     def begin(self) -> None:
@@ -54,7 +61,9 @@ class Receiver:
     def feed(self, piece: bytes) -> None:
         """Take the next bytes of the log."""
         self._received_bytes += len(piece)
-        *lines, self._partial = (self._partial + piece).split(b"\n")
+        *lines, partial = (self._partial + piece).split(b"\n")
+        # No frame is that long; what a container writes into its log without a line end may be.
+        self._partial = partial[-_LONGEST_PARTIAL_BYTES:]
         self.feed_lines(lines)
 
     def feed_lines(self, lines: Iterable[bytes]) -> None:
@@ -91,26 +100,43 @@ class Receiver:
             facts: The exporter's last word stands in its container's message.
         """
         exporter = facts.pod.exporter if facts.pod else None
-        return self._stream.finish(digest=exporter.message if exporter else "")
+        completeness = self._stream.finish(digest=exporter.message if exporter else "")
+        # The files are read from the disk from now on: nobody needs a second copy of every case.
+        self._events = EventReader()
+        if self._collected is None or self._collected == self._most_collected:
+            return completeness
+        shrunk = (
+            f"{_COLLECTION} says {self._collected} tests, and said {self._most_collected} before"
+        )
+        return replace(completeness, complete=False, problems=(*completeness.problems, shrunk))
 
     def _watch(self, growth: Growth) -> None:
         if growth.path == _COLLECTION:
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                self._collected = int(json.loads(growth.data)["collected"])
-                self._log(f"{self._collected} tests collected")
+            counts = json_object(growth.data) or {}
+            collected = count_of(counts.get("collected"), largest=_MOST_TESTS)
+            if collected is not None:
+                self._collected = collected
+                self._most_collected = max(self._most_collected, collected)
+                self._log(f"{collected} tests collected")
         elif growth.path == _EVENTS:
             if growth.restarted:
                 self._events = EventReader()
-            for progress in self._events.feed(growth.data):
-                self._show(progress)
+            # A file that a restarted exporter sends anew comes in one piece of up to 64 MiB.
+            for start in range(0, len(growth.data), _FED_BYTES):
+                for progress in self._events.feed(growth.data[start : start + _FED_BYTES]):
+                    self._show(progress)
 
     def _show(self, progress: Progress) -> None:
         case, reported = progress.case, progress.tally.tests
         of = f" of {self._collected}" if self._collected is not None else ""
-        if case.outcome.is_failing:
+        if case.outcome.is_failing and self._failures_left > 0:
+            self._failures_left -= 1
             message = " ".join(case.message.split())[:_MESSAGE_CHARACTERS]
             self._log(f"[{reported}{of}] {case.outcome.upper()} {case.name}: {message}")
+            if not self._failures_left:
+                self._log("further failures are shown now and then only; all are in the results")
         elif reported >= self._next_shown:
             self._log(f"[{reported}{of}] {case.outcome} {case.name} ({case.seconds:.2f} s)")
         if reported >= self._next_shown:
-            self._next_shown = reported + max(1, (self._collected or 0) // _PROGRESS_LINES)
+            # Before anybody has said how many there are, what was reported stands for it.
+            self._next_shown = reported + max(1, (self._collected or reported) // _PROGRESS_LINES)

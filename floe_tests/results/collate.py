@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -55,8 +55,8 @@ class SuiteResults:
         in_events: Those of them that the events hold from beginning to end.
         in_flight: Names of the tests that were running when the events ended. One that had failed
             already and was cleaning up is among the cases as well.
-        is_junit_early: Whether there are tests in JUnit files although the events end inside the
-            session: pytest writes JUnit when its session is over.
+        is_junit_early: Whether there are tests in JUnit files although the events came whole and end
+            inside the session: pytest writes JUnit when its session is over.
         session_finished: Whether pytest came to its own end.
         exit_status: pytest's own exit status; None when it did not come to its end.
         notices: What was unreadable, cut, contradictory or left out, for people.
@@ -86,13 +86,15 @@ class SuiteResults:
         return None if self.collected is None else max(0, self.collected - self.reported)
 
 
-def collate(directory: Path) -> SuiteResults:
+def collate(directory: Path, *, cut: Collection[str] = ()) -> SuiteResults:
     """Read the received files of one suite.
 
     Args:
         directory: Holds `collection.json`, `events.jsonl`, and JUnit files (`junit*.xml`,
             `*-junit.xml`, `TEST-*.xml`) also in subdirectories. Each may be missing; links are not
             followed.
+        cut: Paths of files whose end is missing because a cap cut them. Where the events are
+            among them, the test that they end in may have ended.
 
     Returns:
         What could be read. Whatever the files hold, this does not raise: a file that cannot be
@@ -101,7 +103,11 @@ def collate(directory: Path) -> SuiteResults:
     notices: list[str] = []
     collected, deselected = _read_collection(directory / COLLECTION_FILE, notices)
     events = _read_events(directory / EVENTS_FILE, notices)
-    from_junit = _without_unended(_read_junit_files(directory, notices), events.in_flight, notices)
+    from_junit = _read_junit_files(directory, notices)
+    in_flight = events.in_flight
+    if EVENTS_FILE in cut:
+        in_flight = tuple(name for name in in_flight if name not in from_junit)
+    from_junit = _without_unended(from_junit, in_flight, notices)
     from_events = _unite(events.cases, events.cut_short)
     cases, source = _combine(from_junit, from_events, notices)
     reported = _count_tests(cases)
@@ -113,13 +119,13 @@ def collate(directory: Path) -> SuiteResults:
         collected=collected,
         deselected=deselected,
         reported=reported,
-        in_flight=events.in_flight,
+        in_flight=in_flight,
         session_finished=events.session_finished,
         exit_status=events.exit_status,
         notices=tuple(notices),
         in_junit=_count_tests(from_junit.values()),
         in_events=_count_tests(events.cases),
-        is_junit_early=bool(from_junit) and events.ends_early,
+        is_junit_early=bool(from_junit) and events.ends_early and EVENTS_FILE not in cut,
     )
 
 

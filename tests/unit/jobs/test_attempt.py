@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from floe_tests.jobs.attempt import Timings, judge
 from floe_tests.jobs.facts import ContainerFacts, Facts, PodFacts
-from floe_tests.jobs.stream import Completeness
+from floe_tests.jobs.stream import Completeness, CutResult
 from floe_tests.jobs.verdict import Cause
 
 COMPLETE = Completeness(complete=True, problems=(), notices=(), missing=(), verified=())
@@ -59,6 +61,121 @@ def test_what_the_stream_did_not_prove_is_no_pass(tmp_path: Path):
 
     assert verdict.cause is Cause.RESULT_LOST
     assert facts.results.problems == ("frame 7 is missing",)
+
+
+def events(count: int, *, finished: bool) -> str:
+    """Give the events of tests that passed, as pytest-reportlog writes them."""
+    reports: list[dict[str, object]] = [{"$report_type": "SessionStart"}]
+    reports += [
+        {
+            "$report_type": "TestReport",
+            "nodeid": f"t.py::test_{number}",
+            "when": when,
+            "outcome": "passed",
+        }
+        for number in range(count)
+        for when in ("setup", "call", "teardown")
+    ]
+    if finished:
+        reports.append({"$report_type": "SessionFinish", "exitstatus": 0})
+    return "".join(f"{json.dumps(report)}\n" for report in reports)
+
+
+def cut(path: str) -> Completeness:
+    """Give what the stream says when a cap cut this file and nothing else is wrong."""
+    result = CutResult(path, sent_bytes=60, size_bytes=90)
+    return replace(
+        COMPLETE, complete=False, problems=(f"{path}: 60 of 90 bytes were sent",), cut=(result,)
+    )
+
+
+def test_cut_events_are_a_notice_where_junit_holds_every_collected_test(tmp_path: Path):
+    directory = received(tmp_path, collected=3, passed=3)
+    (directory / "events.jsonl").write_text(events(1, finished=False) + '{"$report')
+
+    facts, verdict = judge(ENDED_WELL, directory=directory, completeness=cut("events.jsonl"))
+
+    assert verdict.cause is Cause.PASS
+    assert facts.results.notices == (
+        "events.jsonl: 60 of 90 bytes were sent; all 3 collected tests are in the other results",
+    )
+
+
+def test_a_cut_junit_file_is_a_notice_where_the_events_hold_every_collected_test(tmp_path: Path):
+    directory = received(tmp_path, collected=3, passed=3)
+    (directory / "junit.xml").write_text("<testsuites><testsuite>")
+    (directory / "events.jsonl").write_text(events(3, finished=True))
+
+    facts, verdict = judge(ENDED_WELL, directory=directory, completeness=cut("junit.xml"))
+
+    assert verdict.cause is Cause.PASS
+    assert len(facts.results.notices) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "collected", "in_junit", "in_events", "finished"),
+    [
+        pytest.param("events.jsonl", 3, 2, 3, True, id="JUnit lacks a test"),
+        pytest.param("events.jsonl", None, 3, 1, False, id="nobody said how many there are"),
+        pytest.param("junit.xml", 3, 0, 3, False, id="the session did not end"),
+        pytest.param("junit.xml", 3, 1, 2, True, id="the events lack a test"),
+        pytest.param("collection.json", 3, 3, 3, True, id="the count itself is cut"),
+        pytest.param("shard/junit-2.xml", 3, 3, 2, True, id="one of several JUnit files"),
+    ],
+)
+def test_a_cut_result_that_nothing_else_proves_is_no_pass(
+    tmp_path: Path,
+    path: str,
+    *,
+    collected: int | None,
+    in_junit: int,
+    in_events: int,
+    finished: bool,
+):
+    directory = received(tmp_path, collected=collected or 0, passed=in_junit)
+    if collected is None:
+        (directory / "collection.json").unlink()
+    (directory / "events.jsonl").write_text(events(in_events, finished=finished))
+
+    facts, verdict = judge(ENDED_WELL, directory=directory, completeness=cut(path))
+
+    assert verdict.cause is Cause.RESULT_LOST
+    assert f"{path}: 60 of 90 bytes were sent" in facts.results.problems
+    assert facts.results.notices == ()
+
+
+def test_two_cut_results_prove_nothing_for_each_other(tmp_path: Path):
+    directory = received(tmp_path, collected=3, passed=3)
+    (directory / "events.jsonl").write_text(events(3, finished=True))
+    both = replace(
+        cut("events.jsonl"),
+        problems=("events.jsonl: 60 of 90 bytes were sent", "junit.xml: 60 of 90 bytes were sent"),
+        cut=(*cut("events.jsonl").cut, *cut("junit.xml").cut),
+    )
+
+    assert judge(ENDED_WELL, directory=directory, completeness=both)[1].cause is Cause.RESULT_LOST
+
+
+def test_a_junit_file_from_before_the_end_of_the_session_is_no_pass(tmp_path: Path):
+    """pytest writes it last: a test that writes one and ends the process is not believed."""
+    directory = received(tmp_path, collected=3, passed=3)
+    (directory / "events.jsonl").write_text(events(2, finished=False))
+
+    _, verdict = judge(ENDED_WELL, directory=directory, completeness=COMPLETE)
+
+    assert verdict.cause is Cause.RESULT_LOST
+
+
+def test_what_the_stream_had_to_say_is_kept_and_bounded(tmp_path: Path):
+    directory = received(tmp_path, collected=1, passed=1)
+    many = replace(COMPLETE, notices=tuple(f"link-{number}" for number in range(1000)))
+
+    facts, verdict = judge(ENDED_WELL, directory=directory, completeness=many)
+
+    assert verdict.cause is Cause.PASS
+    assert facts.results.notices[0] == "link-0"
+    assert facts.results.notices[-1] == "950 more notices are left out"
+    assert len(facts.results.notices) == 51
 
 
 def test_judging_again_from_the_same_files_gives_the_same(tmp_path: Path):

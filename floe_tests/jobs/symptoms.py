@@ -30,6 +30,8 @@ _KILLED = frozenset({137, 143})
 _SUSPECT_SHARE = 0.8
 _SUSPECT_TESTS = 10
 
+_SHOWN_RUNNING = 5
+
 IMAGE_PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
 CONTAINER_CONFIG_REASONS = frozenset(
     {"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError"}
@@ -89,7 +91,7 @@ def exporter_oom(facts: Facts) -> Sequence[Evidence]:
 def test_oom(facts: Facts) -> Sequence[Evidence]:
     """The tests ran out of memory."""
     found = _terminated(facts, _test(facts), reasons={"OOMKilled"})
-    return [*found, *_in_flight(facts)] if found else ()
+    return [*found, *_progress(facts), *_in_flight(facts)] if found else ()
 
 
 def container_config(facts: Facts) -> Sequence[Evidence]:
@@ -204,7 +206,7 @@ def killed(facts: Facts) -> Sequence[Evidence]:
     """The tests were killed, and nothing says by whom."""
     if _test_exit(facts) not in _KILLED:
         return ()
-    return [*_exit_evidence(facts), *_in_flight(facts)]
+    return [*_exit_evidence(facts), *_progress(facts), *_in_flight(facts)]
 
 
 def interrupted(facts: Facts) -> Sequence[Evidence]:
@@ -329,6 +331,7 @@ def _pod_reason(facts: Facts, reasons: frozenset[str] | set[str]) -> list[Eviden
         return []
     return [
         Evidence(_pod_name(pod), "status.reason", f"{pod.reason}: {pod.message}"),
+        *(_progress(facts) if facts.results.started else ()),
         *_in_flight(facts),
     ]
 
@@ -423,9 +426,14 @@ def _in_flight(facts: Facts) -> list[Evidence]:
 
 
 def _progress(facts: Facts) -> list[Evidence]:
+    """Say in one sentence how far the suite came: `43 of 60 reported, test_x was running`."""
     results = facts.results
     of = f" of {results.collected}" if results.collected is not None else ""
-    return [Evidence(facts.subject, "results", f"{results.reported}{of} tests reported")]
+    running = ", ".join(results.in_flight[:_SHOWN_RUNNING])
+    more = len(results.in_flight) - _SHOWN_RUNNING
+    running += f" and {more} more" if more > 0 else ""
+    state = f", {running} was running" if running else ""
+    return [Evidence(facts.subject, "results", f"{results.reported}{of} reported{state}")]
 
 
 def _failures(facts: Facts) -> list[Evidence]:

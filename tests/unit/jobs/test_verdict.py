@@ -137,7 +137,7 @@ ROWS: dict[str, Row] = {
         Cause.RESULT_LOST,
         Fault.HARNESS,
         "the exporter sent no manifest",
-        ("tests.integration.test_runs::test_c state: was running", "2 of 4 tests reported"),
+        ("tests.integration.test_runs::test_c state: was running", "2 of 4 reported"),
     ),
     "a missing result without a stated problem": Row(
         facts("green", results=ResultFacts()),
@@ -287,7 +287,7 @@ ROWS: dict[str, Row] = {
         Cause.TEST_TIMEOUT,
         Fault.TEST,
         "tests deadline of 240 s passed",
-        ("tests.integration.test_runs::test_c state: was running", "2 of 4 tests reported"),
+        ("tests.integration.test_runs::test_c state: was running", "2 of 4 reported"),
     ),
     "the pod passed its deadline": Row(
         facts("past-the-pods-deadline", results=CUT_OFF),
@@ -312,7 +312,7 @@ ROWS: dict[str, Row] = {
         Cause.CANCELLED,
         Fault.CANCELLED,
         f"{SUBJECT} cancelled: superseded by run 9f8e7d6c",
-        ("2 of 4 tests reported",),
+        ("2 of 4 reported",),
     ),
     "a wrong setting": Row(
         facts(error=ErrorFacts("configuration", "no such context")),

@@ -18,8 +18,10 @@ import typer
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from floe_tests.errors import FloeTestsError
+from floe_tests.results.cases import legible
 from floe_tests.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ _LINE = re.compile(
 )
 _EVENT = re.compile(r"^[A-Z_]{4,} - ")
 _SHOWN_FAILURES = 20
+_SHOWN_NOTICES = 10
 
 
 @app.command()
@@ -113,7 +116,7 @@ def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> N
 def _execute(
     command: list[str], variables: dict[str, str], *, verbose: bool
 ) -> tuple[int, str | None]:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     program = Path(sys.executable).with_name(command[0])
     process = subprocess.Popen(  # noqa: S603 - a list of words
         [str(program), *command[1:]],
@@ -138,10 +141,11 @@ def _execute(
         run_id = match["run"] if match else run_id
         known = known or match is not None
         if verbose or not known:
-            console.print(line.rstrip("\n"), markup=False)
+            console.print(legible(line.rstrip("\n")), markup=False)
         elif match and match["level"] != "DEBUG" and not _EVENT.match(match["message"]):
             stage = (match["step"] or "").rpartition("__")[2]
-            console.print(f"{match['time']} {stage:<9} {match['message']}", markup=False)
+            message = legible(match["message"])
+            console.print(f"{match['time']} {stage:<9} {message}", markup=False)
     return process.wait(), run_id
 
 
@@ -158,30 +162,34 @@ def _show_verdict(run_id: str, variables: dict[str, str]) -> None:
 def _print_summary(summary: Summary) -> None:
     passed = summary.cause == "PASS"
     lines = [
-        f"[bold]{summary.cause}[/]" + ("" if passed else f"  (fault: {summary.fault})"),
+        summary.cause + ("" if passed else f"  (fault: {summary.fault})"),
         (
             f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed, "
             f"{summary.skipped} skipped, in {summary.seconds:.0f} s on {summary.provider}"
         ),
     ]
-    shown = Console(highlight=False)
+    shown = Console(highlight=False, emoji=False)
     if not passed:
-        lines += [f"  {_escaped(str(item))[:500]}" for item in summary.evidence[:_SHOWN_FAILURES]]
-        lines.append(_escaped(summary.remedy))
+        lines += [f"  {legible(str(item))[:500]}" for item in summary.evidence[:_SHOWN_FAILURES]]
+        lines.append(summary.remedy)
     if any(attempt.number > 1 for attempt in summary.attempts):
         lines += [
-            f"  {each.suite}, attempt {each.number}: {_escaped(each.verdict)[:500]}"
+            f"  {each.suite}, attempt {each.number}: {legible(each.verdict)[:500]}"
             for each in summary.attempts
         ]
+    lines += [f"  note: {legible(text)[:500]}" for text in summary.notices[:_SHOWN_NOTICES]]
     lines += [
         "",
         f"JUnit    {summary.junit}",
         f"files    {summary.junit.parent / 'runs' / summary.run_id}",
         "Dagster  make ui   (then http://127.0.0.1:3000)",
     ]
+    # No markup: names and messages are whatever a test made of them.
+    body = Text("\n".join(lines))
+    body.stylize("bold", 0, len(summary.cause))
     shown.print(
         Panel(
-            "\n".join(lines),
+            body,
             title=f"{summary.tier} · {summary.run_id[:8]}",
             border_style="green" if passed else "red",
             expand=False,
@@ -219,7 +227,3 @@ def _workspace(variables: Mapping[str, str]) -> Workspace:
 def _fail(message: str) -> NoReturn:
     Console(stderr=True).print(message, markup=False)
     raise typer.Exit(2)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")

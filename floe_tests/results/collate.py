@@ -55,8 +55,8 @@ class SuiteResults:
         in_events: Those of them that the events hold from beginning to end.
         in_flight: Names of the tests that were running when the events ended. One that had failed
             already and was cleaning up is among the cases as well.
-        is_junit_early: Whether there are tests in JUnit files although the events came whole and end
-            inside the session: pytest writes JUnit when its session is over.
+        is_junit_early: Whether there are tests in JUnit files although the events came whole and
+            end inside the session: pytest writes JUnit when its session is over.
         session_finished: Whether pytest came to its own end.
         exit_status: pytest's own exit status; None when it did not come to its end.
         notices: What was unreadable, cut, contradictory or left out, for people.

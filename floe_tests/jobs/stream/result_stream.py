@@ -346,7 +346,8 @@ class ResultStream:
             unread = f"{entry.path}: nothing of it was sent"
             (problems if entry.role == "result" else notices).append(unread)
             return
-        if entry.deleted:
+        # An empty file that was there for a while is no news.
+        if entry.deleted and entry.sent:
             notices.append(f"{entry.path}: deleted in the pod after {entry.sent} bytes")
         try:
             problem = self._files.difference(entry)

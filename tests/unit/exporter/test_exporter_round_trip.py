@@ -197,15 +197,18 @@ def test_a_deleted_file_stays_as_far_as_it_came(
 ) -> None:
     """What a test cleans up is no lost result."""
     (results / "scratch").write_text("temporary")
+    (results / "empty").touch()
     running = start()
     running.wait_for_content("scratch", 9)
+    running.wait_until(lambda: any(g.path == "empty" for r in running.reports for g in r.growths))
     (results / "scratch").unlink()
+    (results / "empty").unlink()
 
     completeness = running.stop()
 
     assert completeness.complete
     assert (received / "scratch").read_text() == "temporary"
-    assert "scratch: deleted in the pod after 9 bytes" in completeness.notices
+    assert completeness.notices == ("scratch: deleted in the pod after 9 bytes",)
 
 
 def test_a_thousand_files_arrive_and_their_manifest_needs_several_frames(

@@ -23,6 +23,8 @@ NAME_BYTES = 1024
 """Longest name. With tier and suite it must fit into a Postgres index row (2,704 bytes)."""
 MESSAGE_BYTES = 4 * 1024
 TEXT_BYTES = 64 * 1024
+NAMES_BYTES = 48 * 1024 * 1024
+"""Most memory of all names and files of a run together: 100,000 of 250 characters fit."""
 
 _LARGEST_LINE_NUMBER = 2**31 - 1
 _LONGEST_SECONDS = 1e9
@@ -233,8 +235,9 @@ class Tally:
         return self.failed + self.errors
 
 
-def _memory_bytes(text: str) -> int:
-    return sys.getsizeof(text) - sys.getsizeof("")
+def memory_bytes(*texts: str) -> int:
+    """Give what texts take in memory: one, two or four bytes a character, by their widest one."""
+    return sum(sys.getsizeof(text) for text in texts) - len(texts) * sys.getsizeof("")
 
 
 class TextBudget:
@@ -259,7 +262,7 @@ class TextBudget:
 
     def keep(self, case: CaseResult) -> CaseResult:
         """Give the case as it may be kept."""
-        self._left_bytes -= _memory_bytes(case.message) + _memory_bytes(case.text)
+        self._left_bytes -= memory_bytes(case.message, case.text)
         if self._left_bytes >= 0 or not (case.message or case.text):
             return case
         # Saturated: a later short text must not be kept while a longer one before it was not.

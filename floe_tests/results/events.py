@@ -16,6 +16,8 @@ import json
 from dataclasses import dataclass, field, replace
 
 from floe_tests.results.cases import (
+    MESSAGE_BYTES,
+    NAMES_BYTES,
     TEXT_BYTES,
     CaseOutcome,
     CaseResult,
@@ -25,6 +27,7 @@ from floe_tests.results.cases import (
     case_name_of_node,
     cut,
     legible,
+    memory_bytes,
 )
 from floe_tests.results.json_lines import JsonLines
 from floe_tests.results.json_values import count_of, is_array, is_object, text_of
@@ -51,11 +54,13 @@ class EventLimits:
 
     Attributes:
         cases: Number of cases that are kept; further ones are counted in a notice.
-        text_bytes: Text kept of all cases together.
+        text_bytes: Text kept of all cases together, and again of all tests that are running.
+        names_bytes: Memory of all names together; cases beyond it are counted in a notice.
     """
 
     cases: int = 100_000
     text_bytes: int = 24 * 1024 * 1024
+    names_bytes: int = NAMES_BYTES
 
 
 DEFAULT_LIMITS = EventLimits()
@@ -92,6 +97,15 @@ class _RunningTest:
     note: str = ""
     is_rerun: bool = False
     reruns: int = 0
+    text_bytes: int = 0
+
+    def drop_last_text(self) -> int:
+        """Leave out the newest text, and give what it took."""
+        fault = self.faults[-1]
+        dropped = memory_bytes(fault.text)
+        fault.text = ""
+        self.text_bytes -= dropped
+        return dropped
 
 
 class EventReader:
@@ -109,12 +123,16 @@ class EventReader:
         self._limits = limits
         self._lines = JsonLines()
         self._budget = TextBudget(limits.text_bytes)
+        self._names_left_bytes = limits.names_bytes
+        self._running_left_bytes = limits.text_bytes
+        self._are_texts_left_out = False
         self._cases: dict[str, CaseResult] = {}
         self._running: dict[str, _RunningTest] = {}
         self._counts = dict.fromkeys(CaseOutcome, 0)
         self._seconds = 0.0
         self._unreadable_lines = 0
         self._dropped_cases = 0
+        self._unnamed_cases = 0
         self.session_started = False
         self.session_finished = False
         self.exit_status: int | None = None
@@ -173,7 +191,11 @@ class EventReader:
             notices.append(
                 f"{self._dropped_cases} cases beyond {self._limits.cases} were not kept."
             )
-        if self._budget.is_used_up:
+        if self._unnamed_cases:
+            notices.append(
+                f"{self._unnamed_cases} cases were not kept: all names together are too long."
+            )
+        if self._budget.is_used_up or self._are_texts_left_out:
             notices.append("The texts of some failures were left out: they are too long together.")
         return tuple(notices)
 
@@ -248,26 +270,39 @@ class EventReader:
                 self._dropped_cases += 1
                 return None
             test = self._running[node_id] = _RunningTest()
+        held_bytes = test.text_bytes
         _add_report(test, event, is_subtest=is_subtest)
+        self._running_left_bytes -= test.text_bytes - held_bytes
+        if self._running_left_bytes < 0 and test.text_bytes > held_bytes:
+            self._running_left_bytes += test.drop_last_text()
+            self._are_texts_left_out = True
         when = text_of(event.get("when"))
         if is_subtest or (when in _PHASES and when != "teardown"):
             return None
         if test.is_rerun:
             # Its tool runs the test again: what failed until now is no outcome.
+            self._running_left_bytes += test.text_bytes
             test.faults.clear()
+            test.text_bytes = 0
             test.note = ""
             test.is_rerun = False
             test.reruns += 1
             return None
         # `when` is "???" when a worker of pytest-xdist died: no further report will come.
         del self._running[node_id]
+        self._running_left_bytes += test.text_bytes
         return self._finish(_case(node_id, test))
 
     def _finish(self, case: CaseResult) -> CaseResult | None:
         earlier = self._cases.get(case.name)
-        if earlier is None and len(self._cases) >= self._limits.cases:
-            self._dropped_cases += 1
-            return None
+        if earlier is None:
+            self._names_left_bytes -= memory_bytes(case.name, case.file or "")
+            if len(self._cases) >= self._limits.cases:
+                self._dropped_cases += 1
+                return None
+            if self._names_left_bytes < 0:
+                self._unnamed_cases += 1
+                return None
         case = self._budget.keep(case)
         if earlier is not None:
             self._counts[earlier.outcome] -= 1
@@ -312,7 +347,10 @@ def _add_fault(test: _RunningTest, fault: _Fault) -> None:
     is_known = any(earlier.outcome is fault.outcome for earlier in test.faults)
     if is_known and len(test.faults) >= _MAX_FAULTS:
         return
-    test.faults.append(replace(fault, text=cut(legible(fault.text), TEXT_BYTES)))
+    fault.message = cut(legible(fault.message), MESSAGE_BYTES)
+    fault.text = cut(legible(fault.text), TEXT_BYTES)
+    test.faults.append(fault)
+    test.text_bytes += memory_bytes(fault.text)
 
 
 def _failure(event: dict[str, object], *, is_subtest: bool) -> _Fault:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     import junitparser
 
-_CHUNK_BYTES = 64 * 1024
+# Large, because the parser looks at a tag from its beginning again with every further piece.
+_CHUNK_BYTES = 512 * 1024
 _DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>\n'
 # The parser's error codes for a document that ends too early: no element found, unclosed token,
 # partial character, unclosed CDATA section.

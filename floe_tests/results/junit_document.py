@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from floe_tests.results.cases import (
+    NAMES_BYTES,
     TEXT_BYTES,
     CaseOutcome,
     CaseResult,
     TextBudget,
     case_name,
+    memory_bytes,
 )
 
 _FaultKind = Literal["failure", "error", "skipped"]
@@ -101,6 +103,7 @@ class JUnitDocument:
         self._max_cases = max_cases
         self._max_depth = max_depth
         self._budget = TextBudget(text_bytes)
+        self._names_left_bytes = NAMES_BYTES
         self._depth = 0
         self._suites: list[_OpenSuite] = []
         self._case: _OpenCase | None = None
@@ -202,6 +205,10 @@ class JUnitDocument:
             self._suites[-1].shown_failing += suite.shown_failing
 
     def _add(self, case: CaseResult) -> None:
+        self._names_left_bytes -= memory_bytes(case.name, case.file or "")
+        if self._names_left_bytes < 0:
+            message = f"the names of its test cases take more than {NAMES_BYTES} bytes"
+            raise MalformedDocument(message)
         self._read += 1
         if self._read > self._max_cases:
             message = f"it holds more than {self._max_cases} test cases"

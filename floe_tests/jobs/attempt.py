@@ -174,11 +174,12 @@ def _result_facts(results: SuiteResults) -> ResultFacts:
 
 def _count_problems(results: SuiteResults) -> tuple[str, ...]:
     """Compare what was collected with what was reported, and the two accounts of the end."""
+    problems: list[str] = []
     if results.collected is not None and results.reported != results.collected:
         running = f"; {', '.join(results.in_flight)} was running" if results.in_flight else ""
-        return (
-            f"{results.reported} of {results.collected} collected tests were reported{running}",
+        problems.append(
+            f"{results.reported} of {results.collected} collected tests were reported{running}"
         )
     if results.is_junit_early:
-        return ("a JUnit file is there, and pytest, which writes it last, had not ended",)
-    return ()
+        problems.append("a JUnit file is there, and pytest, which writes it last, had not ended")
+    return tuple(problems)

@@ -273,3 +273,20 @@ def test_is_stopped(stops): pass
 
     assert [case.name for case in results.cases] == ["test_k::test_passes"]
     assert results.in_flight == ("test_k::test_is_stopped",)
+
+
+def test_a_test_at_which_a_cap_cut_the_events_may_have_passed(run_pytest: RunPytest) -> None:
+    """Whole events that end there say that it did not end; cut ones say nothing."""
+    suite = "def test_first(): pass\ndef test_second(): pass\n"
+    directory = run_pytest({"test_k.py": suite}).results
+    events = directory / "events.jsonl"
+    lines = events.read_bytes().splitlines(keepends=True)
+    is_second = [b"test_second" in line for line in lines]
+    events.write_bytes(b"".join(lines[: is_second.index(True) + 1]))
+
+    whole, cut = collate(directory), collate(directory, cut={"events.jsonl"})
+
+    assert whole.in_flight == ("test_k::test_second",)
+    assert (whole.reported, whole.is_junit_early) == (1, True)
+    assert cut.in_flight == ()
+    assert (cut.reported, cut.in_junit, cut.is_junit_early) == (2, 2, False)

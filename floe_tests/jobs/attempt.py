@@ -180,6 +180,10 @@ def _count_problems(results: SuiteResults) -> tuple[str, ...]:
         problems.append(
             f"{results.reported} of {results.collected} collected tests were reported{running}"
         )
-    if results.is_junit_early:
+    if results.reported != results.collected:
+        problems += results.doubts
+    if results.ends_early and results.in_junit:
         problems.append("a JUnit file is there, and pytest, which writes it last, had not ended")
+    elif results.ends_early:
+        problems.append("pytest's events end before its session did")
     return tuple(problems)

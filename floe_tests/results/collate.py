@@ -55,8 +55,10 @@ class SuiteResults:
         in_events: Those of them that the events hold from beginning to end.
         in_flight: Names of the tests that were running when the events ended. One that had failed
             already and was cleaning up is among the cases as well.
-        is_junit_early: Whether there are tests in JUnit files although the events came whole and
-            end inside the session: pytest writes JUnit when its session is over.
+        ends_early: Whether the events came whole and end inside the session.
+        doubts: Why there may have been more tests than these, failed ones among them: a JUnit file
+            that cannot be used, with no whole account of pytest's events beside it; or such events
+            and no JUnit. Only the count of collected tests can rule it out.
         session_finished: Whether pytest came to its own end.
         exit_status: pytest's own exit status; None when it did not come to its end.
         notices: What was unreadable, cut, contradictory or left out, for people.
@@ -73,7 +75,8 @@ class SuiteResults:
     notices: tuple[str, ...]
     in_junit: int = 0
     in_events: int = 0
-    is_junit_early: bool = False
+    ends_early: bool = False
+    doubts: tuple[str, ...] = ()
 
     @property
     def tally(self) -> Tally:
@@ -103,7 +106,10 @@ def collate(directory: Path, *, cut: Collection[str] = ()) -> SuiteResults:
     notices: list[str] = []
     collected, deselected = _read_collection(directory / COLLECTION_FILE, notices)
     events = _read_events(directory / EVENTS_FILE, notices)
-    from_junit = _read_junit_files(directory, notices)
+    unused: list[str] = []
+    from_junit = _read_junit_files(directory, notices, unused)
+    if not from_junit and events.session_started:
+        unused += events.notices
     in_flight = events.in_flight
     if EVENTS_FILE in cut:
         in_flight = tuple(name for name in in_flight if name not in from_junit)
@@ -125,7 +131,8 @@ def collate(directory: Path, *, cut: Collection[str] = ()) -> SuiteResults:
         notices=tuple(notices),
         in_junit=_count_tests(from_junit.values()),
         in_events=_count_tests(events.cases),
-        is_junit_early=bool(from_junit) and events.ends_early and EVENTS_FILE not in cut,
+        doubts=() if events.is_whole else tuple(unused),
+        ends_early=events.ends_early and EVENTS_FILE not in cut,
     )
 
 
@@ -165,8 +172,10 @@ def _read_events(path: Path, notices: list[str]) -> EventReader:
     return reader
 
 
-def _read_junit_files(directory: Path, notices: list[str]) -> dict[str, CaseResult]:
-    """Read every JUnit file.
+def _read_junit_files(
+    directory: Path, notices: list[str], unused: list[str]
+) -> dict[str, CaseResult]:
+    """Read every JUnit file; what cannot be used is in the notices and in `unused`.
 
     A name that two files hold means two tests, as it does inside a file: the later gets ` #2`. A
     file that is a copy of another is read once.
@@ -183,13 +192,14 @@ def _read_junit_files(directory: Path, notices: list[str]) -> dict[str, CaseResu
             seen[digest] = name
             found = junit.read(path, _limits_left(cases))
         except junit.UnreadableResults as error:
-            notices.append(str(error))
+            unused.append(str(error))
             continue
         except OSError as error:
-            notices.append(f"{name} cannot be read ({error.strerror}).")
+            unused.append(f"{name} cannot be read ({error.strerror}).")
             continue
         for case in found:
             _add_numbered(cases, case)
+    notices += unused
     return cases
 
 

@@ -173,6 +173,12 @@ class EventReader:
         )
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the session came to its end, and every case of it was kept."""
+        left_out = self._dropped_cases + self._unnamed_cases + self._lines.lost_lines
+        return self.session_finished and not left_out
+
+    @property
     def ends_early(self) -> bool:
         """Whether the stream ends inside a session."""
         return self.session_started and not self.session_finished

@@ -170,21 +170,31 @@ def test_200_mib_of_output_arrive_up_to_the_caps_and_what_was_cut_is_said(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("kind", "tests", "notice"),
+    ("kind", "cause", "tests", "notice"),
     [
         pytest.param(
-            "names", 13_002, "the names of its test cases take more than 50331648 bytes", id="names"
+            "names",
+            "RESULT_LOST",
+            13_002,
+            "the names of its test cases take more than 50331648 bytes",
+            id="names",
         ),
-        pytest.param("running", 950, "texts of some failures were left out", id="running tests"),
-        pytest.param("faults", 1, "", id="failures of one test"),
-        pytest.param("tags", 8, "", id="tags"),
+        pytest.param(
+            "running",
+            "RESULT_LOST",
+            950,
+            "texts of some failures were left out",
+            id="running tests",
+        ),
+        pytest.param("faults", "TEST_FAILURE", 1, "", id="failures of one test"),
+        pytest.param("tags", "PASS", 8, "", id="tags"),
     ],
 )
 def test_results_made_to_cost_memory_do_not(
-    tmp_path: Path, kind: str, tests: int, notice: str
+    tmp_path: Path, kind: str, cause: str, tests: int, notice: str
 ) -> None:
     found = run(tmp_path, "costly_results.py", kind)
 
-    assert found["tests"] == tests, found
+    assert (found["cause"], found["tests"]) == (cause, tests), found
     assert notice in "\n".join(found["notices"])
     assert found["growth_mib"] < MOST_GROWTH_MIB

@@ -144,6 +144,36 @@ def test_a_cut_result_that_nothing_else_proves_is_no_pass(
     assert facts.results.notices == ()
 
 
+def test_a_junit_file_that_cannot_be_read_beside_a_green_one_is_no_pass(tmp_path: Path):
+    """Tools that write a file a class do not say how many tests there are."""
+    directory = received(tmp_path, collected=3, passed=3)
+    (directory / "collection.json").unlink()
+    (directory / "TEST-other.xml").write_text("<testsuite><testcase name='a'>")
+
+    facts, verdict = judge(ENDED_WELL, directory=directory, completeness=COMPLETE)
+
+    assert verdict.cause is Cause.RESULT_LOST
+    assert facts.results.problems == (
+        "TEST-other.xml cannot be used: it is cut off after 30 bytes.",
+    )
+    (directory / "events.jsonl").write_text(events(3, finished=True))
+    assert judge(ENDED_WELL, directory=directory, completeness=COMPLETE)[1].passed
+    (directory / "events.jsonl").unlink()
+    (directory / "collection.json").write_text('{"collected": 3}')
+    assert judge(ENDED_WELL, directory=directory, completeness=COMPLETE)[1].passed
+
+
+def test_events_that_could_not_all_be_kept_are_no_pass(tmp_path: Path):
+    """What was left out may have failed; nobody said how many tests there are."""
+    lost = "[" * (17 * 1024 * 1024)
+    (tmp_path / "events.jsonl").write_text(f"{lost}\n{events(3, finished=True)}")
+
+    facts, verdict = judge(ENDED_WELL, directory=tmp_path, completeness=COMPLETE)
+
+    assert verdict.cause is Cause.RESULT_LOST
+    assert facts.results.problems == ("1 events were too long and are lost.",)
+
+
 def test_two_cut_results_prove_nothing_for_each_other(tmp_path: Path):
     directory = received(tmp_path, collected=3, passed=3)
     (directory / "events.jsonl").write_text(events(3, finished=True))
@@ -164,6 +194,16 @@ def test_a_junit_file_from_before_the_end_of_the_session_is_no_pass(tmp_path: Pa
     _, verdict = judge(ENDED_WELL, directory=directory, completeness=COMPLETE)
 
     assert verdict.cause is Cause.RESULT_LOST
+
+
+def test_events_that_end_inside_the_session_are_no_pass(tmp_path: Path):
+    """Exit code 0 in the middle, and nobody said how many tests there are."""
+    (tmp_path / "events.jsonl").write_text(events(2, finished=False))
+
+    facts, verdict = judge(ENDED_WELL, directory=tmp_path, completeness=COMPLETE)
+
+    assert verdict.cause is Cause.RESULT_LOST
+    assert facts.results.problems == ("pytest's events end before its session did",)
 
 
 def test_what_the_stream_had_to_say_is_kept_and_bounded(tmp_path: Path):

@@ -287,6 +287,6 @@ def test_a_test_at_which_a_cap_cut_the_events_may_have_passed(run_pytest: RunPyt
     whole, cut = collate(directory), collate(directory, cut={"events.jsonl"})
 
     assert whole.in_flight == ("test_k::test_second",)
-    assert (whole.reported, whole.is_junit_early) == (1, True)
+    assert (whole.reported, whole.ends_early) == (1, True)
     assert cut.in_flight == ()
-    assert (cut.reported, cut.in_junit, cut.is_junit_early) == (2, 2, False)
+    assert (cut.reported, cut.in_junit, cut.ends_early) == (2, 2, False)

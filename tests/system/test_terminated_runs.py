@@ -139,17 +139,20 @@ def test_floe_tests_cancel_ends_the_runs_on_a_ref_and_says_what_became_of_them(
         process.wait_for("passed test_suite::test_before", timeout_seconds=90)
         run_id = process.run_id
 
+        named = f"run {run_id[:8]} of small on feature"
         elsewhere = cancel(place, "--ref", "main")
         no_pods = Deadline(30)
-        ended = cancel(place, "--ref", "feature", "--reason", "superseded by pull request 7")
-        wait_until_no_pods(kube, run_id, no_pods)
+        with cancelling(
+            place, "--ref", "feature", "--reason", "superseded by pull request 7"
+        ) as command:
+            wait_until_no_pods(kube, run_id, no_pods)
+            said = command.communicate(timeout=90)[0]
         assert process.wait(timeout_seconds=30) != 0
 
-    assert elsewhere.returncode == 0, elsewhere.stdout
-    assert elsewhere.stdout.startswith("nothing to cancel: in progress is only run")
-    assert ended.returncode == 0, ended.stdout
-    assert f"run {run_id[:8]} of small on feature: SIGTERM to its process" in ended.stdout
-    assert "CANCELLED" in ended.stdout
+    assert elsewhere == (0, f"nothing to cancel: in progress is only {named}.\n")
+    assert command.returncode == 0, said
+    assert f"{named}: SIGTERM to its process" in said
+    assert f"{named}: CANCELLED" in said
     assert_cancelled(process.remembered(), "superseded by pull request 7")
     assert "RUN_CANCELED" in process.output, "Dagster takes it for a failure"
     assert "superseded by pull request 7" in process.summary().junit.read_text()
@@ -157,20 +160,45 @@ def test_floe_tests_cancel_ends_the_runs_on_a_ref_and_says_what_became_of_them(
     assert cases["test_suite::test_before"] == "passed"
     assert_nothing_left(kube, run_id)
     again = cancel(place, "--ref", "feature")
-    assert (again.returncode, again.stdout) == (0, "nothing to cancel: no run is in progress.\n")
+    assert again == (0, "nothing to cancel: no run is in progress.\n")
 
 
-def cancel(place: Place, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run `floe-tests cancel` as a person or a CI does, in a process of its own."""
-    return subprocess.run(
+def test_a_run_that_does_not_end_in_time_is_said_and_still_ends(
+    tmp_path: Path, project: Path, kube: Kube
+) -> None:
+    del kube  # the cluster is there first
+    place = Place.below(tmp_path)
+    with DagsterJob(
+        "small_project.definitions", "small", directory=project, place=place
+    ) as process:
+        process.wait_for("passed test_suite::test_before", timeout_seconds=90)
+        code, said = cancel(place, "--run", process.run_id[:8], "--deadline", "1")
+        assert process.wait(timeout_seconds=90) != 0
+
+    assert code == 1
+    assert "NOT over after 1 s: Dagster has it as CANCELING" in said
+    remembered = process.remembered()
+    assert remembered.cause == "CANCELLED"
+    assert "cancelled with `floe-tests cancel` by" in remembered.summary
+
+
+def cancel(place: Place, *options: str) -> tuple[int, str]:
+    """Run `floe-tests cancel` to its end, and give its exit code and what it said."""
+    with cancelling(place, *options) as command:
+        said = command.communicate(timeout=90)[0]
+    return command.returncode, said
+
+
+def cancelling(place: Place, *options: str) -> subprocess.Popen[str]:
+    """Start `floe-tests cancel` as a person or a CI does, in a process of its own."""
+    return subprocess.Popen(
         [str(Path(sys.executable).with_name("floe-tests")), "cancel", *options],
         env={
             **os.environ,
             "DAGSTER_HOME": str(place.home),
             "FLOE_TESTS_OUTPUT": str(place.output),
         },
-        check=False,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=90,
     )

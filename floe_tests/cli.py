@@ -146,6 +146,45 @@ def cancel(
     raise typer.Exit(0 if ended else 1)
 
 
+@app.command()
+def doctor(
+    tier: Annotated[str | None, typer.Argument(help="Name of the tier; all, without one.")] = None,
+    *,
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", "-e", help="`local`, `kind` or `context`."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Look at all that a tier needs, and say what to do about what is missing.
+
+    Exit code 1 when a run would fail, 0 with warnings alone.
+    """
+    from floe_tests.doctor import page
+    from floe_tests.doctor.examination import examine
+    from floe_tests.tier_files import load_tiers
+    from floe_tests.workspace import environment_named
+
+    try:
+        wanted = environment_named(environment or "", source="--environment")
+    except FloeTestsError as error:
+        _fail(str(error))
+    known = load_tiers(_ROOT)
+    tiers = [one for one in known if tier in {None, one.name}]
+    if tier is None and wanted is not None:
+        tiers = [one for one in tiers if wanted in one.environments]
+    if not tiers:
+        _fail(f"there is no tier {tier}. There are: {', '.join(one.name for one in known)}.")
+    checks = examine(
+        tiers, environment=wanted, workspace=_workspace(os.environ), environ=os.environ
+    )
+    if as_json:
+        typer.echo(page.as_json(checks))
+    else:
+        page.show(checks, Console(highlight=False, width=None if sys.stdout.isatty() else 160))
+    raise typer.Exit(1 if page.has_failed(checks) else 0)
+
+
 def _execute(
     command: list[str], variables: dict[str, str], *, verbose: bool
 ) -> tuple[int, str | None]:

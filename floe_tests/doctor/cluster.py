@@ -251,6 +251,8 @@ def _closed(node: JsonObject) -> list[str]:
         f"taint {taint.get('key')}"
         for taint in parts(node, "spec", "taints")
         if taint.get("effect") in {"NoSchedule", "NoExecute"}
+        # An echo of the condition Ready, which is looked at itself; it goes a moment later.
+        and taint.get("key") != "node.kubernetes.io/not-ready"
     ]
     return taints or (["cordoned"] if part(node, "spec").get("unschedulable") else [])
 

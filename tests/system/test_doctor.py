@@ -31,7 +31,9 @@ GIVEN = [
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "delete"]},
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch", "create"]},
 ]
-MISSING = "missing: delete, patch jobs.batch; delete namespaces; create pods/exec; get pods/log"
+MISSING = (
+    "missing: delete, patch jobs.batch; delete namespaces; create, get pods/exec; get pods/log"
+)
 
 
 @pytest.fixture

@@ -203,6 +203,12 @@ def test_pods_that_may_not_be_seen_are_said(server: Server, kube: Kube):
             "1 of 1 ready",
             id="a taint that only prefers",
         ),
+        pytest.param(
+            [node(taints=[{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}])],
+            "ok",
+            "1 of 1 ready",
+            id="a node that has become ready this second",
+        ),
     ],
 )
 def test_the_state_of_the_nodes(

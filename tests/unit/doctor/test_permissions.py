@@ -98,6 +98,7 @@ def test_nodes_that_may_not_be_listed_are_a_warning_alone(server: Server, kube: 
     rights, nodes = check_permissions(kube, needs())
 
     assert (rights.state, nodes.state) == ("ok", "warning")
+    assert nodes.found.startswith("missing: get, list nodes. Runs do without")
     assert '"nodes"' in nodes.remedy
     assert "floe-tests-nodes" in nodes.remedy, "another role than the one with a run's rights"
 

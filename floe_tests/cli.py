@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -21,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from floe_tests.errors import FloeTestsError
+from floe_tests.labels import COMMIT, REF, TRIGGER
 from floe_tests.results.cases import legible
 from floe_tests.workspace import Workspace
 
@@ -91,7 +93,8 @@ def run(
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(json.dumps(config))
         file.flush()
-        code, run_id = _execute([*command, "-c", file.name], variables, verbose=verbose)
+        command += ["-c", file.name, "--tags", json.dumps(_launch_tags(variables))]
+        code, run_id = _execute(command, variables, verbose=verbose)
     if run_id is None:
         raise typer.Exit(code or 1)
     _show_verdict(run_id, variables)
@@ -111,6 +114,78 @@ def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> N
             f"no run of {tier} has ended yet: {path} is missing. `floe-tests run {tier}` runs it."
         )
     _print_summary(TypeAdapter(Summary).validate_json(path.read_bytes()))
+
+
+@app.command()
+def cancel(
+    *,
+    ref: Annotated[
+        str | None, typer.Option(help="Cancel the runs on this ref, such as `main`.")
+    ] = None,
+    tier: Annotated[str | None, typer.Option(help="Only the runs of this tier.")] = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="The run, or how its id begins.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for the verdict.")] = None,
+    deadline: Annotated[float, typer.Option(help="How long to wait for their end, in s.")] = 60,
+) -> None:
+    """Cancel runs in progress, and wait until they have given their environments back.
+
+    Exit code 0 when all are over, or when there are none; 1 when one is not.
+    """
+    from floe_tests.cancel_command import cancel_runs
+
+    if ref is None and tier is None and run_id is None:
+        _fail("cancel which runs? Give --ref, --tier or --run.")
+    ended = cancel_runs(
+        _workspace({"DAGSTER_HOME": str(_ROOT / "dagster_home"), **os.environ}),
+        ref=ref,
+        tier=tier,
+        run_id=run_id,
+        reason=reason,
+        deadline_seconds=deadline,
+        log=partial(Console(highlight=False, soft_wrap=True).print, markup=False),
+    )
+    raise typer.Exit(0 if ended else 1)
+
+
+@app.command()
+def doctor(
+    tier: Annotated[str | None, typer.Argument(help="Name of the tier; all, without one.")] = None,
+    *,
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", "-e", help="`local`, `kind` or `context`."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Look at all that a tier needs, and say what to do about what is missing.
+
+    Exit code 1 when a run would fail, 0 with warnings alone.
+    """
+    from floe_tests.doctor import page
+    from floe_tests.doctor.examination import examine
+    from floe_tests.tier_files import load_tiers
+    from floe_tests.workspace import environment_named
+
+    try:
+        wanted = environment_named(environment or "", source="--environment")
+    except FloeTestsError as error:
+        _fail(str(error))
+    known = load_tiers(_ROOT)
+    tiers = [one for one in known if tier in {None, one.name}]
+    if tier is None and wanted is not None:
+        tiers = [one for one in tiers if wanted in one.environments]
+    if not tiers:
+        _fail(f"there is no tier {tier}. There are: {', '.join(one.name for one in known)}.")
+    checks = examine(
+        tiers, environment=wanted, workspace=_workspace(os.environ), environ=os.environ
+    )
+    if as_json:
+        typer.echo(page.as_json(checks))
+    else:
+        page.show(checks, Console(highlight=False, width=None if sys.stdout.isatty() else 160))
+    raise typer.Exit(1 if page.has_failed(checks) else 0)
 
 
 def _execute(
@@ -215,6 +290,12 @@ def _run_config(
     if suites:
         ops[f"{name}__test_job"] = {"config": suites}
     return {"ops": ops} if ops else {}
+
+
+def _launch_tags(variables: Mapping[str, str]) -> dict[str, str]:
+    """Give what is under test, so that the run can be found by it from its first second."""
+    workspace = _workspace(variables)
+    return {REF: workspace.ref, COMMIT: workspace.commit, TRIGGER: workspace.trigger}
 
 
 def _workspace(variables: Mapping[str, str]) -> Workspace:

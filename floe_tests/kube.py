@@ -40,6 +40,9 @@ _RESOURCES: Mapping[str, tuple[str, str]] = {
     "Job": ("/apis/batch/v1", "jobs"),
     "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
     "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
+    "SelfSubjectAccessReview": ("/apis/authorization.k8s.io/v1", "selfsubjectaccessreviews"),
+    "SelfSubjectReview": ("/apis/authentication.k8s.io/v1", "selfsubjectreviews"),
+    "StorageClass": ("/apis/storage.k8s.io/v1", "storageclasses"),
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
 }
 _CLUSTER_WIDE = frozenset({"Namespace", "Node"})

@@ -40,12 +40,17 @@ def require(*names: str) -> None:
     """
     missing = [name for name in names if shutil.which(name) is None]
     if missing:
-        hints = "; ".join(f"{name}: {_INSTALL.get(name, 'install it')}" for name in missing)
-        message = (
-            f"not on PATH: {', '.join(missing)}. Install it ({hints}). On a machine that reaches "
-            'package registries only: `airgap/run all`, then `eval "$(airgap/run env)"`.'
-        )
+        message = f"not on PATH: {', '.join(missing)}. {how_to_install(*missing)}"
         raise ConfigurationError(message)
+
+
+def how_to_install(*names: str) -> str:
+    """Say how programs are installed."""
+    hints = "; ".join(f"{name}: {_INSTALL.get(name, 'install it')}" for name in names)
+    return (
+        f"Install it ({hints}). On a machine that reaches package registries only: "
+        '`airgap/run all`, then `eval "$(airgap/run env)"`.'
+    )
 
 
 def run(  # noqa: PLR0913 - one subprocess, its parameters

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from floe_tests.errors import ConfigurationError
+from floe_tests.labels import TIER, TRIGGER
 from floe_tests.settings import TierSettings
 from floe_tests.stages.assets import tier_assets
 
@@ -58,7 +59,7 @@ class TestTier(dg.Component):
             name,
             selection=f'group:"{name}"',
             description=settings.description,
-            tags={"floe-tests/tier": settings.name},
+            tags={TIER: settings.name},
         )
         schedules = (
             [
@@ -67,6 +68,7 @@ class TestTier(dg.Component):
                     job=job,
                     cron_schedule=settings.schedule.cron,
                     execution_timezone=settings.schedule.timezone,
+                    tags={TRIGGER: "schedule"},
                 )
             ]
             if settings.schedule

@@ -61,7 +61,9 @@ class Workspace:
             history_url=environ.get("FLOE_TESTS_HISTORY")
             or f"sqlite:///{home.absolute() / 'floe_tests.db'}",
             image_registry_prefix=_prefix(environ.get("IMAGE_REGISTRY_PREFIX", "")),
-            environment=_environment(environ.get("FLOE_TESTS_CLUSTER", "")),
+            environment=environment_named(
+                environ.get("FLOE_TESTS_CLUSTER", ""), source="FLOE_TESTS_CLUSTER"
+            ),
             ref=environ.get("FLOE_TESTS_REF")
             or environ.get("GITHUB_REF")
             or _git(root, "symbolic-ref", "--short", "HEAD"),
@@ -89,15 +91,23 @@ def _prefix(text: str) -> str:
     return prefix
 
 
-def _environment(text: str) -> EnvironmentName | None:
+def environment_named(text: str, *, source: str) -> EnvironmentName | None:
+    """Give the environment of a name; None for no name.
+
+    Args:
+        text: The name.
+        source: Where it stands, for the message.
+
+    Raises:
+        ConfigurationError: There is no such environment.
+    """
     if not text:
         return None
     for name in get_args(EnvironmentName):
         if text == name:
             return name
     message = (
-        f"FLOE_TESTS_CLUSTER={text!r} is no environment. Use one of "
-        f"{', '.join(get_args(EnvironmentName))}."
+        f"{source}={text!r} is no environment. Use one of {', '.join(get_args(EnvironmentName))}."
     )
     raise ConfigurationError(message)
 

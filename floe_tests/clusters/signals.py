@@ -64,12 +64,13 @@ def deferred_signals() -> Generator[None]:
             signal.signal(signal.SIGINT, before[signal.SIGINT])
         finally:
             signal.signal(signal.SIGTERM, before[signal.SIGTERM])
-    for number, frame in came[:1]:
-        handler = before[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
-        else:
-            signal.raise_signal(number)
+        # Also where the block ends in an exception: a queue that stays empty is how most waits end.
+        for number, frame in came[:1]:
+            handler = before[signal.Signals(number)]
+            if callable(handler):
+                handler(number, frame)
+            else:
+                signal.raise_signal(number)
 
 
 def uninterrupted(call: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

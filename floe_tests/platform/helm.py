@@ -65,7 +65,7 @@ class InstalledRelease:
 
 def check(
     release: ReleaseSettings, *, kube_version: str | None, workspace: Workspace, directory: Path
-) -> None:
+) -> str:
     """Render a release, before any cluster is there for it.
 
     Args:
@@ -73,6 +73,9 @@ def check(
         kube_version: Version of the cluster that it is for; None leaves it to helm.
         workspace: Folders and registry prefix.
         directory: Where its values are kept.
+
+    Returns:
+        Its manifests, YAML.
 
     Raises:
         ConfigurationError: Helm refuses the chart or its values.
@@ -88,7 +91,7 @@ def check(
     if kube_version is not None:
         command += ["--kube-version", kube_version]
     try:
-        program.run(["helm", "template", *command], deadline=Deadline(_RENDER_SECONDS))
+        return program.run(["helm", "template", *command], deadline=Deadline(_RENDER_SECONDS))
     except ProgramError as error:
         message = (
             f"releases: {release.name}: helm refuses chart {release.chart} with these values:\n"

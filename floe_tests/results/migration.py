@@ -36,6 +36,12 @@ def head() -> str:
     return revision
 
 
+def revisions() -> frozenset[str]:
+    """Give all versions that this project knows."""
+    scripts = ScriptDirectory(str(_SCRIPTS)).walk_revisions()
+    return frozenset(script.revision for script in scripts)
+
+
 def version(connection: Connection) -> str | None:
     """Give the database's version; None for one that holds no history yet."""
     return MigrationContext.configure(connection, opts=_context_options()).get_current_revision()
@@ -55,8 +61,7 @@ def upgrade(connection: Connection, *, database: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
     found = version(connection)
-    known = {script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in revisions():
         message = (
             f"The history in {database} has schema version {found!r}; this floe-tests knows "
             f"versions up to {head()!r}. Upgrade floe-tests, or name another database."

@@ -9,6 +9,7 @@ import dagster as dg
 from floe_tests.clusters.lease import Lease
 from floe_tests.errors import FloeTestsError
 from floe_tests.jobs.attempt import Attempt
+from floe_tests.labels import COMMIT, REF, TRIGGER
 from floe_tests.publish import PublishedRun, PublishedSuite
 from floe_tests.results.cases import CaseResult
 from floe_tests.run import InstalledPlatform, TierRun
@@ -23,9 +24,9 @@ _MESSAGE_CHARACTERS = 300
 def run_tags(run: TierRun) -> Mapping[str, str]:
     """Give the tags that a run is found by in the UI."""
     return {
-        "floe-tests/ref": run.workspace.ref,
-        "floe-tests/commit": run.workspace.commit,
-        "floe-tests/trigger": run.workspace.trigger,
+        REF: run.workspace.ref,
+        COMMIT: run.workspace.commit,
+        TRIGGER: run.workspace.trigger,
     }
 
 

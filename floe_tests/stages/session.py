@@ -8,6 +8,8 @@ back.
 import contextlib
 import os
 from collections.abc import Callable, Generator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -15,9 +17,11 @@ from pydantic import PrivateAttr
 
 from floe_tests.clusters.signals import held_signals, uninterrupted
 from floe_tests.errors import FloeTestsError
+from floe_tests.labels import COMMIT, REF, TRIGGER
 from floe_tests.run import TierRun
 from floe_tests.settings import TierSettings
-from floe_tests.workspace import Workspace
+from floe_tests.stages.cancellation import why_cancelled
+from floe_tests.workspace import UNKNOWN, Workspace
 
 Log = Callable[[str], None]
 
@@ -39,10 +43,11 @@ class SessionResource(dg.ConfigurableResource[None]):
         """
         run = TierRun(
             settings=settings,
-            workspace=Workspace.from_environment(root, os.environ),
+            workspace=_workspace_of(context.run, root),
             run_id=context.run.run_id,
             log=uninterrupted(context.log.info),
             parent_run_id=context.run.parent_run_id,
+            why_cancelled=partial(why_cancelled, context.instance, context.run.run_id),
         )
         self._runs[run.run_id] = run
         return run
@@ -60,6 +65,25 @@ class SessionResource(dg.ConfigurableResource[None]):
                 for run in self._runs.values():
                     _end(run, log=log)
                 self._runs.clear()
+
+
+def _workspace_of(run: dg.DagsterRun, root: Path) -> Workspace:
+    """Give the workspace of a run: what it was launched with says what is under test.
+
+    A re-execution has its parent's tags, and runs what is there now.
+    """
+    workspace = Workspace.from_environment(root, os.environ)
+
+    def value(tag: str, found: str) -> str:
+        given = run.tags.get(tag, found)
+        return found if run.parent_run_id and found != UNKNOWN else given
+
+    return replace(
+        workspace,
+        ref=value(REF, workspace.ref),
+        commit=value(COMMIT, workspace.commit),
+        trigger=value(TRIGGER, workspace.trigger),
+    )
 
 
 def _end(run: TierRun, *, log: Log) -> None:

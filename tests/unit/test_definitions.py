@@ -41,6 +41,7 @@ LOADED = {
     "checks": ["integration/results:integration", "unit/results:unit"],
     "jobs": ["integration", "unit"],
     "schedules": [],
+    "sensors": ["superseded"],
 }
 
 
@@ -70,6 +71,7 @@ def test_the_shipped_tiers_are_these_assets_checks_jobs_and_schedules():
         ),
         "jobs": sorted(name for name in repository.job_names if not name.startswith("__")),
         "schedules": sorted(schedule.name for schedule in repository.schedule_defs),
+        "sensors": sorted(sensor.name for sensor in repository.sensor_defs),
     } == LOADED
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import dagster as dg
 import psutil
@@ -380,3 +381,47 @@ def test_a_cancelled_job_is_red_remembered_as_cancelled_and_leaves_no_process(ti
     assert tier.lease(summary["run_id"])["state"] == "released"
     assert len(family) >= 3
     assert left == []
+
+
+def test_a_run_that_a_newer_one_supersedes_ends_and_its_verdict_says_by_which(tier: Tier):
+    """The sensor ends what `dagster job execute` runs on its machine, too."""
+    tier.suite(HANGS)
+    name = f"{tier.project.package}.definitions"
+    words = ["dagster", "job", "execute", "-m", name, "-j", "tiny"]
+    words += ["--tags", json.dumps({"floe-tests/ref": "feature", "floe-tests/trigger": "push"})]
+    with (
+        dg.DagsterInstance.get() as instance,
+        subprocess.Popen(
+            [str(Path(sys.executable).with_name(words[0])), *words[1:]],
+            cwd=tier.project.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as job,
+    ):
+        assert job.stdout is not None
+        line = next(line for line in job.stdout if "test_a" in line and "passed" in line)
+        newer = instance.add_run(
+            dg.DagsterRun(
+                "tiny",
+                str(uuid4()),
+                status=dg.DagsterRunStatus.STARTED,
+                tags={"floe-tests/tier": "tiny", "floe-tests/ref": "feature"},
+            )
+        )
+        repository = tier.project.load().get_repository_def()
+        said = repository.get_sensor_def("superseded")(
+            dg.build_sensor_context(instance=instance, repository_def=repository)
+        )
+        output = line + job.communicate(timeout=60)[0]
+
+    summary = tier.summary()
+    remembered = tier.remembered(summary["run_id"])
+    assert job.returncode == 1, output
+    assert isinstance(said, dg.SkipReason)
+    assert f"SIGTERM to its process {job.pid}" in str(said.skip_message)
+    assert "RUN_CANCELED" in output
+    assert (remembered.cause, remembered.outcome) == ("CANCELLED", "cancelled")
+    assert f"superseded by run {newer.run_id[:8]} on feature" in remembered.summary
+    assert (remembered.ref, remembered.trigger) == ("feature", "push")
+    assert summary["passed"] == 1, "what had passed before is reported"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 import subprocess
 import sys
@@ -94,19 +95,33 @@ def test_off_the_main_thread_it_does_nothing_and_does_not_fail():
     assert entered == [True]
 
 
+@pytest.mark.parametrize(
+    "ending", [pytest.param(None, id="well"), pytest.param(queue.Empty(), id="in an exception")]
+)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda item: item.name)
-def test_a_deferred_signal_comes_after_the_block_and_not_within(number: signal.Signals):
-    """Within a lock that is being taken it would leave the lock taken, and clean-up waiting."""
+def test_a_deferred_signal_comes_after_the_block_however_that_ends(
+    number: signal.Signals, ending: Exception | None
+):
+    """Within a lock that is being taken it would leave the lock taken, and clean-up waiting.
+
+    Lost, it left a run that waits for its pod deaf: each of its waits ends in an empty queue.
+    """
     reached: list[str] = []
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(number, interrupt)
-    try:
-        with pytest.raises(KeyboardInterrupt), deferred_signals():
+    def work() -> None:
+        with deferred_signals():
             signal.raise_signal(number)
             reached.append("the end of the block")
+            if ending is not None:
+                raise ending
+
+    before = signal.signal(number, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
         assert signal.getsignal(number) is interrupt
     finally:
         signal.signal(number, before)

@@ -1,0 +1,63 @@
+"""What dead runs have left, here and in the cluster; `floe-tests reap` removes it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from floe_tests import labels
+from floe_tests.clusters.lease import ENTRY, Lease
+from floe_tests.doctor.check import Check, first_line
+from floe_tests.errors import FloeTestsError
+from floe_tests.kube import Kube
+from floe_tests.run import ledger_of
+from floe_tests.workspace import Workspace
+
+_NAME = "left-overs"
+_SHOWN = 5
+
+
+def check_leases(workspace: Workspace) -> Check:
+    """Look for runs whose process is dead and whose environment was never given back.
+
+    Args:
+        workspace: The project, whose home has the leases.
+    """
+    now = datetime.now(UTC)
+    try:
+        dead = [
+            lease.run_id
+            for lease in ledger_of(workspace).entries(ENTRY, Lease)
+            if (lease.state in {"acquiring", "held"} and not lease.holder.is_alive)
+            or (lease.state == "kept" and lease.owner.expires_at < now)
+        ]
+    except FloeTestsError as error:
+        return Check(_NAME, "warning", f"a lease cannot be read: {first_line(error)}")
+    return _answer("leases of dead runs", [run[:8] for run in dead])
+
+
+def check_namespaces(kube: Kube) -> Check:
+    """Look for namespaces of runs whose time is over.
+
+    Args:
+        kube: The cluster.
+    """
+    name = f"{_NAME} in the cluster"
+    try:
+        found = kube.list("Namespace", label_selector=labels.RUN)
+    except FloeTestsError as error:
+        return Check(name, "unknown", f"namespaces cannot be seen: {first_line(error)}")
+    now = datetime.now(UTC)
+    expired = [
+        str(item["metadata"]["name"])
+        for item in found
+        if labels.has_expired(item["metadata"]["labels"], now=now)
+    ]
+    return _answer("expired namespaces", expired, name=name)
+
+
+def _answer(what: str, found: list[str], *, name: str = _NAME) -> Check:
+    if not found:
+        return Check(name, "ok", f"no {what}")
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    shown = ", ".join(found[:_SHOWN]) + more
+    return Check(name, "warning", f"{len(found)} {what}: {shown}", "floe-tests reap")

@@ -1,0 +1,203 @@
+"""What a tier brings to a cluster, read from the manifests that its run would apply."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from floe_tests.doctor.check import Check
+from floe_tests.doctor.quantity import quantity
+from floe_tests.errors import FloeTestsError
+from floe_tests.jobs.manifest import JobRequest, build_job, load_template
+from floe_tests.kube import JsonObject, part, parts
+from floe_tests.labels import Owner
+from floe_tests.platform import helm
+from floe_tests.settings import EnvironmentName, TierSettings
+from floe_tests.workspace import Workspace
+
+_RUN = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True)
+class PodNeed:
+    """A pod that a run brings.
+
+    Attributes:
+        name: What it belongs to.
+        copies: How many there are at once.
+        cores: Its requests of CPU.
+        memory_bytes: Its requests of memory.
+        images: Its images, as they are pulled.
+    """
+
+    name: str
+    copies: int
+    cores: float
+    memory_bytes: float
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a tier brings to a cluster.
+
+    Attributes:
+        tier: The tier.
+        namespace: Name of a namespace as its runs get one.
+        manifests: All objects that its charts install.
+        jobs: The Jobs of its suites.
+        checks: What was found while they were read.
+    """
+
+    tier: TierSettings
+    namespace: str
+    manifests: tuple[JsonObject, ...]
+    jobs: tuple[JsonObject, ...]
+    checks: tuple[Check, ...]
+
+    @property
+    def pods(self) -> tuple[PodNeed, ...]:
+        """Its pods: what the charts run, and one of each Job."""
+        return tuple(_pods((*self.manifests, *self.jobs)))
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """All images of its pods, without repetition."""
+        return tuple(dict.fromkeys(image for pod in self.pods for image in pod.images))
+
+    @property
+    def storage_classes(self) -> tuple[str, ...]:
+        """The StorageClasses of its volumes; an empty name is the cluster's default."""
+        claims = [
+            *(item for item in self.manifests if item.get("kind") == "PersistentVolumeClaim"),
+            *(
+                claim
+                for item in self.manifests
+                for claim in parts(item, "spec", "volumeClaimTemplates")
+            ),
+        ]
+        names = (str(part(claim, "spec").get("storageClassName") or "") for claim in claims)
+        return tuple(dict.fromkeys(names))
+
+
+def needs_of(
+    tier: TierSettings,
+    provider: EnvironmentName,
+    workspace: Workspace,
+    *,
+    kube_version: str | None,
+) -> Needs:
+    """Read what a tier brings.
+
+    Args:
+        tier: The tier.
+        provider: The environment.
+        workspace: Folders and registry prefix.
+        kube_version: Version of the cluster; None leaves it to helm.
+    """
+    checks: list[Check] = []
+    manifests: list[JsonObject] = []
+    with tempfile.TemporaryDirectory(prefix="floe-doctor-") as folder:
+        for release in tier.releases:
+            name = f"chart {release.name}"
+            try:
+                text = helm.check(
+                    release,
+                    kube_version=kube_version,
+                    workspace=workspace,
+                    directory=Path(folder),
+                )
+            except FloeTestsError as error:
+                lines = [line for line in str(error).splitlines() if line.startswith("Error")]
+                checks.append(
+                    Check(name, "failed", (lines or str(error).splitlines())[0], str(error))
+                )
+                continue
+            manifests += [item for item in yaml.safe_load_all(text) if isinstance(item, dict)]
+            version = f" for Kubernetes {kube_version}" if kube_version else ""
+            checks.append(Check(name, "ok", f"renders{version}"))
+    jobs: list[JsonObject] = []
+    for suite in tier.suites:
+        if suite.job is None:
+            continue
+        name = f"suite {suite.name}"
+        try:
+            template = load_template(workspace.root / suite.job)
+            request = _request(tier, suite.name, provider, workspace)
+            jobs.append(build_job(template, request))
+        except FloeTestsError as error:
+            checks.append(Check(name, "failed", "its Job cannot be made", str(error)))
+            continue
+        checks.append(Check(name, "ok", suite.job))
+    return Needs(
+        tier=tier,
+        namespace=f"{tier.namespace}-{_RUN[:8]}",
+        # What helm runs as tests is installed by `helm test` alone.
+        manifests=tuple(item for item in manifests if not _is_hook(item)),
+        jobs=tuple(jobs),
+        checks=tuple(checks),
+    )
+
+
+def _request(
+    tier: TierSettings, suite: str, provider: EnvironmentName, workspace: Workspace
+) -> JobRequest:
+    owner = Owner(
+        run_id=_RUN,
+        tier=tier.name,
+        ref=workspace.ref,
+        commit=workspace.commit,
+        expires_at=datetime.now(UTC),
+    )
+    return JobRequest(
+        owner=owner,
+        suite=suite,
+        attempt=1,
+        namespace=f"{tier.namespace}-{_RUN[:8]}",
+        provider=provider,
+        image_registry_prefix=workspace.image_registry_prefix,
+        groups=(),
+        excluded_groups=(),
+        deadlines=tier.deadlines,
+    )
+
+
+def _is_hook(manifest: Mapping[str, Any]) -> bool:
+    return "test" in str(part(manifest, "metadata", "annotations").get("helm.sh/hook", ""))
+
+
+def _pods(manifests: tuple[JsonObject, ...]) -> Iterator[PodNeed]:
+    for item in manifests:
+        kind = str(item.get("kind"))
+        spec = part(item, "spec") if kind == "Pod" else part(item, "spec", "template", "spec")
+        containers = parts(spec, "containers")
+        if not containers:
+            continue
+        starting = parts(spec, "initContainers")
+        # A native sidecar runs beside the containers; other init containers before them.
+        beside = [one for one in starting if one.get("restartPolicy") == "Always"]
+        copies = int(part(item, "spec").get("replicas") or 1)
+        yield PodNeed(
+            name=f"{kind.lower()}/{part(item, 'metadata').get('name')}",
+            copies=copies,
+            cores=_requested([*containers, *beside], "cpu"),
+            memory_bytes=_requested([*containers, *beside], "memory"),
+            images=tuple(str(one.get("image")) for one in [*starting, *containers]),
+        )
+
+
+def _requested(containers: list[JsonObject], resource: str) -> float:
+    return sum(
+        quantity(
+            part(one, "resources", "requests").get(resource)
+            or part(one, "resources", "limits").get(resource)
+            or 0
+        )
+        for one in containers
+    )

@@ -298,6 +298,22 @@ class Kube:
                 return None
             raise
 
+    def log_pieces(self, pod: str, *, namespace: str, container: str) -> Iterator[bytes]:
+        """Yield a container's log as it stands: the newest file of it, in pieces.
+
+        Raises:
+            RefusedError: There is no such log (yet, or any more).
+            InfrastructureError: The connection broke.
+        """
+        with (
+            self._open(
+                "GET", f"{_path('Pod', namespace)}/{pod}/log", query=[("container", container)]
+            ) as response,
+            _transport_errors("the log of " + pod),
+        ):
+            while piece := response.read1(64 * 1024):
+                yield piece
+
     def log_tail(
         self, pod: str, *, namespace: str, container: str, limit_bytes: int
     ) -> bytes | None:
@@ -309,19 +325,11 @@ class Kube:
         """
         kept, left_out = b"", 0
         try:
-            with (
-                self._open(
-                    "GET",
-                    f"{_path('Pod', namespace)}/{pod}/log",
-                    query=[("container", container)],
-                ) as response,
-                _transport_errors("the log of " + pod),
-            ):
-                while piece := response.read1(64 * 1024):
-                    kept += piece
-                    if len(kept) > 2 * limit_bytes:
-                        left_out += len(kept) - limit_bytes
-                        kept = kept[-limit_bytes:]
+            for piece in self.log_pieces(pod, namespace=namespace, container=container):
+                kept += piece
+                if len(kept) > 2 * limit_bytes:
+                    left_out += len(kept) - limit_bytes
+                    kept = kept[-limit_bytes:]
         except RefusedError as error:
             if error.status in {400, _NOT_FOUND}:  # 400: the container has not started
                 return None

@@ -54,7 +54,9 @@ _TESTS_SLACK_SECONDS = 5.0
 # How long a pod may be refused, or a container's configuration be wrong, before it counts: a quota
 # or ConfigMap created a moment later is not a mistake.
 _REFUSED_SECONDS = 5.0
-_STOP_GRACE_SECONDS = 15
+# A cancelled run must be gone in 30 s; one that took too long may still say how far it came.
+_CANCEL_GRACE_SECONDS = 15
+_STOP_GRACE_SECONDS = 30
 _REMOVE_SECONDS = 60.0
 _POD_LOG_BYTES = 5 * 1024 * 1024
 # The exporter sends something every 10 s. After twice that its node is looked at, now and then.
@@ -182,7 +184,7 @@ class JobRun:
                     "Pod",
                     str(self._seen.pod["metadata"]["name"]),
                     namespace=namespace,
-                    grace_seconds=0 if self._seen.node else _STOP_GRACE_SECONDS,
+                    grace_seconds=0 if self._seen.node else _CANCEL_GRACE_SECONDS,
                 )
             self._kube.delete("Job", name, namespace=namespace)
             for pods in self._kube.follow(
@@ -387,12 +389,12 @@ class JobRun:
                     "Pod",
                     str(self._seen.pod["metadata"]["name"]),
                     namespace=namespace,
-                    grace_seconds=_STOP_GRACE_SECONDS,
+                    grace_seconds=_CANCEL_GRACE_SECONDS,
                 )
             self._kube.delete("Job", name, namespace=namespace)
         except FloeTestsError as error:
             self._log(f"{self._subject} could not be deleted ({error}); its namespace goes next")
-        last = Deadline(_STOP_GRACE_SECONDS if self._follows_log else 0)
+        last = Deadline(_CANCEL_GRACE_SECONDS if self._follows_log else 0)
         while not (last.passed or self._log_done or self._receiver.has_manifest):
             self._take_all(wait_seconds=_WAKE_SECONDS)
 
@@ -422,28 +424,30 @@ class JobRun:
 
     def _last_look(self) -> None:
         """Read what may have changed since the last message: pod, events, gaps of the log."""
-        namespace, pod = self._request.namespace, self._seen.pod
+        pod = self._seen.pod
         try:
-            if pod is not None and self._seen.node is None:
-                name = str(pod["metadata"]["name"])
-                now = self._kube.get("Pod", name, namespace=namespace)
-                if now is not None and now["metadata"]["uid"] == pod["metadata"]["uid"]:
-                    self._seen.pod = now
-                if self._follows_log and not self._receiver.has_manifest:
-                    self._read_log_again(name)
-                self._save_pod_log(name)
-                self._dismiss_exporter(name)
             self._read_events()
+            # On a lost node nobody answers for the log.
+            if pod is None or self._seen.node is not None:
+                return
+            name = str(pod["metadata"]["name"])
+            now = self._kube.get("Pod", name, namespace=self._request.namespace)
+            if now is None or now["metadata"]["uid"] != pod["metadata"]["uid"]:
+                return
+            self._seen.pod = now
+            if self._follows_log and not self._receiver.has_manifest:
+                self._read_log_again(name)
+            self._save_pod_log(name)
+            self._dismiss_exporter(name)
         except FloeTestsError as error:
             self._log(f"{self._subject}: the last look failed: {error}")
 
     def _read_log_again(self, pod: str) -> None:
-        text = self._kube.log(
-            pod, namespace=self._request.namespace, container=EXPORTER, limit_bytes=64 * 1024 * 1024
-        )
-        if text:
-            self._receiver.begin()
-            self._receiver.feed(text.encode())
+        self._receiver.begin()
+        for piece in self._kube.log_pieces(
+            pod, namespace=self._request.namespace, container=EXPORTER
+        ):
+            self._receiver.feed(piece)
 
     def _save_pod_log(self, pod: str) -> None:
         log = self._kube.log_tail(

@@ -34,6 +34,7 @@ _CRASHES = 3
 # The kubelet retries a pull; a registry that comes up a moment later is no failure.
 _IMAGE_SECONDS = 45.0
 _TICK_SECONDS = 2.0
+_STEADY_SECONDS = 3.0
 _RENDER_SECONDS = 60.0
 
 _IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff"})
@@ -195,6 +196,7 @@ def _wait_until_ready(
 ) -> dict[str, JsonObject]:
     selector = f"app.kubernetes.io/instance={release.name}"
     image_failing: dict[str, Deadline] = {}
+    steady: dict[str, tuple[int, Deadline]] = {}
     ready: set[str] = set()
     pods: dict[str, JsonObject] = {}
     try:
@@ -205,9 +207,10 @@ def _wait_until_ready(
             deadline=deadline,
             tick_seconds=_TICK_SECONDS,
         ):
-            for name in sorted(_ready_names(pods) - ready):
+            now_ready = _ready_names(pods, steady)
+            for name in sorted(now_ready - ready):
                 log(f"release {release.name}: {name} ready after {deadline.elapsed_seconds:.1f} s")
-            ready = _ready_names(pods)
+            ready = now_ready
             failure = _first_failure(pods, image_failing)
             if failure is not None:
                 raise _failed(
@@ -222,7 +225,7 @@ def _wait_until_ready(
                 return pods
     except DeadlineError:
         waiting = [item.value for item in _unready(kube, namespace, selector)]
-        unready = [pod for name, pod in pods.items() if name not in _ready_names(pods)]
+        unready = [pod for name, pod in pods.items() if name not in ready]
         why = f"not ready within {release.ready_seconds:g} s: {'; '.join(waiting)}"
         if unready:
             raise _failed(
@@ -234,16 +237,38 @@ def _wait_until_ready(
     raise PlatformError(message)
 
 
-def _ready_names(pods: dict[str, JsonObject]) -> set[str]:
-    return {
-        name
-        for name, pod in pods.items()
-        if part(pod, "status").get("phase") == "Succeeded"
-        or any(
-            item.get("type") == "Ready" and item.get("status") == "True"
-            for item in parts(pod, "status", "conditions")
-        )
-    }
+def _ready_names(pods: dict[str, JsonObject], steady: dict[str, tuple[int, Deadline]]) -> set[str]:
+    """Give the pods that are ready.
+
+    Without a readiness probe Kubernetes calls a container ready once it runs, also one that is
+    about to crash: it has to have run for a while.
+
+    Args:
+        pods: The pods by name.
+        steady: For each such pod its restarts, and until when it has to stay as it is; kept here.
+    """
+    ready: set[str] = set()
+    for name, pod in pods.items():
+        if part(pod, "status").get("phase") == "Succeeded":
+            ready.add(name)
+        elif not _has_condition_ready(pod):
+            steady.pop(name, None)
+        elif all("readinessProbe" in item for item in parts(pod, "spec", "containers")):
+            ready.add(name)
+        else:
+            restarts = sum(int(item.get("restartCount") or 0) for item in _containers(pod))
+            if name not in steady or steady[name][0] != restarts:
+                steady[name] = (restarts, Deadline(_STEADY_SECONDS))
+            if steady[name][1].passed:
+                ready.add(name)
+    return ready
+
+
+def _has_condition_ready(pod: JsonObject) -> bool:
+    return any(
+        item.get("type") == "Ready" and item.get("status") == "True"
+        for item in parts(pod, "status", "conditions")
+    )
 
 
 def _unready(kube: Kube, namespace: str, selector: str) -> Iterator[Evidence]:

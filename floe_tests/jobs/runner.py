@@ -45,7 +45,7 @@ from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
 Log = Callable[[str], None]
 
 _WAKE_SECONDS = 0.5
-_EVENT_SECONDS = 2.0
+_EVENT_SECONDS = 1.0
 # After a container's end: the exporter's own 20 s, its 20 s for frames that are asked for again,
 # and some for the API.
 _EXPORT_SECONDS = 45.0
@@ -53,10 +53,9 @@ _EXPORT_SECONDS = 45.0
 _TESTS_SLACK_SECONDS = 5.0
 # How long a pod may be refused, or a container's configuration be wrong, before it counts: a quota
 # or ConfigMap created a moment later is not a mistake.
-_REFUSED_SECONDS = 5.0
-# A cancelled run must be gone in 30 s; one that took too long may still say how far it came.
-_CANCEL_GRACE_SECONDS = 15
-_STOP_GRACE_SECONDS = 30
+_REFUSED_SECONDS = 2.5
+# A cancelled run must be gone in 30 s.
+_STOP_GRACE_SECONDS = 15
 _REMOVE_SECONDS = 60.0
 _POD_LOG_BYTES = 5 * 1024 * 1024
 # The exporter sends something every 10 s. After twice that its node is looked at, now and then.
@@ -184,7 +183,7 @@ class JobRun:
                     "Pod",
                     str(self._seen.pod["metadata"]["name"]),
                     namespace=namespace,
-                    grace_seconds=0 if self._seen.node else _CANCEL_GRACE_SECONDS,
+                    grace_seconds=0 if self._seen.node else _STOP_GRACE_SECONDS,
                 )
             self._kube.delete("Job", name, namespace=namespace)
             for pods in self._kube.follow(
@@ -389,12 +388,12 @@ class JobRun:
                     "Pod",
                     str(self._seen.pod["metadata"]["name"]),
                     namespace=namespace,
-                    grace_seconds=_CANCEL_GRACE_SECONDS,
+                    grace_seconds=_STOP_GRACE_SECONDS,
                 )
             self._kube.delete("Job", name, namespace=namespace)
         except FloeTestsError as error:
             self._log(f"{self._subject} could not be deleted ({error}); its namespace goes next")
-        last = Deadline(_CANCEL_GRACE_SECONDS if self._follows_log else 0)
+        last = Deadline(_STOP_GRACE_SECONDS if self._follows_log else 0)
         while not (last.passed or self._log_done or self._receiver.has_manifest):
             self._take_all(wait_seconds=_WAKE_SECONDS)
 

@@ -136,8 +136,22 @@ def test_ready_are_pods_that_say_so_and_those_that_are_done():
     unready = {"conditions": [{"type": "Ready", "status": "False"}]}
 
     assert helm._ready_names(
-        {"a": pod(**ready), "b": pod(**unready), "c": pod(phase="Succeeded"), "d": pod()}
+        {"a": pod(**ready), "b": pod(**unready), "c": pod(phase="Succeeded"), "d": pod()}, {}
     ) == {"a", "c"}
+
+
+def test_without_a_readiness_probe_a_pod_has_to_stay_up_to_be_ready():
+    """Kubernetes calls it ready for the moment before it crashes."""
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    bare = {**pod(**ready), "spec": {"containers": [{"name": "c"}]}}
+    probed = {**bare, "spec": {"containers": [{"name": "c", "readinessProbe": {}}]}}
+    steady: dict[str, tuple[int, Deadline]] = {}
+
+    assert helm._ready_names({"bare": bare, "probed": probed}, steady) == {"probed"}
+    steady["bare"] = (0, Deadline(0))
+    assert helm._ready_names({"bare": bare}, steady) == {"bare"}
+    steady["bare"] = (1, Deadline(0))
+    assert helm._ready_names({"bare": bare}, steady) == set(), "it was restarted since"
 
 
 def test_images_are_recorded_with_the_digests_that_really_ran():

@@ -1,0 +1,270 @@
+"""One fault at a time: a run in progress, something done to it, and what the run made of that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from floe_tests.deadline import Deadline
+from floe_tests.errors import FloeTestsError
+from floe_tests.jobs.attempt import Attempt
+from floe_tests.jobs.verdict import Cause
+from floe_tests.kube import JsonObject, Kube
+from floe_tests.labels import RUN, label_value
+from floe_tests.publish import PublishedRun, publish
+from floe_tests.run import TierRun
+
+from ..conftest import SmallTier  # noqa: TID252 - suites are folders, not packages
+
+# Long enough for a fault to be done to it, short enough for a test.
+DEADLINES = {"tests_seconds": 60, "pod_seconds": 80, "job_seconds": 200}
+
+
+@dataclass
+class Row:
+    """A line of the table of faults.
+
+    Attributes:
+        fault: What was done.
+        expected: The verdict it must get.
+        seen: The verdict it got.
+        to_verdict_seconds: From the change that decided to the verdict.
+        finally_seen: The verdict of the whole run, further attempts included.
+        left: What was left behind.
+    """
+
+    fault: str
+    expected: str
+    seen: str
+    to_verdict_seconds: float | None
+    finally_seen: str
+    left: int = 0
+
+    def as_json(self) -> dict[str, object]:
+        """Give the row as a JSON value."""
+        return asdict(self)
+
+
+class RunningRun:
+    """A run of a tier that goes on while a test does something to it."""
+
+    def __init__(self, run: TierRun, lines: list[str], kube: Kube) -> None:
+        self.run = run
+        self._lines = lines
+        self._kube = kube
+        self._published: PublishedRun | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._go, daemon=True)
+        self._thread.start()
+
+    def _go(self) -> None:
+        run = self.run
+        try:
+            try:
+                with run.stage("cluster"):
+                    run.acquire(environment=None, keep=None)
+                with run.stage("platform"):
+                    run.install()
+                with run.stage("test_job"):
+                    run.run_suites()
+            except FloeTestsError:
+                pass  # the stage has kept it, and the verdict rests on it
+            self._published = publish(run)
+        except BaseException as error:  # noqa: BLE001 - raised again by finish()
+            self._failure = error
+        finally:
+            run.give_back()
+
+    def wait_for(self, words: str, *, seconds: float = 60, times: int = 1) -> None:
+        """Wait until the run has said something."""
+        self.wait_until(lambda: sum(words in line for line in self._lines) >= times, words, seconds)
+
+    def wait_until(self, holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
+        """Wait until something holds, or the run is over."""
+        deadline = Deadline(seconds)
+        while not holds():
+            self._thread.join(timeout=0.1)
+            over = not self._thread.is_alive() and not holds()
+            if deadline.passed or over:
+                raise AssertionError("\n".join([f"never: {what}", *self._lines]))
+
+    @property
+    def namespace(self) -> str:
+        """The run's namespace."""
+        return f"floe-test-{self.run.run_id[:8]}"
+
+    def pods(self) -> list[JsonObject]:
+        """The pods of the run's Jobs."""
+        selector = f"{RUN}={label_value(self.run.run_id)},job-name"
+        return self._kube.list("Pod", namespace=self.namespace, label_selector=selector)
+
+    def pod(self) -> str:
+        """Name of the one pod that the run has now."""
+        (pod,) = self.pods()
+        return str(pod["metadata"]["name"])
+
+    def abandon(self) -> None:
+        """Take the run's namespace away, if it still goes on; it ends by that."""
+        if self._thread.is_alive():
+            self._kube.delete("Namespace", self.namespace)
+            self._thread.join(timeout=120)
+
+    def finish(self, *, seconds: float = 240) -> PublishedRun:
+        """Wait for the run's end."""
+        self._thread.join(timeout=seconds)
+        sys.stdout.write("\n".join(self._lines))
+        assert not self._thread.is_alive(), "the run did not end"
+        if self._failure is not None:
+            raise self._failure
+        assert self._published is not None
+        return self._published
+
+
+class FaultBench:
+    """Runs small suites on the cluster, does things to them, and keeps the table."""
+
+    def __init__(self, tier: SmallTier, kube: Kube, rows: list[Row]) -> None:
+        self.tier = tier
+        self.kube = kube
+        self._rows = rows
+        self.own_rows: list[Row] = []
+        self._running: list[RunningRun] = []
+
+    def start(
+        self, manifest: dict[str, object], *, prefix: str | None = None, **settings: object
+    ) -> RunningRun:
+        """Start a run; the test goes on at once.
+
+        Args:
+            manifest: Its test-job.yaml.
+            prefix: Another registry prefix than the environment's.
+            settings: The tier's settings, over those that it needs.
+        """
+        run = self.tier.prepare(manifest, **{"deadlines": DEADLINES, **settings})
+        if prefix is not None:
+            run = replace(run, workspace=replace(run.workspace, image_registry_prefix=prefix))
+        running = RunningRun(run, self.tier.log, self.kube)
+        self._running.append(running)
+        return running
+
+    def abandon(self) -> None:
+        """End what a failed test has left going, so that the next one has the cluster to itself."""
+        for running in self._running:
+            running.abandon()
+
+    def run(
+        self, manifest: dict[str, object], *, prefix: str | None = None, **settings: object
+    ) -> PublishedRun:
+        """Run a suite whose fault is in itself."""
+        return self.start(manifest, prefix=prefix, **settings).finish()
+
+    def kubectl(self, *words: str, seconds: float = 60, check: bool = True) -> str:
+        """Do something to the cluster as a person would."""
+        done = subprocess.run(
+            ["kubectl", "--kubeconfig", str(self.tier.kubeconfig), *words],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def on_node(self, node: str, command: str, *, seconds: float = 60) -> str:
+        """Run a shell command on a node."""
+        done = subprocess.run(
+            ["docker", "exec", node, "bash", "-euo", "pipefail", "-c", command],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def judge(
+        self,
+        fault: str,
+        published: PublishedRun,
+        expected: Cause,
+        *evidence: str,
+        finally_seen: Cause | None = None,
+    ) -> Attempt | None:
+        """Write the table's row, then check it.
+
+        Args:
+            fault: What was done, for the table.
+            published: What the run came to.
+            expected: The verdict of the first attempt, or of the run that had none.
+            evidence: Words that its evidence must hold.
+            finally_seen: The verdict of the whole run; the same unless it was attempted again.
+
+        Returns:
+            The first attempt; None when there was none.
+        """
+        attempts = published.suites[0].attempts
+        first = attempts[0] if attempts else None
+        verdict = first.verdict if first else published.verdict
+        row = Row(
+            fault,
+            str(expected),
+            str(verdict.cause),
+            first.timings.to_verdict if first else None,
+            str(published.verdict.cause),
+        )
+        self._rows.append(row)
+        self.own_rows.append(row)
+        shown = "\n".join(str(item) for item in verdict.evidence)
+        assert verdict.cause is expected, f"{verdict}\n{shown}"
+        missing = [words for words in evidence if words not in shown]
+        assert not missing, f"not in the evidence: {missing}\n{shown}"
+        assert published.verdict.cause is (finally_seen or expected), str(published.verdict)
+        if len(attempts) > 1:
+            assert str(expected) in str(published.verdict), "the verdict hides an attempt"
+        return first
+
+
+def pod_of(manifest: dict[str, object]) -> dict[str, Any]:
+    """Give the pod's specification in a test-job.yaml, to change it."""
+    spec = cast("dict[str, Any]", manifest["spec"])
+    return spec["template"]["spec"]
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Give the table as a page."""
+    lines = [
+        "| fault | expected | seen | s to verdict | the run came to | left behind |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        seconds = "" if row.to_verdict_seconds is None else f"{row.to_verdict_seconds:.1f}"
+        lines.append(
+            f"| {row.fault} | `{row.expected}` | `{row.seen}` | {seconds} | `{row.finally_seen}` | "
+            f"{row.left or 'nothing'} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def slowest_but_few(rows: Sequence[Row]) -> float:
+    """Give the 95th percentile of the seconds to the verdict."""
+    seconds = sorted(row.to_verdict_seconds for row in rows if row.to_verdict_seconds is not None)
+    return seconds[max(0, -(-len(seconds) * 95 // 100) - 1)] if seconds else 0.0
+
+
+def write_page(path: Path, rows: Sequence[Row]) -> None:
+    """Write docs/faults.md."""
+    path.write_text(
+        "<!-- Made by `make faults` from real runs: tests/system/faults. -->\n\n"
+        "# What was done to running suites, and what they said\n\n"
+        "Each line is a test on a real kind cluster: the fault, the verdict it must get, the "
+        "verdict it got, the seconds from the change that decided (the container's end, a "
+        "condition, a deadline; Kubernetes' times are whole seconds, cut off) to the verdict, what "
+        "the run came to with its further attempts, and what was left in the cluster.\n\n"
+        f"{len(rows)} faults; 95 of 100 got their verdict within "
+        f"{slowest_but_few(rows):.1f} s of the change.\n\n" + markdown(rows)
+    )

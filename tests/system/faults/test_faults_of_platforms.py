@@ -1,0 +1,89 @@
+"""What a tier installs and does not come up."""
+
+from __future__ import annotations
+
+from floe_tests.jobs.verdict import Cause
+from floe_tests.results import junit
+
+from ..conftest import job  # noqa: TID252 - suites are folders, not packages
+from .bench import FaultBench
+
+GREEN = "def test_passes(): pass"
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: engine
+  labels: {app.kubernetes.io/instance: broken, app.kubernetes.io/component: engine}
+spec:
+  selector: {matchLabels: {app: engine}}
+  template:
+    metadata:
+      labels: {app: engine, app.kubernetes.io/instance: broken, app.kubernetes.io/component: engine}
+    spec:
+      terminationGracePeriodSeconds: 0
+      securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: engine
+          {{- $prefix := (.Values.global | default dict).imageRegistryPrefix | default "" }}
+          image: {{ $prefix }}ghcr.io/floe/test-runner:0.1.0
+          command: [sh, -c, "COMMAND"]
+          readinessProbe: {exec: {command: [test, -e, /tmp/ready]}, periodSeconds: 1}
+          resources: {limits: {cpu: 100m, memory: 64Mi}}
+          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+"""
+
+
+def release(bench: FaultBench, command: str, *, ready_seconds: float) -> dict[str, object]:
+    """Write a chart whose one pod runs a command, and give the tier's release of it."""
+    chart = bench.tier.root / "chart"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: broken\nversion: 0.1.0\n")
+    (chart / "templates" / "engine.yaml").write_text(DEPLOYMENT.replace("COMMAND", command))
+    return {"name": "broken", "chart": "chart", "ready_seconds": ready_seconds}
+
+
+def test_a_pod_that_crashes(bench: FaultBench) -> None:
+    broken = release(bench, "echo the engine lost its key >&2; exit 7", ready_seconds=120)
+    published = bench.run(job(GREEN), releases=[broken])
+
+    bench.judge(
+        "platform pod crashes",
+        published,
+        Cause.PLATFORM_FAIL,
+        "engine did not come up",
+        "the engine lost its key",
+        "exit code 7",
+    )
+    assert [case.name for case in junit.read(published.junit)] == [
+        "floe_tests.small::PLATFORM_FAIL"
+    ]
+
+
+def test_a_pod_that_is_never_ready(bench: FaultBench) -> None:
+    broken = release(bench, "echo still waiting for the sun; sleep 1000", ready_seconds=8)
+    published = bench.run(job(GREEN), releases=[broken])
+
+    bench.judge(
+        "Helm timeout: never ready",
+        published,
+        Cause.PLATFORM_FAIL,
+        "not ready within 8 s",
+        "still waiting for the sun",
+    )
+
+
+def test_a_hook_that_fails(bench: FaultBench) -> None:
+    broken = release(bench, "touch /tmp/ready; sleep 1000", ready_seconds=60)
+    hook = DEPLOYMENT.replace("COMMAND", "exit 3").replace("apps/v1", "batch/v1")
+    (bench.tier.root / "chart" / "templates" / "hook.yaml").write_text(
+        "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: hook\n"
+        '  annotations: {"helm.sh/hook": post-install}\nspec:\n  backoffLimit: 0\n'
+        "  template:\n"
+        + hook[hook.index("    metadata:\n") : hook.index("          readinessProbe")]
+        + hook[hook.index("          resources") :].rstrip()
+        + "\n      restartPolicy: Never\n"
+    )
+    published = bench.run(job(GREEN), releases=[broken])
+
+    bench.judge("Helm hook fails", published, Cause.PLATFORM_FAIL, "hook")

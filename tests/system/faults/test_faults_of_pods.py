@@ -1,0 +1,305 @@
+"""What can befall a pod: never started, taken away, its exporter killed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from floe_tests.jobs.manifest import EXPORTER
+from floe_tests.jobs.verdict import Cause
+
+from ..conftest import job  # noqa: TID252 - suites are folders, not packages
+from .bench import DEADLINES, FaultBench, RunningRun, pod_of
+
+GREEN = "def test_passes(): pass"
+# Ends by itself when the file is there: what is done to the pod comes in between.
+WAITS = """
+    import pathlib, time
+    def test_before(): pass
+    def test_waits():
+        while not pathlib.Path("/tmp/go").exists(): time.sleep(0.05)
+"""
+SOON = {**DEADLINES, "start_seconds": 6}
+
+OUT_OF_MEMORY = "hoard = []\nwhile True: hoard.append(bytearray(1024 * 1024))"
+
+
+def go(bench: FaultBench, running: RunningRun) -> None:
+    """Let the waiting test of the run's pod pass."""
+    bench.kubectl(
+        "exec",
+        running.pod(),
+        "-n",
+        running.namespace,
+        "-c",
+        "test-runner",
+        "--",
+        "touch",
+        "/tmp/go",  # noqa: S108 - the container's own
+    )
+
+
+def test_image_missing(bench: FaultBench) -> None:
+    published = bench.run(
+        job(GREEN, image="ghcr.io/floe/no-such-image:9.9.9"),
+        deadlines={**DEADLINES, "image_seconds": 5},
+    )
+
+    bench.judge("image missing", published, Cause.INFRA_IMAGE, "no-such-image:9.9.9")
+
+
+def test_registry_down(bench: FaultBench) -> None:
+    """Nothing listens at this port of the node."""
+    published = bench.run(
+        job(GREEN), prefix="localhost:5999/", deadlines={**DEADLINES, "image_seconds": 5}
+    )
+
+    bench.judge("registry down", published, Cause.INFRA_IMAGE, "localhost:5999")
+
+
+@pytest.mark.parametrize(
+    ("fault", "changes", "named"),
+    [
+        pytest.param("image name invalid", {"image": "NOT A NAME"}, "InvalidImageName", id="image"),
+        pytest.param(
+            "ConfigMap missing",
+            {"envFrom": [{"configMapRef": {"name": "absent"}}]},
+            "absent",
+            id="ConfigMap",
+        ),
+        pytest.param(
+            "command missing", {"command": ["/no/such/program"]}, "/no/such/program", id="command"
+        ),
+        pytest.param(
+            "refused by Pod Security",
+            {"securityContext": {"privileged": True}},
+            "PodSecurity",
+            id="Pod Security",
+        ),
+        pytest.param(
+            "quota exceeded",
+            {"resources": {"limits": {"cpu": "1", "memory": "20Gi"}}},
+            "exceeded quota",
+            id="quota",
+        ),
+    ],
+)
+def test_a_pod_that_can_never_run(
+    bench: FaultBench, fault: str, changes: dict[str, object], named: str
+) -> None:
+    published = bench.run(job(GREEN, **changes))
+
+    bench.judge(fault, published, Cause.CONFIG, named)
+
+
+@pytest.mark.parametrize(
+    ("what", "named"),
+    [
+        pytest.param("selector", "node affinity/selector", id="selector"),
+        pytest.param("CPU", "Insufficient cpu", id="CPU"),
+        pytest.param("PVC", "persistentvolumeclaim", id="PVC"),
+    ],
+)
+def test_a_pod_that_no_node_takes(bench: FaultBench, what: str, named: str) -> None:
+    manifest = job(GREEN)
+    pod = pod_of(manifest)
+    if what == "selector":
+        pod["nodeSelector"] = {"floe-tests/no-such-node": "true"}
+    elif what == "CPU":
+        pod["containers"][0]["resources"] = {
+            "requests": {"cpu": "900"},
+            "limits": {"cpu": "900", "memory": "64Mi"},
+        }
+    else:
+        pod["volumes"].append({"name": "data", "persistentVolumeClaim": {"claimName": "absent"}})
+    published = bench.run(manifest, deadlines=SOON)
+
+    bench.judge(f"unschedulable: {what}", published, Cause.INFRA_CAPACITY, named)
+
+
+def test_a_volume_that_cannot_be_mounted(bench: FaultBench) -> None:
+    manifest = job(GREEN)
+    pod = pod_of(manifest)
+    pod["volumes"].append({"name": "key", "secret": {"secretName": "absent"}})
+    pod["containers"][0]["volumeMounts"].append({"name": "key", "mountPath": "/key"})
+    published = bench.run(manifest, deadlines={**SOON, "start_seconds": 10})
+
+    bench.judge("Secret volume missing", published, Cause.INFRA_START, "absent")
+
+
+def test_evicted_by_the_api(bench: FaultBench) -> None:
+    running = bench.start(job(WAITS))
+    running.wait_for("test_before")
+    pod, namespace = running.pod(), running.namespace
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod, "namespace": namespace},
+    }
+    path = bench.tier.root / "eviction.json"
+    path.write_text(json.dumps(eviction))
+    bench.kubectl(
+        "create", "--raw", f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction", "-f", str(path)
+    )
+    running.wait_for("tests started", times=2, seconds=90)
+    go(bench, running)
+
+    bench.judge(
+        "evicted by the API",
+        running.finish(),
+        Cause.INFRA_DISRUPTED,
+        "EvictionByEvictionAPI",
+        "test_waits",
+        "1 of 2 reported",
+        finally_seen=Cause.PASS,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        pytest.param("pod force-deleted", ["--grace-period=0", "--force"], id="by force"),
+        pytest.param("pod deleted", [], id="with grace"),
+    ],
+)
+def test_deleted_by_somebody(bench: FaultBench, fault: str, options: list[str]) -> None:
+    running = bench.start(job(WAITS))
+    running.wait_for("test_before")
+    bench.kubectl("delete", "pod", running.pod(), "-n", running.namespace, *options)
+    running.wait_for("tests started", times=2, seconds=90)
+    go(bench, running)
+
+    bench.judge(
+        fault,
+        running.finish(),
+        Cause.INFRA_NODE,
+        "not by this run",
+        "test_waits",
+        finally_seen=Cause.PASS,
+    )
+
+
+def test_preempted(bench: FaultBench) -> None:
+    """A pod of a higher class takes the node's CPU."""
+    manifest = job(WAITS)
+    running = bench.start(manifest)
+    running.wait_for("test_before")
+    name = f"urgent-{running.run.run_id[:8]}"
+    (node,) = bench.kube.list("Node")
+    cores = int(node["status"]["allocatable"]["cpu"])
+    urgent = f"""
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {{name: {name}}}
+value: 1000000
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: default}}
+spec:
+  priorityClassName: {name}
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: sleep
+      image: {pod_image(running)}
+      command: [sleep, "300"]
+      resources: {{requests: {{cpu: {cores * 1000 - in_use(bench, running)}m}}}}
+"""
+    path = bench.tier.root / "urgent.yaml"
+    path.write_text(urgent)
+    try:
+        bench.kubectl("apply", "-f", str(path))
+        running.wait_for("attempt 1: INFRA_DISRUPTED", seconds=90)
+        bench.kubectl("delete", "pod", name, "-n", "default", "--now")
+        running.wait_for("tests started", times=2, seconds=90)
+        go(bench, running)
+        published = running.finish()
+    finally:
+        bench.kubectl("delete", "-f", str(path), "--ignore-not-found", "--now")
+
+    bench.judge(
+        "preempted",
+        published,
+        Cause.INFRA_DISRUPTED,
+        "PreemptionByScheduler",
+        finally_seen=Cause.PASS,
+    )
+
+
+def pod_image(running: RunningRun) -> str:
+    """An image that the node has."""
+    (pod,) = running.pods()
+    return str(pod["spec"]["containers"][0]["image"])
+
+
+def in_use(bench: FaultBench, running: RunningRun) -> int:
+    """CPU that others than the run's pod have requested, in millicores."""
+    total = 0
+    for pod in bench.kube.list("Pod"):
+        if pod["metadata"]["namespace"] == running.namespace:
+            continue
+        for container in pod["spec"]["containers"]:
+            text = str(container.get("resources", {}).get("requests", {}).get("cpu", "0"))
+            total += int(text[:-1]) if text.endswith("m") else int(text) * 1000
+    return total
+
+
+def kill_exporter(bench: FaultBench, running: RunningRun) -> None:
+    """Have the kernel kill the exporter for its memory: process 1, and the container with it."""
+    (node,) = bench.kube.list("Node")
+    bench.on_node(
+        node["metadata"]["name"],
+        "for id in $(pgrep -f /app/exporter.py); do echo 1000 > /proc/$id/oom_score_adj; done",
+    )
+    bench.kubectl(
+        "exec",
+        running.pod(),
+        "-n",
+        running.namespace,
+        "-c",
+        EXPORTER,
+        "--",
+        "python",
+        "-c",
+        OUT_OF_MEMORY,
+        check=False,
+    )
+
+
+def restarts(running: RunningRun) -> int:
+    """How often the exporter was started again."""
+    (pod,) = running.pods()
+    (status,) = [
+        item for item in pod["status"]["initContainerStatuses"] if item["name"] == EXPORTER
+    ]
+    return int(status["restartCount"]) if "running" in status["state"] else -1
+
+
+def test_exporter_out_of_memory_once(bench: FaultBench) -> None:
+    """It is started again and sends everything again: nothing is lost, and nobody to blame."""
+    running = bench.start(job(WAITS))
+    running.wait_for("test_before")
+    kill_exporter(bench, running)
+    running.wait_until(lambda: restarts(running) >= 1, "the exporter runs again")
+    go(bench, running)
+
+    published = running.finish()
+    attempt = bench.judge("exporter out of memory, once", published, Cause.PASS)
+    assert attempt is not None
+    assert attempt.facts.results.passed == 2
+    assert "the exporter was restarted" in " ".join(published.suites[0].results.notices)
+
+
+def test_exporter_out_of_memory_at_the_end(bench: FaultBench) -> None:
+    """A second time it has to wait before it is started, and the tests end meanwhile."""
+    running = bench.start(job(WAITS))
+    running.wait_for("test_before")
+    kill_exporter(bench, running)
+    running.wait_until(lambda: restarts(running) >= 1, "the exporter runs again")
+    kill_exporter(bench, running)
+    go(bench, running)
+
+    bench.judge(
+        "exporter out of memory at the end", running.finish(), Cause.HARNESS, "OOMKilled", EXPORTER
+    )

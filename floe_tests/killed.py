@@ -80,11 +80,17 @@ def remember_killed(workspace: Workspace, lease: Lease) -> Verdict | None:
 def _suites(workspace: Workspace, lease: Lease, verdict: Verdict) -> Iterator[SuiteRecord]:
     """Give what the suites had sent; one that had come to its end has a verdict of its own."""
     received = workspace.output / lease.owner.tier / "runs" / lease.run_id
-    for directory in sorted(received.glob("*-1")):
-        name = directory.name.rpartition("-")[0]
-        attempt = ledger_of(workspace).read(lease.run_id, f"attempt-{name}-1", Attempt)
-        own = attempt.verdict if attempt else verdict
-        results = collate(directory / "results")
+    last: dict[str, int] = {}
+    for directory in sorted(received.glob("*-*")):
+        name, _, number = directory.name.rpartition("-")
+        if number.isdecimal():
+            last[name] = max(int(number), last.get(name, 0))
+    for name, number in last.items():
+        attempt = ledger_of(workspace).read(lease.run_id, f"attempt-{name}-{number}", Attempt)
+        # After one that is made again, the next would have had the last word.
+        is_last = attempt is not None and number > attempt.verdict.retries
+        own = attempt.verdict if attempt and is_last else verdict
+        results = collate(received / f"{name}-{number}" / "results")
         yield SuiteRecord(
             name=name,
             outcome=own.outcome,

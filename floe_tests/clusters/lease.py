@@ -159,11 +159,14 @@ def new_lease(
     now: datetime | None = None,
 ) -> Lease:
     """Begin a lease for a run; nothing is created yet."""
+    from floe_tests.jobs.verdict import RULES
+
     deadlines = settings.deadlines
+    attempts = 1 + max(rule.retries for rule in RULES)
     seconds = (
         deadlines.cluster_seconds
         + sum(release.ready_seconds for release in settings.releases)
-        + len(settings.suites) * (deadlines.start_seconds + deadlines.job_seconds)
+        + len(settings.suites) * attempts * (deadlines.start_seconds + deadlines.job_seconds)
         + deadlines.release_seconds
     )
     owner = Owner(

@@ -11,6 +11,9 @@ import pytest
 
 from floe_tests.clusters.lease import Holder, Lease
 from floe_tests.errors import FloeTestsError
+from floe_tests.jobs.attempt import Attempt, Timings
+from floe_tests.jobs.facts import Facts
+from floe_tests.jobs.verdict import Cause, Fault, Verdict
 from floe_tests.killed import remember_killed
 from floe_tests.labels import Owner
 from floe_tests.publish import PUBLISHED
@@ -99,6 +102,37 @@ def test_it_keeps_what_it_had_received(workspace: Workspace, history: History):
     assert (suite.name, suite.cause) == ("my-suite", "HARNESS")
     assert (suite.tally.passed, suite.tally.failed) == (1, 1)
     assert not (workspace.output / "unit" / "junit.xml").exists(), "that is the newest run's"
+
+
+@pytest.mark.parametrize(
+    ("retries", "cause"), [(0, "TEST_FAILURE"), (1, "HARNESS")], ids=["its last", "to be repeated"]
+)
+def test_a_suite_has_its_last_attempts_verdict_unless_another_was_to_come(
+    workspace: Workspace, history: History, retries: int, cause: str
+):
+    runs = workspace.output / "unit" / "runs" / RUN
+    number = 1 if retries else 2
+    for each in range(1, number + 1):
+        (runs / f"one-{each}" / "results").mkdir(parents=True)
+    (runs / f"one-{number}" / "results" / "junit.xml").write_text(JUNIT)
+    last = Attempt(
+        suite="one",
+        number=number,
+        directory=runs / f"one-{number}",
+        started_at=BEGAN,
+        facts=Facts(subject="job/one"),
+        verdict=Verdict(
+            cause=Cause.TEST_FAILURE, fault=Fault.TEST, evidence=(), remedy="", retries=retries
+        ),
+        timings=Timings(total=1),
+    )
+    ledger_of(workspace).write(RUN, f"attempt-one-{number}", last)
+
+    remember_killed(workspace, LEASE)
+
+    run = remembered(history)
+    (suite,) = run.suites
+    assert (run.cause, suite.cause, suite.tally.tests) == ("HARNESS", cause, 2)
 
 
 def test_a_verdict_that_it_had_stands(workspace: Workspace, history: History):

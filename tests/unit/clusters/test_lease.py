@@ -72,8 +72,8 @@ def test_each_run_gets_a_namespace_of_its_own_and_local_none(workspace: Workspac
     assert (namespace("kind"), namespace("local")) == ("floe-test-1a2b3c4d", "")
 
 
-def test_it_expires_after_every_deadline_of_the_tier_has_passed(workspace: Workspace):
-    """A reaper must not take the environment of a run that is merely late."""
+def test_it_expires_after_every_deadline_of_each_attempt_has_passed(workspace: Workspace):
+    """A reaper must not take the environment of a run that is merely late, or at its last try."""
     settings = tier(
         deadlines={
             "cluster_seconds": 100,
@@ -92,7 +92,7 @@ def test_it_expires_after_every_deadline_of_the_tier_has_passed(workspace: Works
 
     lease = new_lease(settings, workspace, run_id=RUN, provider="kind", now=NOW)
 
-    all_deadlines = timedelta(seconds=100 + 340 + 2 * (10 + 1000) + 50)
+    all_deadlines = timedelta(seconds=100 + 340 + 2 * 4 * (10 + 1000) + 50)
     assert all_deadlines < lease.owner.expires_at - NOW < all_deadlines + timedelta(hours=1)
 
 

@@ -188,6 +188,52 @@ def doctor(
     raise typer.Exit(1 if page.has_failed(checks) else 0)
 
 
+@app.command()
+def reap(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; without, only list it.")] = False,
+    kubeconfig: Annotated[str | None, typer.Option(help="Look into its cluster too.")] = None,
+    context: Annotated[str | None, typer.Option(help="Look into this context too.")] = None,
+    in_cluster: Annotated[
+        bool, typer.Option("--in-cluster", help="Look into the cluster around this pod too.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List what killed and expired runs have left, here and in clusters; `--yes` removes it.
+
+    Nothing without this project's labels is touched. The exit code is 1 if anything stays.
+    """
+    from floe_tests.clusters.leftovers import Scope
+    from floe_tests.clusters.reap import plan
+    from floe_tests.clusters.reap import reap as remove
+    from floe_tests.killed import remember_killed
+    from floe_tests.kube import ClusterAccess
+    from floe_tests.report import leftovers
+    from floe_tests.run import ledger_of
+
+    workspace = _workspace(os.environ)
+    named = [ClusterAccess(kubeconfig, context)] if kubeconfig or context else []
+    if in_cluster and "KUBERNETES_SERVICE_HOST" not in os.environ:
+        _fail("--in-cluster: this is no pod. Name a context with --context.")
+    scope = Scope(ledger_of(workspace), (*named, *([ClusterAccess()] if in_cluster else [])))
+    console, progress = Console(highlight=False), Console(stderr=True, highlight=False)
+    if yes:
+        found = remove(
+            scope,
+            log=lambda line: progress.print(line, markup=False),
+            on_killed=partial(remember_killed, workspace),
+        )
+        failed = bool(found.remaining or found.problems)
+    else:
+        found = plan(scope)
+        failed = bool(found.problems)
+    if as_json:
+        typer.echo(leftovers.as_text(found))
+    else:
+        leftovers.show(found, console)
+    raise typer.Exit(int(failed))
+
+
 def _execute(
     command: list[str], variables: dict[str, str], *, verbose: bool
 ) -> tuple[int, str | None]:

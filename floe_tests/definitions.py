@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from floe_tests.sensors.reaper import reaper_definitions
 from floe_tests.sensors.superseded import superseded_sensor
 from floe_tests.stages.session import SessionResource
 
@@ -28,4 +29,5 @@ def tiers_of(package: Path) -> dg.Definitions:
         dg.load_from_defs_folder(path_within_project=package),
         dg.Definitions(executor=dg.in_process_executor, resources={"session": SessionResource()}),
         dg.Definitions(sensors=[superseded_sensor(package.parent)]),
+        reaper_definitions(package.parent),
     )

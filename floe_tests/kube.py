@@ -80,6 +80,31 @@ class ClusterAccess:
             command += ["--context", self.context]
         return " ".join([*command, *words])
 
+    @property
+    def shown(self) -> str:
+        """What it is, in words."""
+        where = f" in {self.kubeconfig}" if self.kubeconfig else ""
+        if self.context:
+            return f"context {self.context}{where}"
+        return "this pod's account" if not where and _is_in_cluster() else f"current context{where}"
+
+    def pinned(self) -> ClusterAccess:
+        """Name the context that is current now, so that a later reader means the same cluster."""
+        if self.context is not None or (self.kubeconfig is None and _is_in_cluster()):
+            return self
+        import kubernetes  # pyright: ignore[reportMissingTypeStubs]
+
+        loader: Any = kubernetes.config
+        path = self.kubeconfig and str(Path(self.kubeconfig).expanduser())
+        try:
+            current: Any = loader.list_kube_config_contexts(config_file=path)[1]
+        except loader.ConfigException as error:
+            raise _no_cluster(error) from error
+        variable = os.environ.get("KUBECONFIG", "")
+        # A list of files stays what it is: `kubectl --kubeconfig` takes one.
+        file = variable if variable and os.pathsep not in variable else None
+        return ClusterAccess(self.kubeconfig or file, str(current["name"]))
+
 
 class RefusedError(InfrastructureError):
     """The API server answered, and refused.
@@ -519,6 +544,13 @@ class Kube:
                 )
             except ApiException as error:
                 raise _refused(method, path, error) from error
+            except AttributeError as error:
+                # The client stumbles over a TLS handshake that is broken off, which has no body.
+                if not isinstance(error.__context__, ApiException):
+                    raise
+                why = str(error.__context__.reason)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - untyped
+                message = f"the Kubernetes API did not answer for {path}: {why}"
+                raise InfrastructureError(message) from error
         try:
             yield response
         finally:
@@ -577,9 +609,8 @@ def _api_client(access: ClusterAccess) -> Any:
     configuration: Any = kubernetes.client.Configuration()
     # Retries of single requests would hide an API server that is away; follow() has its own.
     configuration.retries = False
-    in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
     try:
-        if access.kubeconfig is None and access.context is None and in_cluster:
+        if access.kubeconfig is None and access.context is None and _is_in_cluster():
             loader.load_incluster_config(client_configuration=configuration)
         else:
             path = access.kubeconfig and str(Path(access.kubeconfig).expanduser())
@@ -587,9 +618,17 @@ def _api_client(access: ClusterAccess) -> Any:
                 config_file=path, context=access.context, client_configuration=configuration
             )
     except loader.ConfigException as error:
-        message = (
-            f"no cluster to speak to: {error}. Set the tier's context.kubeconfig and "
-            "context.context, or KUBECONFIG; `kubectl config get-contexts` lists what there is."
-        )
-        raise ConfigurationError(message) from error
+        raise _no_cluster(error) from error
     return kubernetes.client.ApiClient(configuration)
+
+
+def _is_in_cluster() -> bool:
+    return "KUBERNETES_SERVICE_HOST" in os.environ
+
+
+def _no_cluster(error: Exception) -> ConfigurationError:
+    message = (
+        f"no cluster to speak to: {error}. Set the tier's context.kubeconfig and "
+        "context.context, or KUBECONFIG; `kubectl config get-contexts` lists what there is."
+    )
+    return ConfigurationError(message)

@@ -18,6 +18,7 @@ REF = "floe-tests/ref"
 COMMIT = "floe-tests/commit"
 TRIGGER = "floe-tests/trigger"
 EXPIRES = "floe-tests/expires"
+KEPT = "floe-tests/kept"
 ROLE = "floe-tests/role"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "floe-tests"
@@ -62,6 +63,11 @@ class Owner:
 def label_value(text: str) -> str:
     """Cut a text to a legal label value: letters, digits, `-`, `_`, `.`, at most 63 characters."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:_LABEL_CHARACTERS].strip("-_.")
+
+
+def kept_labels(expires_at: datetime) -> dict[str, str]:
+    """Give the labels of what is kept after its run: it goes when it expires, and not before."""
+    return {KEPT: "true", EXPIRES: str(int(expires_at.timestamp()))}
 
 
 def has_expired(labels: Mapping[str, str], *, now: datetime) -> bool:

@@ -82,6 +82,12 @@ class Ledger:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def runs(self, name: str) -> tuple[str, ...]:
+        """Give the runs that have an entry of that name."""
+        names = (path.parent.name for path in self.directory.glob(f"*/{name}.json"))
+        # What belongs to no run has a folder that begins with `_`, and no run's id does.
+        return tuple(sorted(run_id for run_id in names if not run_id.startswith("_")))
+
     def entries(self, name: str, kind: type[Entry]) -> Iterator[Entry]:
         """Give this entry of every run that has one."""
         for path in sorted(self.directory.glob(f"*/{name}.json")):

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +20,11 @@ from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError, DeadlineError, ProgramError
 
 Log = Callable[[str], None]
+
+# Says in a process' environment for which run it was started: a reaper goes by it.
+RUN_VARIABLE = "FLOE_RUN_ID"
+
+_run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
 
 _TAIL_LINES = 40
 _TERMINATE_SECONDS = 10.0
@@ -51,6 +57,26 @@ def how_to_install(*names: str) -> str:
         f"Install it ({hints}). On a machine that reaches package registries only: "
         '`airgap/run all`, then `eval "$(airgap/run env)"`.'
     )
+
+
+@contextlib.contextmanager
+def started_for(run_id: str) -> Generator[None]:
+    """Let every program that the block starts carry the run it works for.
+
+    A program in a session of its own survives the SIGKILL of this process; by this a reaper knows
+    whose it was.
+    """
+    token = _run_id.set(run_id)
+    try:
+        yield
+    finally:
+        _run_id.reset(token)
+
+
+def run_variable() -> dict[str, str]:
+    """Give the variable that says for which run a program is started; empty outside of a run."""
+    run_id = _run_id.get()
+    return {} if run_id is None else {RUN_VARIABLE: run_id}
 
 
 def run(  # noqa: PLR0913 - one subprocess, its parameters
@@ -95,7 +121,7 @@ def run(  # noqa: PLR0913 - one subprocess, its parameters
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **run_variable(), **(environment or {})},
             cwd=directory,
             start_new_session=True,
             text=True,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 
+from floe_tests import program
 from floe_tests.clusters.lease import (
     ENTRY,
     Lease,
@@ -114,7 +115,8 @@ class TierRun:
         started_at, started = datetime.now(UTC), monotonic()
         record = StageRecord(name=name, started_at=started_at, seconds=0)
         try:
-            yield
+            with program.started_for(self.run_id):
+                yield
         except FloeTestsError as error:
             record = replace(record, error=error_facts(error))
             self._mark_failed()

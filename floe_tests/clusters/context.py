@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from floe_tests import program
-from floe_tests.clusters.lease import Lease, Log
+from floe_tests import labels, program
+from floe_tests.clusters.lease import ENTRY, Lease, Log
 from floe_tests.clusters.namespace import create_namespace, delete_namespace
 from floe_tests.deadline import Deadline
 from floe_tests.errors import InfrastructureError
 from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.ledger import Ledger
 from floe_tests.settings import TierSettings
 from floe_tests.workspace import Workspace
 
@@ -20,9 +21,11 @@ class ContextEnvironment:
     """A namespace of an existing cluster, for one run.
 
     Attributes:
+        ledger: Where leases are written down.
         log: Receives one line a step.
     """
 
+    ledger: Ledger
     log: Log
 
     def acquire(self, lease: Lease, settings: TierSettings, workspace: Workspace) -> Lease:
@@ -30,9 +33,13 @@ class ContextEnvironment:
         del workspace
         if settings.releases:
             program.require("helm")
-        access = ClusterAccess(settings.context.kubeconfig, settings.context.context)
+        # By name: the current context may be another one when the namespace is to be deleted.
+        access = ClusterAccess(settings.context.kubeconfig, settings.context.context).pinned()
         kube = Kube(access)
         self.log(f"cluster answers: Kubernetes {kube.server_version()}")
+        lease = replace(lease, access=access)
+        # Before the namespace is there: whoever cleans up after a SIGKILL must know where to look.
+        self.ledger.write(lease.run_id, ENTRY, lease)
         create_namespace(
             kube,
             lease.namespace,
@@ -41,7 +48,7 @@ class ContextEnvironment:
             deadline=Deadline(settings.deadlines.cluster_seconds),
         )
         self.log(f"namespace {lease.namespace} created, quota {settings.budget.memory}")
-        return replace(lease, access=access, state="held")
+        return replace(lease, state="held")
 
     def is_live(self, lease: Lease) -> bool:
         """Tell whether the run's namespace is there and not being deleted."""
@@ -50,15 +57,21 @@ class ContextEnvironment:
     def release(self, lease: Lease) -> None:
         """Delete the run's namespace and wait until it is gone."""
         if lease.access is None:
-            # The namespace is created by the last call of acquire(): without access there is none.
-            return
+            return  # the namespace comes after it
         started = datetime.now(UTC)
         delete_namespace(
-            Kube(lease.access), lease.namespace, deadline=Deadline(lease.release_seconds)
+            Kube(lease.access),
+            lease.namespace,
+            run_id=lease.run_id,
+            deadline=Deadline(lease.release_seconds),
         )
         self.log(
             f"namespace {lease.namespace} gone after {(datetime.now(UTC) - started).seconds} s"
         )
+
+    def extend(self, lease: Lease) -> None:
+        """Write the new expiry on the run's namespace."""
+        extend_namespace(lease)
 
     def commands(self, lease: Lease) -> tuple[str, ...]:
         """Give the commands to look into the namespace and to delete it."""
@@ -66,6 +79,16 @@ class ContextEnvironment:
         return (
             access.kubectl("get pods --namespace", lease.namespace),
             access.kubectl("delete namespace", lease.namespace),
+        )
+
+
+def extend_namespace(lease: Lease) -> None:
+    """Write on a lease's namespace that it is kept, and until when."""
+    if lease.access is not None:
+        Kube(lease.access).patch(
+            "Namespace",
+            lease.namespace,
+            {"metadata": {"labels": labels.kept_labels(lease.owner.expires_at)}},
         )
 
 

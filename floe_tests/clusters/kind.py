@@ -7,6 +7,7 @@ while it comes up.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from dataclasses import dataclass, replace
@@ -17,17 +18,23 @@ from time import monotonic
 import yaml
 
 from floe_tests import labels, program
-from floe_tests.clusters.context import namespace_is_live
+from floe_tests.clusters.context import extend_namespace, namespace_is_live
 from floe_tests.clusters.lease import ENTRY, Lease, Log
 from floe_tests.clusters.namespace import create_namespace, delete_namespace
 from floe_tests.deadline import Deadline
-from floe_tests.errors import CleanupError, DeadlineError, FloeTestsError, InfrastructureError
+from floe_tests.errors import (
+    CleanupError,
+    DeadlineError,
+    FloeTestsError,
+    HarnessError,
+    InfrastructureError,
+)
 from floe_tests.kube import ClusterAccess, JsonObject, Kube, parts
 from floe_tests.ledger import Ledger
 from floe_tests.settings import KindSettings, TierSettings
 from floe_tests.workspace import Workspace
 
-_CREATED = "_kind"
+CREATED = "_kind"
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class KindEnvironment:
                 lease = replace(lease, kind_cluster=name, cluster_id=lease.run_id)
                 self.ledger.write(lease.run_id, ENTRY, lease)
                 self.ledger.write(
-                    _CREATED,
+                    CREATED,
                     name,
                     CreatedCluster(cluster_id=lease.run_id, created_at=datetime.now(UTC)),
                 )
@@ -89,6 +96,12 @@ class KindEnvironment:
             self.ledger.write(lease.run_id, ENTRY, lease)
             kube = Kube(ClusterAccess(kubeconfig=str(kubeconfig)))
             self._wait_for_nodes(kube, name, deadline=deadline)
+            if lease.cluster_id and not _is_labelled(kube, lease.cluster_id):
+                # The note outlived its cluster, and somebody made another of that name.
+                self.log(f"kind cluster {name} is not the one that a run created: it is left alone")
+                self.ledger.forget(CREATED, name)
+                lease = replace(lease, cluster_id=None)
+                self.ledger.write(lease.run_id, ENTRY, lease)
             create_namespace(
                 kube,
                 lease.namespace,
@@ -112,21 +125,36 @@ class KindEnvironment:
         deadline = Deadline(lease.release_seconds)
         with self.ledger.locked(f"kind-{name}", timeout_seconds=lease.release_seconds):
             if name not in self._clusters(deadline):
-                self.ledger.forget(_CREATED, name)
+                self.ledger.forget(CREATED, name)
                 return
             created = self._created(name)
             ours = created is not None and created.cluster_id == lease.cluster_id
             others = self._other_runs(lease) if ours else ()
             if ours and not others:
-                self._delete(name, deadline)
+                delete_cluster(self.ledger, name, deadline=deadline, log=self.log)
                 return
             if others:
                 self.log(f"kind cluster {name} stays: {', '.join(others)} use it")
             # Still under the lock: of two runs that end at once, the later must find the other's
             # namespace gone, or each leaves the cluster to the other.
             if lease.access is not None:
-                delete_namespace(Kube(lease.access), lease.namespace, deadline=deadline)
+                delete_namespace(
+                    Kube(lease.access), lease.namespace, run_id=lease.run_id, deadline=deadline
+                )
                 self.log(f"namespace {lease.namespace} gone")
+
+    def extend(self, lease: Lease) -> None:
+        """Write the new expiry on the run's namespace, and on the nodes of a cluster of ours."""
+        extend_namespace(lease)
+        if lease.access is None or lease.cluster_id is None:
+            return
+        kube = Kube(lease.access)
+        for node in kube.list("Node", label_selector=labels.RUN):
+            kube.patch(
+                "Node",
+                str(node["metadata"]["name"]),
+                {"metadata": {"labels": labels.kept_labels(lease.owner.expires_at)}},
+            )
 
     def commands(self, lease: Lease) -> tuple[str, ...]:
         """Give the commands to look into the cluster, and to delete it."""
@@ -138,7 +166,7 @@ class KindEnvironment:
         )
 
     def _created(self, name: str) -> CreatedCluster | None:
-        return self.ledger.read(_CREATED, name, CreatedCluster)
+        return self.ledger.read(CREATED, name, CreatedCluster)
 
     @staticmethod
     def _clusters(deadline: Deadline) -> list[str]:
@@ -224,20 +252,30 @@ class KindEnvironment:
         other = self.ledger.read(run_id, ENTRY, Lease)
         return other is not None and other.state != "kept" and not other.holder.is_alive
 
-    def _delete(self, name: str, deadline: Deadline) -> None:
-        started = monotonic()
-        try:
-            program.run(
-                ["kind", "delete", "cluster", "--name", name], deadline=deadline, log=self.log
-            )
-        except FloeTestsError as error:
-            message = (
-                f"kind cluster {name} could not be deleted: {error} Delete it by hand: "
-                f"`kind delete cluster --name {name}`."
-            )
-            raise CleanupError(message) from error
-        self.ledger.forget(_CREATED, name)
-        self.log(f"kind cluster {name} deleted in {monotonic() - started:.1f} s")
+
+def delete_cluster(ledger: Ledger, name: str, *, deadline: Deadline, log: Log) -> None:
+    """Delete a kind cluster, and what the ledger has of it. The caller holds its lock.
+
+    Raises:
+        CleanupError: It stays.
+    """
+    started = monotonic()
+    try:
+        program.run(["kind", "delete", "cluster", "--name", name], deadline=deadline, log=log)
+    except FloeTestsError as error:
+        message = (
+            f"kind cluster {name} could not be deleted: {error} Delete it by hand: "
+            f"`kind delete cluster --name {name}`."
+        )
+        raise CleanupError(message) from error
+    ledger.forget(CREATED, name)
+    for run_id in ledger.runs(ENTRY):
+        # One that cannot be read must not keep the others' credentials on disk.
+        with contextlib.suppress(HarnessError):
+            lease = ledger.read(run_id, ENTRY, Lease)
+            if lease is not None and lease.kind_cluster == name:
+                (ledger.folder(run_id) / "kubeconfig").unlink(missing_ok=True)
+    log(f"kind cluster {name} deleted in {monotonic() - started:.1f} s")
 
 
 def kind_config(owner: labels.Owner, *, workers: int) -> str:
@@ -255,6 +293,11 @@ def kind_config(owner: labels.Owner, *, workers: int) -> str:
             "nodes": [{"role": role, "labels": own} for role in roles],
         }
     )
+
+
+def _is_labelled(kube: Kube, run_id: str) -> bool:
+    selector = f"{labels.RUN}={labels.label_value(run_id)}"
+    return bool(kube.list("Node", label_selector=selector))
 
 
 def _is_ready(node: JsonObject) -> bool:

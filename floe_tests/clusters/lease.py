@@ -6,6 +6,7 @@ orchestrator was killed, knows what may be there.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,8 @@ from typing import Literal, Protocol
 
 import psutil
 
-from floe_tests.errors import LeaseError
+from floe_tests import program
+from floe_tests.errors import FloeTestsError, LeaseError
 from floe_tests.kube import ClusterAccess
 from floe_tests.labels import Owner
 from floe_tests.ledger import Ledger
@@ -27,7 +29,7 @@ ENTRY = "lease"
 
 # Beyond the sum of a tier's deadlines, so that a reaper never races a run that is merely late.
 _EXPIRY_SLACK = timedelta(minutes=15)
-_KEPT_FOR = timedelta(hours=24)
+KEPT_FOR = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -37,20 +39,32 @@ class Holder:
     Attributes:
         process_id: Its id.
         created: When it was created (seconds since the epoch): ids are used again.
+        host: The machine, or container, that it runs on; empty for this one.
     """
 
     process_id: int
     created: float
+    host: str = ""
 
     @classmethod
     def this_process(cls) -> Holder:
         """Give the process that is running now."""
         process = psutil.Process()
-        return cls(process_id=process.pid, created=process.create_time())
+        return cls(process_id=process.pid, created=process.create_time(), host=socket.gethostname())
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it runs on another machine, where it cannot be seen from here."""
+        return self.host not in {"", socket.gethostname()}
 
     @property
     def is_alive(self) -> bool:
-        """Whether that process, and not a later one of the same id, still runs."""
+        """Whether that process, and not a later one of the same id, still runs.
+
+        One of another machine counts as alive: the lease's expiry ends that.
+        """
+        if self.is_elsewhere:
+            return True
         try:
             return psutil.Process(self.process_id).create_time() == self.created
         except psutil.NoSuchProcess:
@@ -122,6 +136,14 @@ class Environment(Protocol):
         """
         ...
 
+    def extend(self, lease: Lease) -> None:
+        """Write on what the run has there that it is kept, and the lease's new expiry.
+
+        Raises:
+            InfrastructureError: It could not be written.
+        """
+        ...
+
     def commands(self, lease: Lease) -> tuple[str, ...]:
         """Give the commands to look into a kept environment, and to remove it."""
         ...
@@ -137,11 +159,14 @@ def new_lease(
     now: datetime | None = None,
 ) -> Lease:
     """Begin a lease for a run; nothing is created yet."""
+    from floe_tests.jobs.verdict import RULES
+
     deadlines = settings.deadlines
+    attempts = 1 + max(rule.retries for rule in RULES)
     seconds = (
         deadlines.cluster_seconds
         + sum(release.ready_seconds for release in settings.releases)
-        + len(settings.suites) * (deadlines.start_seconds + deadlines.job_seconds)
+        + len(settings.suites) * attempts * (deadlines.start_seconds + deadlines.job_seconds)
         + deadlines.release_seconds
     )
     owner = Owner(
@@ -169,7 +194,7 @@ def environment_of(provider: EnvironmentName, *, ledger: Ledger, log: Log) -> En
     if provider == "kind":
         return KindEnvironment(ledger=ledger, log=log)
     if provider == "context":
-        return ContextEnvironment(log=log)
+        return ContextEnvironment(ledger=ledger, log=log)
     return LocalEnvironment(ledger=ledger, log=log)
 
 
@@ -232,14 +257,27 @@ def give_back(ledger: Ledger, run_id: str, *, log: Log) -> Lease | None:
         kept = replace(
             lease,
             state="kept",
-            owner=replace(lease.owner, expires_at=datetime.now(UTC) + _KEPT_FOR),
+            owner=replace(lease.owner, expires_at=datetime.now(UTC) + KEPT_FOR),
         )
         ledger.write(run_id, ENTRY, kept)
+        _extend(environment, kept, log=log)
         log(f"kept as `keep: {lease.keep}` says. To look into it, and to remove it:")
         for command in environment.commands(kept):
             log(f"  {command}")
         return kept
-    environment.release(lease)
+    with program.started_for(run_id):
+        environment.release(lease)
     released = replace(lease, state="released")
     ledger.write(run_id, ENTRY, released)
     return released
+
+
+def _extend(environment: Environment, kept: Lease, *, log: Log) -> None:
+    try:
+        environment.extend(kept)
+    except FloeTestsError as error:
+        # The run is over and its environment stands: no reason to make it red.
+        log(
+            f"kept, but not so labelled: {error} A reaper that does not know this ledger may "
+            "remove it when the run's own time is over."
+        )

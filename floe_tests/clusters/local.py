@@ -50,6 +50,10 @@ class LocalEnvironment:
             raise CleanupError(message)
         self.log("embedded platform stopped")
 
+    def extend(self, lease: Lease) -> None:
+        """Nothing carries labels here: the ledger alone says how long processes may stay."""
+        del lease
+
     def commands(self, lease: Lease) -> tuple[str, ...]:
         """Give the address of the embedded platform, and the command that ends it."""
         running = self.ledger.read(lease.run_id, EMBEDDED, EmbeddedPlatform)

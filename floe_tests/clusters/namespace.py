@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from floe_tests import labels
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, ConfigurationError, DeadlineError, InfrastructureError
-from floe_tests.kube import Kube, RefusedError, parts
+from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
 from floe_tests.labels import Owner
 
 _CONFLICT = 409
@@ -73,13 +74,23 @@ def create_namespace(
         raise DeadlineError(message) from error
 
 
-def delete_namespace(kube: Kube, name: str, *, deadline: Deadline) -> None:
+def delete_namespace(
+    kube: Kube, name: str, *, deadline: Deadline, run_id: str | None = None
+) -> None:
     """Delete a namespace and wait until it is gone; one that is not there is fine.
+
+    Args:
+        kube: The cluster.
+        name: Name of the namespace.
+        deadline: When it must be gone.
+        run_id: The run that it must be labelled with: another's of that name is left alone.
 
     Raises:
         CleanupError: It is still there at the deadline, with what keeps it.
     """
     try:
+        if run_id is not None and not _is_of(run_id, kube.get("Namespace", name)):
+            return
         if not kube.delete("Namespace", name):
             return
         for namespaces in kube.follow(
@@ -95,6 +106,10 @@ def delete_namespace(kube: Kube, name: str, *, deadline: Deadline) -> None:
             f"`{kube.access.kubectl('delete namespace', name)}`."
         )
         raise CleanupError(message) from error
+
+
+def _is_of(run_id: str, namespace: JsonObject | None) -> bool:
+    return part(namespace or {}, "metadata", "labels").get(labels.RUN) == labels.label_value(run_id)
 
 
 def _stuck(kube: Kube, name: str, deadline: Deadline) -> str:

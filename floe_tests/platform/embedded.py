@@ -25,6 +25,7 @@ from typing import cast
 import psutil
 import yaml
 
+from floe_tests import program
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, PlatformError
 from floe_tests.evidence import Evidence
@@ -40,7 +41,10 @@ _PAUSE_SECONDS = 0.1
 _REQUEST_SECONDS = 10.0
 _LOG_LINES = 50
 # What of this process's environment a platform needs; the rest could change what it does.
-_INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TMPDIR", "TZ")
+_INHERITED = (
+    *("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TMPDIR", "TZ"),
+    program.RUN_VARIABLE,  # of an outer run, whose test started this platform
+)
 
 _QUERY = """{
   workspaceOrError {
@@ -193,6 +197,7 @@ def _lay_out(directory: Path, *, code_root: Path, code_port: int) -> dict[str, s
     (home / "dagster.yaml").write_text(yaml.safe_dump(_instance_settings(directory)))
     return {
         **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+        **program.run_variable(),
         MARKER: str(directory),
         "DAGSTER_HOME": str(home),
         "FLOE_DATA_DIR": str(directory / "data"),

@@ -39,9 +39,9 @@ LOADED = {
         for stage in ("cluster", "platform", "released", "results", "test_job")
     ],
     "checks": ["integration/results:integration", "unit/results:unit"],
-    "jobs": ["integration", "unit"],
+    "jobs": ["integration", "reap", "unit"],
     "schedules": [],
-    "sensors": ["superseded"],
+    "sensors": ["reaper", "superseded"],
 }
 
 

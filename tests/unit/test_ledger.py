@@ -63,6 +63,8 @@ def test_entries_of_all_runs_are_found_and_runs_without_one_are_left_out(ledger:
     ledger.write("c", "stage", ENTRY)
 
     assert [entry.name for entry in ledger.entries("lease", Entry)] == ["first", "second"]
+    ledger.write("_kind", "lease", Entry("a cluster", ENTRY.at, ENTRY.path))
+    assert len(ledger.runs("lease")) == 2, "what belongs to no run is no run's"
 
 
 def test_an_empty_ledger_has_no_entries(ledger: Ledger):

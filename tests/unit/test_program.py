@@ -15,6 +15,7 @@ import pytest
 from floe_tests import program
 from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError, DeadlineError, ProgramError
+from floe_tests.jobs import manifest
 
 PYTHON = sys.executable
 
@@ -82,6 +83,26 @@ def test_the_message_holds_the_end_of_a_long_output():
         call("sh", "-c", "seq 1 500; exit 1")
 
     assert raised.value.output_tail.splitlines() == [str(number) for number in range(461, 501)]
+
+
+def test_a_program_of_a_run_says_whose_it_is_and_others_keep_what_they_inherit(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A program outlives the SIGKILL of its orchestrator; the reaper finds it by this variable."""
+    monkeypatch.setenv(program.RUN_VARIABLE, "outer")
+    ask = ("printenv", program.RUN_VARIABLE)
+
+    with program.started_for("run-1"):
+        with program.started_for("run-2"):
+            inner = call(*ask)
+        again = call(*ask)
+
+    assert (inner, again, call(*ask)) == ("run-2\n", "run-1\n", "outer\n")
+    assert program.run_variable() == {}
+
+
+def test_the_variable_is_the_one_that_test_programs_get():
+    assert manifest._RUN_VARIABLE == program.RUN_VARIABLE
 
 
 def test_secrets_are_shown_nowhere():

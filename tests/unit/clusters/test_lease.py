@@ -21,6 +21,7 @@ from floe_tests.clusters.lease import (
     new_lease,
 )
 from floe_tests.errors import LeaseError
+from floe_tests.kube import ClusterAccess
 from floe_tests.ledger import Ledger
 from floe_tests.settings import TierSettings
 from floe_tests.workspace import Workspace
@@ -71,8 +72,8 @@ def test_each_run_gets_a_namespace_of_its_own_and_local_none(workspace: Workspac
     assert (namespace("kind"), namespace("local")) == ("floe-test-1a2b3c4d", "")
 
 
-def test_it_expires_after_every_deadline_of_the_tier_has_passed(workspace: Workspace):
-    """A reaper must not take the environment of a run that is merely late."""
+def test_it_expires_after_every_deadline_of_each_attempt_has_passed(workspace: Workspace):
+    """A reaper must not take the environment of a run that is merely late, or at its last try."""
     settings = tier(
         deadlines={
             "cluster_seconds": 100,
@@ -91,7 +92,7 @@ def test_it_expires_after_every_deadline_of_the_tier_has_passed(workspace: Works
 
     lease = new_lease(settings, workspace, run_id=RUN, provider="kind", now=NOW)
 
-    all_deadlines = timedelta(seconds=100 + 340 + 2 * (10 + 1000) + 50)
+    all_deadlines = timedelta(seconds=100 + 340 + 2 * 4 * (10 + 1000) + 50)
     assert all_deadlines < lease.owner.expires_at - NOW < all_deadlines + timedelta(hours=1)
 
 
@@ -127,6 +128,15 @@ def test_a_holder_is_alive_only_as_the_very_same_process():
         process.communicate(b"\n")
 
     assert not holder.is_alive
+
+
+def test_a_holder_of_another_machine_counts_as_alive_because_it_cannot_be_seen(lease: Lease):
+    """Two machines with one DAGSTER_HOME took each other's live runs for dead."""
+    elsewhere = replace(lease.holder, host="another-machine", created=1.0)
+
+    assert (lease.holder.is_elsewhere, elsewhere.is_elsewhere) == (False, True)
+    assert elsewhere.is_alive
+    assert not replace(elsewhere, host="").is_alive, "written before machines were"
 
 
 def test_a_held_lease_can_be_worked_on(ledger: Ledger, lease: Lease):
@@ -192,6 +202,21 @@ def test_a_kept_environment_expires_in_a_day_and_tells_how_to_look_into_it(
     assert kept.state == "kept"
     assert kept.owner.expires_at > datetime.now(UTC) + timedelta(hours=23)
     assert "kept as `keep: always` says" in lines[0]
+
+
+def test_an_environment_that_cannot_be_labelled_is_kept_all_the_same_and_says_so(
+    ledger: Ledger, lease: Lease, tmp_path: Path
+):
+    lines: list[str] = []
+    access = ClusterAccess(str(tmp_path / "no-kubeconfig"), "staging")
+    held = replace(lease, provider="context", access=access, state="held", keep="always")
+    ledger.write(RUN, ENTRY, held)
+
+    kept = give_back(ledger, RUN, log=lines.append)
+
+    assert kept is not None
+    assert kept.state == "kept"
+    assert lines[0].startswith("kept, but not so labelled: no cluster to speak to")
 
 
 def test_what_never_came_up_is_removed_even_when_it_should_be_kept(ledger: Ledger, lease: Lease):

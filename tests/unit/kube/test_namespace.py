@@ -75,6 +75,26 @@ def test_one_that_is_not_there_is_fine(api: Api):
     assert len(api.script.requests) == 1
 
 
+@pytest.mark.parametrize("found", [{"floe-tests/run": "another"}, {}], ids=["another run's", "no"])
+def test_one_of_another_run_is_left_alone(api: Api, found: dict[str, str]):
+    """A run that could not create its namespace must not delete the one that was in its way."""
+    api.script.answers["GET", f"{NAMESPACES}/ns"] = (200, {"metadata": {"labels": found}})
+
+    delete_namespace(api.kube(), "ns", run_id="1a2b3c4d", deadline=Deadline(30))
+
+    assert [item.method for item in api.script.requests] == ["GET"]
+
+
+def test_one_of_the_run_itself_is_deleted(api: Api):
+    own = {"metadata": {"labels": OWNER.labels()}}
+    api.script.answers["GET", f"{NAMESPACES}/ns"] = (200, own)
+    api.script.answers["DELETE", f"{NAMESPACES}/ns"] = (200, {})
+
+    delete_namespace(api.kube(), "ns", run_id=OWNER.run_id, deadline=Deadline(30))
+
+    assert "DELETE" in [item.method for item in api.script.requests]
+
+
 def test_one_that_stays_is_told_with_what_keeps_it(api: Api):
     api.script.answers["DELETE", f"{NAMESPACES}/ns"] = (200, {})
     api.script.lists = type(api.script.lists)([[{"metadata": {"name": "ns"}}]])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from floe_tests.errors import ConfigurationError, InfrastructureError
 from floe_tests.kube import ClusterAccess, Kube, RefusedError, part, parts
+
+from .conftest import write_kubeconfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +135,43 @@ def test_an_answer_that_is_no_json_is_an_error_of_the_infrastructure(api: Api):
 def test_a_server_out_of_reach_is_an_error_of_the_infrastructure(unreachable: ClusterAccess):
     with pytest.raises(InfrastructureError, match="did not answer for /version"):
         Kube(unreachable).server_version()
+
+
+def test_a_tls_handshake_that_is_broken_off_is_an_error_of_the_infrastructure(tmp_path: Path):
+    """An API server that starts does so, and the client ended with an AttributeError of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def break_off() -> None:
+            connection, _ = listener.accept()
+            connection.recv(1024)
+            connection.close()
+
+        thread = threading.Thread(target=break_off)
+        thread.start()
+        kubeconfig = tmp_path / "kubeconfig"
+        server = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        write_kubeconfig(kubeconfig, server)
+        with pytest.raises(InfrastructureError, match="did not answer for /version"):
+            Kube(ClusterAccess(kubeconfig=str(kubeconfig))).server_version()
+        thread.join()
+
+
+def test_a_current_context_is_pinned_by_its_name(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The context is switched while a run is on: its namespace stayed in the first cluster."""
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    assert api.access.pinned() == replace(api.access, context="test")
+    named = ClusterAccess("x", "staging")
+    assert named.pinned() is named
+    assert named.shown == "context staging in x"
+
+    with pytest.raises(ConfigurationError, match="no cluster to speak to"):
+        ClusterAccess(str(tmp_path / "absent")).pinned()
+
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert ClusterAccess().pinned() == ClusterAccess()
+    assert ClusterAccess().shown == "this pod's account"
 
 
 def test_the_servers_version_proves_that_it_answers(api: Api):

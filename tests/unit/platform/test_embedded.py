@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from floe_tests import program
 from floe_tests.errors import PlatformError
 from floe_tests.platform import embedded
 from floe_tests.platform.embedded import EmbeddedPlatform
@@ -41,8 +42,10 @@ def test_a_platform_is_watched_and_stopped_from_its_record_alone(
     """The orchestrator may be killed; `floe-tests reap` is a new process that has the record."""
     monkeypatch.setenv("DAGSTER_HOME", "/of/the/orchestrator")
     monkeypatch.setenv("DAGSTER_PG_PASSWORD", "not for the platform")
+    monkeypatch.setenv(program.RUN_VARIABLE, "of an outer run")
     lines: list[str] = []
-    platform = embedded.start(tmp_path, code_root=CODE, deadline_seconds=120, log=lines.append)
+    with program.started_for("run-1"):
+        platform = embedded.start(tmp_path, code_root=CODE, deadline_seconds=120, log=lines.append)
     try:
         assert list(embedded._problems_of_platform(platform.port)) == []
         assert embedded.is_alive(platform)
@@ -50,6 +53,7 @@ def test_a_platform_is_watched_and_stopped_from_its_record_alone(
             environment = psutil.Process(process_id).environ()
             assert environment["DAGSTER_HOME"] == str(tmp_path / "home")
             assert "DAGSTER_PG_PASSWORD" not in environment
+            assert environment[program.RUN_VARIABLE] == "run-1", "a reaper goes by this"
 
         daemon = psutil.Process(platform.process_ids[-1])
         os.kill(daemon.pid, signal.SIGKILL)

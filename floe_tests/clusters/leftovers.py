@@ -1,0 +1,417 @@
+"""One look at what runs have left: clusters, namespaces, processes, leases; nothing is changed.
+
+It starts from the ledger, then asks this machine and every cluster it can reach. What carries no
+label of this project is not even listed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from floe_tests import labels
+from floe_tests.clusters import kind_nodes, processes
+from floe_tests.clusters.kind import CREATED, CreatedCluster
+from floe_tests.clusters.kind_nodes import KindCluster
+from floe_tests.clusters.lease import ENTRY, KEPT_FOR, Lease
+from floe_tests.clusters.standing import RunStateOf, Standing, Word, nobody_knows, standing_of
+from floe_tests.deadline import Deadline
+from floe_tests.errors import FloeTestsError, HarnessError
+from floe_tests.kube import ClusterAccess, JsonObject, Kube
+from floe_tests.ledger import Ledger
+
+What = Literal["process", "cluster", "namespace", "lease"]
+
+# A cluster whose configuration is not written yet was begun at most this long before.
+_CREATING = timedelta(minutes=10)
+_CLOCK_STEP = timedelta(seconds=1)  # Docker tells whole seconds
+_OURS = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.RUN}"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where to look.
+
+    Attributes:
+        ledger: The ledger whose runs are known best.
+        clusters: Clusters to look into, besides this machine's kind clusters and those that leases
+            in the ledger name.
+        run_state: What Dagster's instance says of a run.
+    """
+
+    ledger: Ledger
+    clusters: tuple[ClusterAccess, ...] = ()
+    run_state: RunStateOf = nobody_knows
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that carries a run's mark.
+
+    Attributes:
+        what: What it is.
+        name: Its name; a process' id.
+        place: Where it is, in words.
+        run_id: The run that it was made for.
+        tier: That run's tier; empty when nothing says.
+        word: How that run stands.
+        reason: Why it may go, or stays.
+        since: When it was made (UTC); None when nothing says.
+        command: Removes it by hand.
+        uid: Kubernetes' own id of a namespace: its name may be somebody else's later.
+        detail: What it is, closer: a process' command.
+    """
+
+    what: What
+    name: str
+    place: str
+    run_id: str
+    tier: str
+    word: Word
+    reason: str
+    since: datetime | None
+    command: str
+    uid: str = ""
+    detail: str = ""
+
+    @property
+    def may_go(self) -> bool:
+        """Whether it may be removed."""
+        return self.word in {"over", "expired"}
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from every other."""
+        return self.what, self.place, self.uid or self.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one look found.
+
+    Attributes:
+        removable: What may go.
+        staying: What carries a run's mark and stays, with the reason.
+        looked_at: Where was looked.
+        problems: Where could not be looked, although a run left something there.
+    """
+
+    removable: tuple[Leftover, ...]
+    staying: tuple[Leftover, ...]
+    looked_at: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass
+class Look:
+    """One look; `everywhere` fills it."""
+
+    scope: Scope
+    deadline: Deadline
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    found: list[Leftover] = field(default_factory=list[Leftover])
+    looked_at: list[str] = field(default_factory=list[str])
+    problems: list[str] = field(default_factory=list[str])
+    kubes: dict[str, Kube] = field(default_factory=dict[str, Kube])
+    leases: dict[str, Lease] = field(default_factory=dict[str, Lease])
+    kind_names: set[str] | None = None  # None when Docker was not asked or did not answer
+    # Runs that something is left of, also where it goes with a cluster and is not listed itself.
+    _with_something: set[str] = field(default_factory=set[str])
+    _read: set[ClusterAccess | str] = field(default_factory=set[ClusterAccess | str])
+
+    def __post_init__(self) -> None:
+        """Read the ledger."""
+        ledger = self.scope.ledger
+        for run_id in ledger.runs(ENTRY):
+            try:
+                lease = ledger.read(run_id, ENTRY, Lease)
+            except HarnessError as error:
+                self.problems.append(
+                    f"{error} `rm -r {ledger.directory / run_id}` makes the ledger forget the run; "
+                    "what it left then goes when it expires."
+                )
+                continue
+            if lease is not None:
+                self.leases[labels.label_value(run_id)] = lease
+
+    def everywhere(self) -> Plan:
+        """Look at processes, kind clusters, other clusters and leases."""
+        self.looked_at.append(_counted(len(self.leases), "lease"))
+        self._look_at_processes()
+        self._look_at_kind()
+        self._look_at_clusters()
+        self._look_at_leases()
+        return Plan(
+            removable=tuple(item for item in self.found if item.may_go),
+            staying=tuple(item for item in self.found if not item.may_go),
+            looked_at=tuple(self.looked_at),
+            problems=tuple(self.problems),
+        )
+
+    def standing(self, run_id: str, found_labels: Mapping[str, str]) -> Standing:
+        """Tell how a run stands.
+
+        Args:
+            run_id: The run, or its label.
+            found_labels: The labels on what was found.
+        """
+        return standing_of(
+            run_id,
+            lease=self.leases.get(labels.label_value(run_id)),
+            found_labels=found_labels,
+            run_state=self.scope.run_state,
+            now=self.now,
+        )
+
+    def at_kind_cluster(self, cluster: KindCluster) -> None:
+        """Look at a kind cluster: whose it is, and the runs' namespaces in it."""
+        place = f"kind cluster {cluster.name}"
+        namespaces: list[JsonObject] = []
+        node_labels = dict(cluster.labels or {})
+        unreachable = ""
+        try:
+            kube = kind_nodes.connect(cluster, deadline=self.deadline)
+            namespaces = kube.list("Namespace", label_selector=_OURS)
+            for node in kube.list("Node", label_selector=labels.RUN):
+                node_labels.update(node["metadata"]["labels"])
+            self.kubes[place] = kube
+            self._read.add(place)
+            self.looked_at.append(place)
+        except FloeTestsError as error:
+            unreachable = str(error)
+        creator = self._creator(cluster)
+        if creator is not None:
+            item = self._cluster_of(
+                creator, cluster, node_labels, namespaces, answers=not unreachable
+            )
+            self._add(item)
+            if item.may_go:
+                self._with_something.update(map(_run_of, namespaces))
+                return
+        for namespace in namespaces:
+            self._add_namespace(namespace, place=place)
+        if unreachable:
+            self._not_read(place, unreachable, needed=self._left_in(cluster.name))
+
+    def _look_at_processes(self) -> None:
+        found = processes.processes_of_runs()
+        self.looked_at.append(f"{_counted(len(found), 'process', 'es')} with a run's id")
+        for process in found:
+            lease = self.leases.get(labels.label_value(process.run_id))
+            # Of a run that this ledger does not know nothing tells whether it is over.
+            if lease is None or lease.holder.is_elsewhere:
+                continue
+            standing = self.standing(process.run_id, {})
+            if standing.may_go and lease.holder.is_alive:
+                standing = Standing("live", "its orchestrator has not ended yet")
+            self._add(
+                Leftover(
+                    what="process",
+                    name=str(process.process_id),
+                    place="this machine",
+                    run_id=process.run_id,
+                    tier=lease.owner.tier,
+                    word=standing.word,
+                    reason=standing.reason,
+                    since=process.started_at,
+                    command=f"kill -9 {process.process_id}",
+                    detail=process.command,
+                )
+            )
+
+    def _look_at_kind(self) -> None:
+        left = [
+            f"kind cluster {lease.kind_cluster}"
+            for lease in self.leases.values()
+            if lease.kind_cluster and self._left_in(lease.kind_cluster)
+        ]
+        missing = [name for name in ("docker", "kind") if shutil.which(name) is None]
+        if missing:
+            why = f"{' and '.join(missing)} not on PATH"
+            self._not_read(", ".join(left) or "kind clusters", why, needed=bool(left))
+            return
+        try:
+            clusters = kind_nodes.kind_clusters(deadline=self.deadline)
+        except FloeTestsError as error:
+            self._not_read(", ".join(left) or "kind clusters", str(error), needed=bool(left))
+            return
+        self.looked_at.append(_counted(len(clusters), "kind cluster"))
+        for cluster in clusters:
+            self.at_kind_cluster(cluster)
+        # A cluster that is not there any more holds nothing.
+        self.kind_names = there = {cluster.name for cluster in clusters}
+        self._read.update(
+            f"kind cluster {lease.kind_cluster}"
+            for lease in self.leases.values()
+            if lease.kind_cluster not in there
+        )
+
+    def _look_at_clusters(self) -> None:
+        needed = dict.fromkeys(self.scope.clusters, True)
+        for lease in self.leases.values():
+            if lease.provider == "context" and lease.access is not None:
+                left = lease.state != "released" and self.standing(lease.run_id, {}).may_go
+                needed[lease.access] = needed.get(lease.access, False) or left
+        for access, is_needed in needed.items():
+            place = f"cluster of {access.shown}"
+            try:
+                kube = Kube(access)
+                namespaces = kube.list("Namespace", label_selector=_OURS)
+            except FloeTestsError as error:
+                self._not_read(place, str(error), needed=is_needed)
+                continue
+            self.kubes[place] = kube
+            self._read.add(access)
+            self.looked_at.append(place)
+            for namespace in namespaces:
+                self._add_namespace(namespace, place=place)
+
+    def _look_at_leases(self) -> None:
+        """Find leases that nothing is left of, and that say otherwise."""
+        for key, lease in self.leases.items():
+            standing = self.standing(lease.run_id, {})
+            if lease.state == "released" or not standing.may_go or key in self._with_something:
+                continue
+            if not self._was_read(lease):
+                continue
+            path = self.scope.ledger.directory / lease.run_id
+            self._add(
+                Leftover(
+                    what="lease",
+                    name=lease.run_id,
+                    place="the ledger",
+                    run_id=lease.run_id,
+                    tier=lease.owner.tier,
+                    word=standing.word,
+                    reason=f"{standing.reason}; nothing else is left of it",
+                    since=None,
+                    command=f"rm -r {path}",
+                )
+            )
+
+    def _was_read(self, lease: Lease) -> bool:
+        if lease.provider == "kind" and lease.kind_cluster is not None:
+            return f"kind cluster {lease.kind_cluster}" in self._read
+        return lease.provider != "context" or lease.access is None or lease.access in self._read
+
+    def _creator(self, cluster: KindCluster) -> str | None:
+        """Give the run that created a kind cluster; None when it is somebody else's."""
+        if cluster.labels is not None:
+            return cluster.labels.get(labels.RUN)
+        try:
+            note = self.scope.ledger.read(CREATED, cluster.name, CreatedCluster)
+        except HarnessError as error:
+            self.problems.append(str(error))
+            return None
+        if note is None or not (
+            note.created_at - _CLOCK_STEP <= cluster.created_at <= note.created_at + _CREATING
+        ):
+            return None
+        return note.cluster_id
+
+    def _cluster_of(
+        self,
+        creator: str,
+        cluster: KindCluster,
+        node_labels: Mapping[str, str],
+        namespaces: list[JsonObject],
+        *,
+        answers: bool,
+    ) -> Leftover:
+        standing = self.standing(creator, node_labels)
+        lease = self.leases.get(labels.label_value(creator))
+        users = self._users_of(cluster.name, namespaces)
+        if standing.may_go and users:
+            standing = Standing("live", f"{standing.reason}, but {'; '.join(users)}")
+        elif standing.word == "expired" and lease is None and not answers:
+            # Its API would say whether it was kept; kept ones stay this much longer.
+            past = labels.has_expired(node_labels, now=self.now - KEPT_FOR)
+            standing = standing if past else Standing("kept", f"{standing.reason}; it may be kept")
+        elif standing.may_go:
+            standing = Standing(standing.word, f"{standing.reason}; no other run uses it")
+        return Leftover(
+            what="cluster",
+            name=cluster.name,
+            place="this machine's Docker",
+            run_id=lease.run_id if lease else creator,
+            tier=node_labels.get(labels.TIER) or (lease.owner.tier if lease else ""),
+            word=standing.word,
+            reason=standing.reason,
+            since=cluster.created_at,
+            command=f"kind delete cluster --name {cluster.name}",
+        )
+
+    def _users_of(self, cluster: str, namespaces: list[JsonObject]) -> tuple[str, ...]:
+        """Give the runs that need a kind cluster: by their namespaces, and by their leases."""
+        standings = {
+            _run_of(namespace): self.standing(_run_of(namespace), namespace["metadata"]["labels"])
+            for namespace in namespaces
+        }
+        for key, lease in self.leases.items():
+            # Before it has its namespace, a run's lease alone says that it needs the cluster.
+            if lease.kind_cluster == cluster and key not in standings:
+                standings[key] = self.standing(lease.run_id, {})
+        return tuple(
+            f"run {run_id[:8]} uses it ({standing.reason})"
+            for run_id, standing in sorted(standings.items())
+            if not standing.may_go
+        )
+
+    def _add_namespace(self, namespace: JsonObject, *, place: str) -> None:
+        metadata = namespace["metadata"]
+        uid = str(metadata["uid"])
+        if any(item.uid == uid for item in self.found):
+            return  # the same cluster, reached in another way
+        run_id = _run_of(namespace)
+        lease = self.leases.get(run_id)
+        standing = self.standing(run_id, metadata["labels"])
+        self._add(
+            Leftover(
+                what="namespace",
+                name=str(metadata["name"]),
+                place=place,
+                run_id=lease.run_id if lease else run_id,
+                tier=str(metadata["labels"].get(labels.TIER, "")),
+                word=standing.word,
+                reason=standing.reason,
+                since=datetime.fromisoformat(metadata["creationTimestamp"]),
+                command=self.kubes[place].access.kubectl("delete namespace", metadata["name"]),
+                uid=uid,
+            )
+        )
+
+    def _add(self, item: Leftover) -> None:
+        self.found.append(item)
+        # A cluster that others use does not keep its creator's lease open: its labels say whose it
+        # is, and whoever uses it last deletes it.
+        if item.may_go or item.what != "cluster":
+            self._with_something.add(labels.label_value(item.run_id))
+
+    def _left_in(self, kind_cluster: str) -> bool:
+        return any(
+            lease.kind_cluster == kind_cluster
+            and lease.state != "released"
+            and self.standing(lease.run_id, {}).may_go
+            for lease in self.leases.values()
+        )
+
+    def _not_read(self, place: str, why: str, *, needed: bool) -> None:
+        """Note a place that cannot be looked into: a problem when a run left something there."""
+        if not needed:
+            self.looked_at.append(f"not {place}: {why.splitlines()[0]}")
+            return
+        self.problems.append(
+            f"{place} cannot be looked into: {why} If it is gone for good, "
+            f"`rm -r {self.scope.ledger.directory}/RUN` makes the ledger forget a run."
+        )
+
+
+def _run_of(namespace: JsonObject) -> str:
+    return str(namespace["metadata"]["labels"][labels.RUN])
+
+
+def _counted(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number} {noun}{'' if number == 1 else plural}"

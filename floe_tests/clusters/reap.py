@@ -1,0 +1,249 @@
+"""Removes what killed and expired runs have left: nothing else, and nothing half.
+
+What may go is decided in standing.py and found in leftovers.py. Here each thing is looked at once
+more just before it goes, and everything is looked at again afterwards: what is still there then is
+an error, whatever its removal said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from floe_tests import program
+from floe_tests.clusters import kind_nodes
+from floe_tests.clusters.kind import CREATED, CreatedCluster, delete_cluster
+from floe_tests.clusters.lease import ENTRY, Lease
+from floe_tests.clusters.leftovers import Leftover, Look, Plan, Scope
+from floe_tests.clusters.namespace import delete_namespace
+from floe_tests.clusters.processes import end_processes
+from floe_tests.deadline import Deadline
+from floe_tests.errors import FloeTestsError, HarnessError
+from floe_tests.kube import Kube
+
+Log = Callable[[str], None]
+Key = tuple[str, str, str]
+
+REAP_SECONDS = 300.0
+_LOOK_SECONDS = 60.0
+_END_SECONDS = 15.0
+_GRACE_SECONDS = 2
+# A second time for what a first pass set free, or what was still being made while it ran.
+_PASSES = 2
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """Something that should have gone and is still there.
+
+    Attributes:
+        item: What it is, with the command that removes it by hand.
+        error: What went wrong.
+    """
+
+    item: Leftover
+    error: str
+
+
+@dataclass(frozen=True)
+class Reaped:
+    """What a reaper did.
+
+    Attributes:
+        removed: What is gone.
+        remaining: What should be gone, and is not.
+        staying: What carries a run's mark and may not go.
+        looked_at: Where was looked.
+        problems: Where could not be looked, although a run left something there.
+    """
+
+    removed: tuple[Leftover, ...]
+    remaining: tuple[Remaining, ...]
+    staying: tuple[Leftover, ...]
+    looked_at: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def plan(scope: Scope, *, now: datetime | None = None) -> Plan:
+    """Find what runs have left, and what of it may go. Nothing is changed.
+
+    Args:
+        scope: Where to look.
+        now: The time (UTC); None for the clock's.
+    """
+    return Look(scope, Deadline(_LOOK_SECONDS), now or datetime.now(UTC)).everywhere()
+
+
+def reap(
+    scope: Scope,
+    *,
+    log: Log,
+    on_killed: Callable[[Lease], object] = lambda _lease: None,
+    seconds: float = REAP_SECONDS,
+) -> Reaped:
+    """Remove what may go, and prove it by looking again.
+
+    Args:
+        scope: Where to look.
+        log: Receives one line a step.
+        on_killed: Is told of each run that was killed, once nothing is left of it.
+        seconds: Deadline of the removals.
+    """
+    deadline = Deadline(seconds)
+    errors: dict[Key, str] = {}
+    removed: dict[Key, Leftover] = {}
+    look, found = _look(scope)
+    begun = {lease.run_id for lease in look.leases.values() if lease.state != "released"}
+    for _ in range(_PASSES):
+        things = [
+            item for item in found.removable if item.what != "lease" and item.key not in errors
+        ]
+        if not things:
+            break
+        errors |= _remove(look, things, log=log, deadline=deadline)
+        look, found = _look(scope)
+        still_there = {item.key for item in found.removable}
+        removed |= {item.key: item for item in things if item.key not in still_there}
+    for item in found.removable:
+        if item.what == "lease":
+            try:
+                _settle(scope, item, log=log, on_killed=on_killed)
+                removed[item.key] = item
+            except (FloeTestsError, OSError) as error:
+                errors[item.key] = str(error)
+    _forget_clusters(scope, look, begun=begun)
+    return Reaped(
+        removed=tuple(removed.values()),
+        remaining=tuple(
+            Remaining(item, errors.get(item.key, "it is still there"))
+            for item in found.removable
+            if item.key not in removed
+        ),
+        staying=found.staying,
+        looked_at=found.looked_at,
+        problems=found.problems,
+    )
+
+
+def _look(scope: Scope) -> tuple[Look, Plan]:
+    look = Look(scope, Deadline(_LOOK_SECONDS))
+    return look, look.everywhere()
+
+
+def _remove(
+    look: Look, items: Iterable[Leftover], *, log: Log, deadline: Deadline
+) -> dict[Key, str]:
+    """Remove things: processes first, because they would go on making what goes next."""
+    by_kind = {what: [item for item in items if item.what == what] for what in _ORDER}
+    errors = _end(by_kind["process"], log=log, deadline=deadline)
+    for item in by_kind["cluster"]:
+        try:
+            _delete_cluster(look.scope, item, log=log, deadline=deadline)
+        except FloeTestsError as error:
+            errors[item.key] = str(error)
+    return errors | _delete_namespaces(look, by_kind["namespace"], log=log, deadline=deadline)
+
+
+_ORDER = ("process", "cluster", "namespace")
+
+
+def _end(items: list[Leftover], *, log: Log, deadline: Deadline) -> dict[Key, str]:
+    if not items:
+        return {}
+    for item in items:
+        log(f"process {item.name} of run {item.run_id[:8]}: ending `{item.detail[:200]}`")
+    survivors = {
+        str(process.process_id)
+        for process in end_processes(
+            {item.run_id for item in items}, seconds=min(_END_SECONDS, deadline.remaining_seconds)
+        )
+    }
+    return {
+        item.key: f"it survived SIGKILL; `ps -o pid,stat,wchan,args -p {item.name}` says why"
+        for item in items
+        if item.name in survivors
+    }
+
+
+def _delete_cluster(scope: Scope, item: Leftover, *, log: Log, deadline: Deadline) -> None:
+    seconds = deadline.remaining_seconds
+    with (
+        scope.ledger.locked(f"kind-{item.name}", timeout_seconds=seconds),
+        program.started_for(item.run_id),
+    ):
+        # A run may have begun to use it, which it does under this lock.
+        again = Look(scope, Deadline(_LOOK_SECONDS))
+        for cluster in kind_nodes.kind_clusters(deadline=deadline):
+            if cluster.name == item.name:
+                again.at_kind_cluster(cluster)
+        if any(found.key == item.key and found.may_go for found in again.found):
+            delete_cluster(scope.ledger, item.name, deadline=deadline, log=log)
+        else:
+            log(f"kind cluster {item.name} is in use again, or gone: left alone")
+
+
+def _delete_namespaces(
+    look: Look, items: list[Leftover], *, log: Log, deadline: Deadline
+) -> dict[Key, str]:
+    """Delete namespaces, all at once: each takes as long as its pods take to end."""
+    errors: dict[Key, str] = {}
+    asked: list[tuple[Leftover, Kube]] = []
+    for item in items:
+        kube = look.kubes[item.place]
+        try:
+            if _may_still_go(look.scope, item, kube):
+                kube.delete("Namespace", item.name)
+                asked.append((item, kube))
+                for pod in kube.list("Pod", namespace=item.name):
+                    # Nobody is left to take the results that a pod's own grace period is for.
+                    name = str(pod["metadata"]["name"])
+                    kube.delete("Pod", name, namespace=item.name, grace_seconds=_GRACE_SECONDS)
+        except FloeTestsError as error:
+            errors[item.key] = str(error)
+    for item, kube in asked:
+        try:
+            delete_namespace(kube, item.name, run_id=item.run_id, deadline=deadline)
+            log(f"namespace {item.name} gone from {item.place}")
+        except FloeTestsError as error:
+            errors[item.key] = str(error)
+    return errors
+
+
+def _may_still_go(scope: Scope, item: Leftover, kube: Kube) -> bool:
+    """Look once more: it may be another by now, or kept."""
+    found = kube.get("Namespace", item.name)
+    if found is None or found["metadata"]["uid"] != item.uid:
+        return False
+    again = Look(scope, Deadline(_LOOK_SECONDS))
+    return again.standing(item.run_id, found["metadata"]["labels"]).may_go
+
+
+def _settle(
+    scope: Scope, item: Leftover, *, log: Log, on_killed: Callable[[Lease], object]
+) -> None:
+    """Write down that nothing is left of a run; a killed one is told of first."""
+    lease = scope.ledger.read(item.run_id, ENTRY, Lease)
+    if lease is None or lease.state == "released":
+        return
+    if lease.state != "kept":
+        on_killed(lease)
+    scope.ledger.write(item.run_id, ENTRY, replace(lease, state="released"))
+    log(f"run {item.run_id[:8]} of {item.tier}: nothing left, its lease is released")
+
+
+def _forget_clusters(scope: Scope, look: Look, *, begun: set[str]) -> None:
+    """Forget clusters that are gone, but not yet those of runs that were unsettled a moment ago.
+
+    Docker may still be making what a killed `kind create` asked it for; the next reaper then knows
+    by the note whose it is.
+    """
+    if look.kind_names is None:
+        return
+    for path in sorted((scope.ledger.directory / CREATED).glob("*.json")):
+        # One that cannot be read is no proof against anybody's cluster.
+        with contextlib.suppress(HarnessError):
+            note = scope.ledger.read(CREATED, path.stem, CreatedCluster)
+            if note and path.stem not in look.kind_names and note.cluster_id not in begun:
+                scope.ledger.forget(CREATED, path.stem)

@@ -1,0 +1,113 @@
+"""A run whose orchestrator was killed, remembered: nobody else is left to do it.
+
+It goes into the history alone. The tier's junit.xml and verdict.json are the newest run's, which
+may be a later one by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from floe_tests.clusters.lease import Lease
+from floe_tests.jobs.attempt import Attempt
+from floe_tests.jobs.facts import ErrorFacts, Facts
+from floe_tests.jobs.verdict import Verdict, classify
+from floe_tests.publish import PUBLISHED
+from floe_tests.results.collate import collate
+from floe_tests.results.records import RunRecord, SuiteRecord
+from floe_tests.run import STAGES, StageRecord, ledger_of
+from floe_tests.workspace import Workspace
+
+
+def remember_killed(workspace: Workspace, lease: Lease) -> Verdict | None:
+    """Write a killed run into the history, with the results that it had received.
+
+    Args:
+        workspace: The project's folders, with the history.
+        lease: The run's lease.
+
+    Returns:
+        Its verdict; None when it had one before it was killed, which stands.
+
+    Raises:
+        FloeTestsError: The history cannot be written.
+    """
+    from floe_tests.results.history import History
+
+    ledger, run_id = ledger_of(workspace), lease.run_id
+    if PUBLISHED in _entries(ledger.directory / run_id):
+        return None
+    records = {
+        name: record
+        for name in STAGES
+        if (record := ledger.read(run_id, f"stage-{name}", StageRecord)) is not None
+    }
+    stage = next((name for name in STAGES if name not in records), "the end")
+    killed = (
+        f"the orchestrator (process {lease.holder.process_id}) was killed in {stage}: it left no "
+        "verdict, and its environment to the reaper."
+    )
+    verdict = classify(Facts(subject=f"run/{run_id[:8]}", error=ErrorFacts("harness", killed)))
+    began = datetime.fromtimestamp(lease.holder.created, tz=UTC)
+    with History.open(workspace.history_url) as history:
+        if history.run(run_id=run_id) is not None:
+            return None
+        history.record(
+            run=RunRecord(
+                run_id=run_id,
+                tier=lease.owner.tier,
+                provider=lease.provider,
+                environment=lease.kind_cluster
+                or (lease.access and lease.access.context)
+                or lease.provider,
+                outcome=verdict.outcome,
+                cause=verdict.cause,
+                fault=verdict.fault,
+                summary=killed,
+                ref=lease.owner.ref,
+                commit=lease.owner.commit,
+                started_at=min((record.started_at for record in records.values()), default=began),
+                finished_at=datetime.now(UTC),
+                stage_seconds={name: record.seconds for name, record in records.items()},
+                suites=tuple(_suites(workspace, lease, verdict)),
+            )
+        )
+    return verdict
+
+
+def _suites(workspace: Workspace, lease: Lease, verdict: Verdict) -> Iterator[SuiteRecord]:
+    """Give what the suites had sent; one that had come to its end has a verdict of its own."""
+    received = workspace.output / lease.owner.tier / "runs" / lease.run_id
+    last: dict[str, int] = {}
+    for directory in sorted(received.glob("*-*")):
+        name, _, number = directory.name.rpartition("-")
+        if number.isdecimal():
+            last[name] = max(int(number), last.get(name, 0))
+    for name, number in last.items():
+        attempt = ledger_of(workspace).read(lease.run_id, f"attempt-{name}-{number}", Attempt)
+        # After one that is made again, the next would have had the last word.
+        is_last = attempt is not None and number > attempt.verdict.retries
+        own = attempt.verdict if attempt and is_last else verdict
+        results = collate(received / f"{name}-{number}" / "results")
+        yield SuiteRecord(
+            name=name,
+            outcome=own.outcome,
+            cause=own.cause,
+            fault=own.fault,
+            tally=results.tally,
+            cases=results.cases,
+            source=results.source,
+            collected=results.collected,
+            deselected=results.deselected,
+            reported=results.reported,
+            in_flight=results.in_flight,
+            session_finished=results.session_finished,
+            exit_status=results.exit_status,
+            notices=results.notices,
+        )
+
+
+def _entries(folder: Path) -> set[str]:
+    return {path.stem for path in folder.glob("*.json")}

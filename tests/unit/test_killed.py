@@ -1,0 +1,166 @@
+"""A killed run in the history: red, with what it received, and never over its own verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from floe_tests.clusters.lease import Holder, Lease
+from floe_tests.errors import FloeTestsError
+from floe_tests.jobs.attempt import Attempt, Timings
+from floe_tests.jobs.facts import Facts
+from floe_tests.jobs.verdict import Cause, Fault, Verdict
+from floe_tests.killed import remember_killed
+from floe_tests.labels import Owner
+from floe_tests.publish import PUBLISHED
+from floe_tests.results.history import History
+from floe_tests.results.records import RunRecord
+from floe_tests.run import StageRecord, ledger_of
+from floe_tests.workspace import Workspace
+
+RUN = "1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d"
+BEGAN = datetime(2026, 11, 24, 8, tzinfo=UTC)
+LEASE = Lease(
+    provider="kind",
+    owner=Owner(RUN, "unit", "refs/heads/main", "72c65fc", BEGAN),
+    namespace="floe-test-1a2b3c4d",
+    keep="never",
+    release_seconds=60,
+    state="held",
+    holder=Holder(process_id=4711, created=BEGAN.timestamp()),
+    kind_cluster="floe-tests",
+)
+JUNIT = (
+    '<testsuites><testsuite name="s" tests="2"><testcase classname="a" name="test_one" time="1"/>'
+    '<testcase classname="a" name="test_two" time="2"><failure message="no"/></testcase>'
+    "</testsuite></testsuites>"
+)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(
+        root=tmp_path,
+        output=tmp_path / "output",
+        home=tmp_path,
+        history_url=f"sqlite:///{tmp_path / 'history.db'}",
+    )
+
+
+@pytest.fixture
+def history(workspace: Workspace) -> Iterator[History]:
+    with History.open(workspace.history_url) as opened:
+        yield opened
+
+
+def ended(workspace: Workspace, *stages: str) -> None:
+    for name in stages:
+        record = StageRecord(name=name, started_at=BEGAN, seconds=2.5)
+        ledger_of(workspace).write(RUN, f"stage-{name}", record)
+
+
+def remembered(history: History) -> RunRecord:
+    record = history.run(run_id=RUN)
+    assert record is not None
+    return record
+
+
+@pytest.mark.parametrize(
+    ("stages", "where"),
+    [((), "cluster"), (("cluster", "platform"), "test_job"), (("cluster",), "platform")],
+    ids=["at once", "while its tests ran", "while it installed"],
+)
+def test_it_says_where_it_was_killed(
+    workspace: Workspace, history: History, stages: tuple[str, ...], where: str
+):
+    ended(workspace, *stages)
+
+    verdict = remember_killed(workspace, LEASE)
+
+    assert verdict is not None
+    run = remembered(history)
+    assert (run.cause, run.outcome, run.fault) == ("HARNESS", "failed", "harness")
+    assert f"the orchestrator (process 4711) was killed in {where}" in run.summary
+    assert (run.tier, run.provider, run.environment) == ("unit", "kind", "floe-tests")
+    assert (run.ref, run.commit, run.started_at) == ("refs/heads/main", "72c65fc", BEGAN)
+    assert run.stage_seconds == dict.fromkeys(stages, 2.5)
+
+
+def test_it_keeps_what_it_had_received(workspace: Workspace, history: History):
+    ended(workspace, "cluster", "platform")
+    results = workspace.output / "unit" / "runs" / RUN / "my-suite-1" / "results"
+    results.mkdir(parents=True)
+    (results / "junit.xml").write_text(JUNIT)
+
+    remember_killed(workspace, LEASE)
+
+    (suite,) = remembered(history).suites
+    assert (suite.name, suite.cause) == ("my-suite", "HARNESS")
+    assert (suite.tally.passed, suite.tally.failed) == (1, 1)
+    assert not (workspace.output / "unit" / "junit.xml").exists(), "that is the newest run's"
+
+
+@pytest.mark.parametrize(
+    ("retries", "cause"), [(0, "TEST_FAILURE"), (1, "HARNESS")], ids=["its last", "to be repeated"]
+)
+def test_a_suite_has_its_last_attempts_verdict_unless_another_was_to_come(
+    workspace: Workspace, history: History, retries: int, cause: str
+):
+    runs = workspace.output / "unit" / "runs" / RUN
+    number = 1 if retries else 2
+    for each in range(1, number + 1):
+        (runs / f"one-{each}" / "results").mkdir(parents=True)
+    (runs / f"one-{number}" / "results" / "junit.xml").write_text(JUNIT)
+    last = Attempt(
+        suite="one",
+        number=number,
+        directory=runs / f"one-{number}",
+        started_at=BEGAN,
+        facts=Facts(subject="job/one"),
+        verdict=Verdict(
+            cause=Cause.TEST_FAILURE, fault=Fault.TEST, evidence=(), remedy="", retries=retries
+        ),
+        timings=Timings(total=1),
+    )
+    ledger_of(workspace).write(RUN, f"attempt-one-{number}", last)
+
+    remember_killed(workspace, LEASE)
+
+    run = remembered(history)
+    (suite,) = run.suites
+    assert (run.cause, suite.cause, suite.tally.tests) == ("HARNESS", cause, 2)
+
+
+def test_a_verdict_that_it_had_stands(workspace: Workspace, history: History):
+    ledger_of(workspace).write(RUN, PUBLISHED, {"cause": "PASS"})
+
+    assert remember_killed(workspace, LEASE) is None
+    assert history.run(run_id=RUN) is None
+
+
+def test_one_that_the_history_knows_is_not_written_over(workspace: Workspace, history: History):
+    """Killed between the history and the ledger: the history's is the run's own."""
+    own = RunRecord(
+        run_id=RUN,
+        tier="unit",
+        provider="kind",
+        environment="floe-tests",
+        outcome="passed",
+        cause="PASS",
+        started_at=BEGAN,
+    )
+    history.record(run=own)
+
+    assert remember_killed(workspace, LEASE) is None
+    assert remembered(history).cause == "PASS"
+
+
+def test_a_history_that_cannot_be_written_is_an_error(workspace: Workspace, tmp_path: Path):
+    nowhere = replace(workspace, history_url=f"sqlite:///{tmp_path}")
+
+    with pytest.raises(FloeTestsError):
+        remember_killed(nowhere, LEASE)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -49,6 +50,8 @@ _CLUSTER_WIDE = frozenset({"Namespace", "Node"})
 
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 30.0
+_UNAUTHORIZED = 401
+_FORBIDDEN = 403
 _NOT_FOUND = 404
 _CONFLICT = 409
 _GONE = 410
@@ -57,6 +60,7 @@ _SERVER_ERROR = 500
 _AGAIN_SECONDS = 0.5
 # An API server restarts in seconds; one that is away for longer will not be back in time.
 _AWAY_SECONDS = 120.0
+_JUST_BACK_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,8 @@ class RefusedError(InfrastructureError):
         status: HTTP status code.
         reason: Kubernetes' own reason (`Forbidden`, `AlreadyExists`, `Invalid`).
         repeated: Whether an earlier try of the same request got no answer.
+        just_back: Whether the server was away a moment ago. One that has just started does not
+            know all roles yet, and forbids what it allows a second later.
     """
 
     def __init__(self, message: str, *, status: int, reason: str) -> None:
@@ -121,11 +127,13 @@ class RefusedError(InfrastructureError):
         self.status = status
         self.reason = reason
         self.repeated = False
+        self.just_back = False
 
     @property
     def is_passing(self) -> bool:
         """Whether the server is at fault, and another try can go well."""
-        return self.status >= _SERVER_ERROR or self.status == _TOO_MANY_REQUESTS
+        at_fault = self.status >= _SERVER_ERROR or self.status == _TOO_MANY_REQUESTS
+        return at_fault or (self.just_back and self.status in {_UNAUTHORIZED, _FORBIDDEN})
 
 
 class Kube:
@@ -145,6 +153,7 @@ class Kube:
         """
         self.access = access
         self._patience_seconds = patience_seconds
+        self._away_at = -math.inf
         self._api = _api_client(access)
 
     def get(self, kind: str, name: str, *, namespace: str | None = None) -> JsonObject | None:
@@ -517,6 +526,19 @@ class Kube:
             return json.loads(response.read(decode_content=True))
 
     @contextlib.contextmanager
+    def _noticing_absence(self) -> Generator[None]:
+        try:
+            yield
+        except RefusedError as error:
+            if error.status >= _SERVER_ERROR:
+                self._away_at = time.monotonic()
+            error.just_back = time.monotonic() - self._away_at < _JUST_BACK_SECONDS
+            raise
+        except InfrastructureError:
+            self._away_at = time.monotonic()
+            raise
+
+    @contextlib.contextmanager
     def _open(
         self,
         method: str,
@@ -529,7 +551,7 @@ class Kube:
     ) -> Generator[Any]:
         from kubernetes.client.exceptions import ApiException  # pyright: ignore[reportMissingTypeStubs]
 
-        with _transport_errors(path):
+        with self._noticing_absence(), _transport_errors(path):
             try:
                 response: Any = self._api.call_api(
                     path,

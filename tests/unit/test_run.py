@@ -343,6 +343,44 @@ def test_hangs():
 """
 
 
+KILLED_ONCE = """\
+import os, pathlib, signal
+
+def test_passes(): pass
+
+def test_is_killed_once():
+    first = pathlib.Path(__file__).with_name("first")
+    if not first.exists():
+        first.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_kill_that_nothing_explains_is_tried_again_and_both_attempts_are_kept(tier: Tier):
+    tier.suite(KILLED_ONCE)
+
+    result = tier.run()
+
+    assert result.success
+    summary = tier.summary()
+    assert summary["cause"] == "PASS"
+    assert [each["cause"] for each in summary["attempts"]] == ["KILLED_UNKNOWN", "PASS"]
+    remembered = tier.remembered(result.run_id)
+    assert "attempt 1 was KILLED_UNKNOWN" in remembered.summary, "a green run hides no attempt"
+    assert [each.cause for each in remembered.suites[0].attempts] == ["KILLED_UNKNOWN", "PASS"]
+    evidence = " ".join(str(item) for item in remembered.suites[0].attempts[0].evidence)
+    assert "test_is_killed_once" in evidence
+    assert "KILLED_UNKNOWN" in (tier.output / "tiny" / "junit.xml").read_text()
+
+
+def test_a_failed_test_is_never_tried_again(tier: Tier):
+    tier.suite("def test_fails(): assert False")
+
+    tier.run()
+
+    assert [each["cause"] for each in tier.summary()["attempts"]] == ["TEST_FAILURE"]
+
+
 def test_a_cancelled_job_is_red_remembered_as_cancelled_and_leaves_no_process(tier: Tier):
     tier.suite(HANGS)
     ids = tier.project.root / "ids"

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from floe_tests.evidence import Evidence
 from floe_tests.jobs.facts import (
     ConditionFacts,
+    ContainerFacts,
     ErrorFacts,
     EventFacts,
     Facts,
+    NodeFacts,
     PodFacts,
     ResultFacts,
     event_facts,
@@ -84,6 +86,29 @@ def facts(pod: str | PodFacts | None = None, **changes: Any) -> Facts:
         "deadlines": DEADLINES,
     }
     return Facts(**{**known, **changes})
+
+
+def exit_code(name: str, code: int) -> PodFacts:
+    pod = recorded(name)
+    assert pod.test is not None
+    return replace(pod, test=replace(pod.test, exit_code=code))
+
+
+LOST_NODE = NodeFacts(
+    "worker-3",
+    is_heard_of=False,
+    ready=ConditionFacts(
+        "Ready",
+        status=False,
+        reason="NodeStatusUnknown",
+        message="Kubelet stopped posting node status.",
+        time="2026-11-23T09:00:50Z",
+    ),
+)
+OUT_OF_MEMORY = ContainerFacts(
+    "floe-tests-exporter", "terminated", reason="OOMKilled", exit_code=137
+)
+STARTED_AGAIN = ContainerFacts("floe-tests-exporter", "running", restarts=1, previous=OUT_OF_MEMORY)
 
 
 @dataclass(frozen=True)
@@ -263,6 +288,41 @@ ROWS: dict[str, Row] = {
         Fault.INFRASTRUCTURE,
         "deleted while it ran, and not by this run",
         ("Stopping container test-runner", "test_c state: was running"),
+    ),
+    "somebody deleted the pod, and it had time to end": Row(
+        facts(results=CUT_OFF, pod=recorded("killed", deleted_at="2026-11-23T09:00:05+00:00")),
+        Cause.INFRA_NODE,
+        Fault.INFRASTRUCTURE,
+        "metadata.deletionTimestamp: deleted while it ran",
+    ),
+    "the node has stopped": Row(
+        facts("running", results=CUT_OFF, node=LOST_NODE),
+        Cause.INFRA_NODE,
+        Fault.INFRASTRUCTURE,
+        "node/worker-3 condition Ready: NodeStatusUnknown: Kubelet stopped posting",
+        ("tests.integration.test_runs::test_c state: was running", "2 of 4 reported"),
+    ),
+    "the node is no more": Row(
+        facts("running", results=CUT_OFF, node=NodeFacts("worker-3", exists=False)),
+        Cause.INFRA_NODE,
+        Fault.INFRASTRUCTURE,
+        "node/worker-3 metadata: the cluster has it no more",
+    ),
+    "the exporter ran out of memory and was started again too late": Row(
+        facts(
+            results=CUT_OFF,
+            pod=recorded("exit-1", exporter=STARTED_AGAIN),
+        ),
+        Cause.HARNESS,
+        Fault.HARNESS,
+        "container floe-tests-exporter terminated: OOMKilled, exit code 137",
+        ("2 of 4 reported",),
+    ),
+    "ended from outside, nobody knows by whom": Row(
+        facts(results=CUT_OFF, pod=exit_code("killed", 143)),
+        Cause.KILLED_UNKNOWN,
+        Fault.RESOURCES,
+        "test-runner exit code: 143",
     ),
     "a volume does not mount": Row(
         facts(
@@ -513,6 +573,34 @@ def test_facts_that_no_rule_knows_are_our_fault_and_red():
 )
 def test_a_gate_sees_green_red_or_cancelled(name: str, outcome: Outcome):
     assert classify(ROWS[name].facts).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        pytest.param(recorded("green", exporter=STARTED_AGAIN), id="exporter started again"),
+        # Whoever deletes a pod whose tests have ended takes nothing from them.
+        pytest.param(recorded("green", deleted_at="2026-11-23T09:01:05+00:00"), id="deleted after"),
+        pytest.param(
+            recorded(
+                "green",
+                conditions=(
+                    ConditionFacts("DisruptionTarget", status=True, time="2026-11-23T09:01:05Z"),
+                ),
+            ),
+            id="drained after",
+        ),
+    ],
+)
+def test_what_befalls_a_pod_whose_results_are_whole_takes_nothing_from_them(pod: PodFacts):
+    assert classify(facts(pod)).cause is Cause.PASS
+
+
+def test_a_verdict_names_the_attempts_before_it():
+    drained = str(classify(ROWS["drained"].facts))
+    verdict = replace(classify(ROWS["green"].facts), earlier=(drained,))
+
+    assert str(verdict).startswith("PASS; attempt 1 was INFRA_DISRUPTED (infrastructure): pod/")
 
 
 def test_a_verdict_is_one_line_with_its_first_evidence():

@@ -124,6 +124,13 @@ def test_an_api_server_that_restarts_is_waited_for(api: Api):
     assert next(phases(api)) == {"a": "Running"}
 
 
+def test_an_api_server_that_is_just_back_forbids_for_a_moment_what_it_allows(api: Api):
+    """Its roles are not loaded yet: a run was once given up for that."""
+    api.script.lists = type(api.script.lists)([503, 403, 401, [api.pod("a")]])
+
+    assert next(phases(api)) == {"a": "Running"}
+
+
 def test_at_the_deadline_the_error_names_what_was_waited_for(api: Api):
     states = phases(api, seconds=0.3)
     assert next(states) == {}

@@ -265,3 +265,26 @@ def test_a_part_that_is_no_object_is_empty(keys: tuple[str, ...], found: object)
 )
 def test_parts_are_the_objects_of_a_list(keys: tuple[str, ...], found: object):
     assert parts(POD_OBJECT, *keys) == found
+
+
+def test_a_patient_connection_asks_again_while_the_server_is_away(api: Api):
+    patient = Kube(api.kube().access, patience_seconds=10)
+    api.script.lists = type(api.script.lists)([503, 429, 403, [api.pod("a")]])
+
+    assert [item["metadata"]["name"] for item in patient.list("Pod", namespace="ns")] == ["a"]
+
+
+def test_patience_has_an_end(api: Api):
+    patient = Kube(api.kube().access, patience_seconds=0.6)
+    api.script.lists = type(api.script.lists)([503] * 10)
+
+    with pytest.raises(RefusedError, match="503"):
+        patient.list("Pod", namespace="ns")
+
+
+def test_patience_is_for_servers_that_are_away_and_not_for_refusals(api: Api):
+    patient = Kube(api.kube().access, patience_seconds=60)
+    api.script.lists = type(api.script.lists)([403, [api.pod("a")]])
+
+    with pytest.raises(RefusedError, match="403"):
+        patient.list("Pod", namespace="ns")

@@ -9,7 +9,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 IMAGES := ghcr.io/floe/platform ghcr.io/floe/test-runner ghcr.io/floe/test-exporter
 
-.PHONY: help setup demo test unit test-kind check lint types charts docs fix ui images lock clean
+.PHONY: help setup demo test unit test-kind faults check lint types charts docs fix ui images lock clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -36,6 +36,9 @@ unit: setup ## The fast tests alone
 
 test-kind: setup ## The tests on a real kind cluster alone
 	@$(BIN)/pytest tests/system -ra
+
+faults: setup ## Every fault to a running suite on real clusters; writes docs/faults.md (about 20 minutes)
+	@FLOE_FAULTS_PAGE=$(CURDIR)/docs/faults.md $(BIN)/pytest tests/system/faults tests/system/test_reap.py -q
 
 check: lint types charts test docs-current ## What CI runs
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from datetime import UTC, datetime, timedelta
+
 from floe_tests import labels
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, ConfigurationError, DeadlineError, InfrastructureError
@@ -11,6 +14,7 @@ from floe_tests.labels import Owner
 _CONFLICT = 409
 _FORBIDDEN = 403
 _QUOTA = "floe-tests-budget"
+_PAST_GRACE = timedelta(seconds=15)
 
 
 def create_namespace(
@@ -98,6 +102,7 @@ def delete_namespace(
         ):
             if name not in namespaces:
                 return
+            _strike_stuck_pods(kube, name)
     except DeadlineError as error:
         raise CleanupError(_stuck(kube, name, deadline)) from error
     except InfrastructureError as error:
@@ -106,6 +111,22 @@ def delete_namespace(
             f"`{kube.access.kubectl('delete namespace', name)}`."
         )
         raise CleanupError(message) from error
+
+
+def _strike_stuck_pods(kube: Kube, namespace: str) -> None:
+    """Strike pods from the cluster's books that nobody ends: those on a node that is lost.
+
+    A pod's timestamp of deletion is the end of its grace. The kubelet needs a moment more; one that
+    has not answered well after that will not.
+    """
+    late = datetime.now(UTC) - _PAST_GRACE
+    # Without the right to it the namespace goes all the same, as a rule.
+    with contextlib.suppress(RefusedError):
+        for pod in kube.list("Pod", namespace=namespace):
+            text = part(pod, "metadata").get("deletionTimestamp")
+            if text is not None and datetime.fromisoformat(text) < late:
+                name = str(pod["metadata"]["name"])
+                kube.delete("Pod", name, namespace=namespace, grace_seconds=0)
 
 
 def _is_of(run_id: str, namespace: JsonObject | None) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from floe_tests.clusters.signals import deferred_signals
@@ -189,6 +189,16 @@ class Listener:
                 break
             lines += answer.splitlines()
         self._put(FramesAgain(tuple(lines), error))
+
+
+def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Give the lines of a log that comes in pieces, an unfinished one at its end included."""
+    kept = b""
+    for piece in pieces:
+        *lines, kept = (kept + piece).split(b"\n")
+        yield from lines
+    if kept:
+        yield kept
 
 
 def _few(missing: Sequence[range]) -> tuple[range, ...]:

@@ -36,6 +36,7 @@ from floe_tests.jobs.listener import (
     Message,
     PodSeen,
     Unreachable,
+    lines_of,
 )
 from floe_tests.jobs.manifest import EXPORTER, EXPORTER_COMMAND, JobRequest, JobTemplate, build_job
 from floe_tests.jobs.receiver import Receiver
@@ -61,6 +62,7 @@ _POD_LOG_BYTES = 5 * 1024 * 1024
 # The exporter sends something every 10 s. After twice that its node is looked at, now and then.
 _SILENT_SECONDS = 20.0
 _NODE_LOOK_SECONDS = 3.0
+_LAST_SILENCE_SECONDS = 2.0
 _MOST_ASKS = 50
 _FAILED_ASKS = 3
 # Below this the exporter does not stay for questions: its log cannot have rotated.
@@ -126,6 +128,7 @@ class JobRun:
         self._seen = _Seen()
         self._events_read_at = 0.0
         self._node_read_at = 0.0
+        self._read_again_at = 0.0
         self._follows_log = False
         self._log_done = False
         self._asking = False
@@ -250,6 +253,8 @@ class JobRun:
         if error is not None:
             self._failed_asks += 1
             self._log(f"frames could not be asked for again: {error}")
+        elif not self._receiver.missing:
+            self._log("the lost frames have arrived again")
 
     def _see(self, pod: JsonObject | None) -> None:
         seen = self._seen
@@ -282,6 +287,7 @@ class JobRun:
             return self._no_pod_is_over()
         self._ask_for_missing(pod)
         if self._export is not None:
+            self._read_what_is_not_followed(pod)
             return self._export.passed or self._receiver.has_manifest or self._nothing_comes()
         if self._seen.vanished or _has_ended(pod):
             self._export = Deadline(_EXPORT_SECONDS if self._follows_log else 0)
@@ -294,6 +300,21 @@ class JobRun:
                 self._stop("tests", pod.name)
             return False
         return self._not_started_is_over(pod)
+
+    def _read_what_is_not_followed(self, pod: PodFacts) -> None:
+        """Read the log of an exporter that should be sending its last, and is not heard.
+
+        After a rotation the API may go on following the file that was put aside.
+        """
+        silent = self._receiver.silent_seconds
+        again = self._clock.elapsed_seconds - self._read_again_at
+        if silent is None or min(silent, again) < _LAST_SILENCE_SECONDS or self._seen.vanished:
+            return
+        try:
+            self._read_log_again(pod.name)
+        except InfrastructureError:
+            # The one that is followed, and the last look, have their own tries.
+            return
 
     def _nothing_comes(self) -> bool:
         return self._log_done and not self._asking
@@ -442,11 +463,10 @@ class JobRun:
             self._log(f"{self._subject}: the last look failed: {error}")
 
     def _read_log_again(self, pod: str) -> None:
-        self._receiver.begin()
-        for piece in self._kube.log_pieces(
-            pod, namespace=self._request.namespace, container=EXPORTER
-        ):
-            self._receiver.feed(piece)
+        """Read the log as it stands, beside the one that is followed."""
+        self._read_again_at = self._clock.elapsed_seconds
+        pieces = self._kube.log_pieces(pod, namespace=self._request.namespace, container=EXPORTER)
+        self._receiver.feed_lines(lines_of(pieces))
 
     def _save_pod_log(self, pod: str) -> None:
         log = self._kube.log_tail(

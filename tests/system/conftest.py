@@ -22,10 +22,18 @@ from floe_tests.run import TierRun
 from floe_tests.settings import TierSettings
 from floe_tests.workspace import Workspace
 
+from .fault_table import Row, markdown, slowest_but_few, write_page
+
 ROOT = Path(__file__).resolve().parents[2]
 # Another name keeps two checkouts on one machine out of each other's way.
 CLUSTER = os.environ.get("FLOE_SYSTEM_CLUSTER", "floe-system")
 TEST_IMAGE = "ghcr.io/floe/test-runner:0.1.0"
+
+
+_rows = pytest.StashKey[list[Row]]()
+_VERDICT_SECONDS = 5.0
+# `make faults` sets it: all faults are done, and the page is written here.
+_PAGE = "FLOE_FAULTS_PAGE"
 
 
 def _missing() -> str | None:
@@ -44,6 +52,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker("cluster")
         if reason:
             item.add_marker(pytest.mark.skip(reason=f"no kind cluster here: {reason}"))
+        elif item.get_closest_marker("thorough") and not os.environ.get(_PAGE):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: `make faults` runs it"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_rows] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    rows = terminalreporter.config.stash.get(_rows, [])
+    if rows:
+        terminalreporter.section("faults")
+        terminalreporter.write(markdown(rows))
+        terminalreporter.write_line(
+            f"95th percentile to the verdict: {slowest_but_few(rows):.1f} s"
+        )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    rows = session.config.stash.get(_rows, [])
+    page = os.environ.get(_PAGE)
+    if not page or not rows:
+        return
+    write_page(Path(page), rows)
+    if slowest_but_few(rows) > _VERDICT_SECONDS and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def fault_table(pytestconfig: pytest.Config) -> list[Row]:
+    """The rows of the table of faults, for tests to add theirs."""
+    return pytestconfig.stash[_rows]
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ from floe_tests.results.history import History
 
 from .conftest import CLUSTER, ROOT, TEST_IMAGE, job
 from .dagster_job import DagsterJob, Place, write_project
+from .fault_table import Row
 from .kind_clusters import kind_clusters, no_container_left
 
 OWN_CLUSTER = f"{CLUSTER}-reap"
@@ -58,6 +59,7 @@ class Reaper:
     """`floe-tests reap`, as somebody runs it who has the same DAGSTER_HOME."""
 
     place: Place
+    table: list[Row]
 
     @property
     def ledger(self) -> Ledger:
@@ -96,10 +98,18 @@ class Reaper:
         assert run is not None, "the killed run left no trace"
         return run.cause
 
+    def judge(self, stage: str, run_id: str, expected: str) -> None:
+        """Write the table's row, then check what the killed run is remembered as."""
+        seen = self.cause(run_id)
+        self.table.append(
+            Row(f"orchestrator killed: {stage}, then `reap`", expected, seen, None, seen)
+        )
+        assert seen == expected
+
 
 @pytest.fixture(scope="module")
-def reaper(tmp_path_factory: pytest.TempPathFactory) -> Reaper:
-    return Reaper(Place.below(tmp_path_factory.mktemp("reap")))
+def reaper(tmp_path_factory: pytest.TempPathFactory, fault_table: list[Row]) -> Reaper:
+    return Reaper(Place.below(tmp_path_factory.mktemp("reap")), fault_table)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +223,7 @@ def test_killed_while_its_cluster_is_being_created(
         # Docker may have finished a container that the killed program had asked for.
         assert reaper.run("--yes")[0] == 0
     assert_nothing_is_left(reaper, kube, run_id)
-    assert reaper.cause(run_id) == "HARNESS"
+    reaper.judge(f"cluster being created ({words})", run_id, "HARNESS")
 
 
 def test_killed_while_a_release_is_being_installed(
@@ -245,7 +255,7 @@ def test_killed_while_a_release_is_being_installed(
 
     assert (code, done["remaining"], done["problems"]) == (0, [], [])
     assert_nothing_is_left(reaper, kube, run_id)
-    assert reaper.cause(run_id) == "HARNESS"
+    reaper.judge("platform being installed", run_id, "HARNESS")
 
 
 def test_killed_while_its_tests_run(tmp_path: Path, reaper: Reaper, kube: Kube) -> None:
@@ -261,7 +271,7 @@ def test_killed_while_its_tests_run(tmp_path: Path, reaper: Reaper, kube: Kube) 
 
     assert (code, done["remaining"], done["problems"]) == (0, [], [])
     assert_nothing_is_left(reaper, kube, run_id)
-    assert reaper.cause(run_id) == "HARNESS"
+    reaper.judge("tests running", run_id, "HARNESS")
 
 
 def test_killed_while_it_writes_its_results_is_not_green(
@@ -285,7 +295,7 @@ def test_killed_while_it_writes_its_results_is_not_green(
 
     assert (code, done["remaining"], done["problems"]) == (0, [], [])
     assert_nothing_is_left(reaper, kube, run_id)
-    assert reaper.cause(run_id) == "HARNESS"
+    reaper.judge("writing results", run_id, "HARNESS")
 
 
 def test_killed_while_it_gives_its_environment_back(
@@ -319,7 +329,7 @@ def test_killed_while_it_gives_its_environment_back(
 
     assert (code, done["remaining"], done["problems"]) == (0, [], [])
     assert_nothing_is_left(reaper, kube, run_id)
-    assert reaper.cause(run_id) == "PASS", "its verdict was out before it was killed"
+    reaper.judge("giving back", run_id, "PASS")  # its verdict was out before
 
 
 def test_killed_on_this_machine_alone(reaper: Reaper, kube: Kube) -> None:
@@ -342,7 +352,7 @@ def test_killed_on_this_machine_alone(reaper: Reaper, kube: Kube) -> None:
 
     assert (code, done["remaining"], done["problems"]) == (0, [], [])
     assert_nothing_is_left(reaper, kube, run_id)
-    assert reaper.cause(run_id) == "HARNESS"
+    reaper.judge("on `local`", run_id, "HARNESS")
 
 
 def test_what_is_kept_says_so_in_the_cluster_and_stays(tmp_path: Path, reaper: Reaper) -> None:

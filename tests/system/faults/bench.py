@@ -6,8 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, cast
 
 from floe_tests.deadline import Deadline
@@ -20,34 +19,10 @@ from floe_tests.publish import PublishedRun, publish
 from floe_tests.run import TierRun
 
 from ..conftest import SmallTier  # noqa: TID252 - suites are folders, not packages
+from ..fault_table import Row  # noqa: TID252
 
 # Long enough for a fault to be done to it, short enough for a test.
 DEADLINES = {"tests_seconds": 60, "pod_seconds": 80, "job_seconds": 200}
-
-
-@dataclass
-class Row:
-    """A line of the table of faults.
-
-    Attributes:
-        fault: What was done.
-        expected: The verdict it must get.
-        seen: The verdict it got.
-        to_verdict_seconds: From the change that decided to the verdict.
-        finally_seen: The verdict of the whole run, further attempts included.
-        left: What was left behind.
-    """
-
-    fault: str
-    expected: str
-    seen: str
-    to_verdict_seconds: float | None
-    finally_seen: str
-    left: int = 0
-
-    def as_json(self) -> dict[str, object]:
-        """Give the row as a JSON value."""
-        return asdict(self)
 
 
 class RunningRun:
@@ -163,17 +138,24 @@ class FaultBench:
         """Run a suite whose fault is in itself."""
         return self.start(manifest, prefix=prefix, **settings).finish()
 
-    def kubectl(self, *words: str, seconds: float = 60, check: bool = True) -> str:
+    def kubectl(self, *words: str, seconds: float = 60) -> str:
         """Do something to the cluster as a person would."""
-        done = subprocess.run(
+        done = self._kubectl(words, seconds)
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def kubectl_succeeds(self, *words: str, seconds: float = 60) -> bool:
+        """Try something that may be refused."""
+        return self._kubectl(words, seconds).returncode == 0
+
+    def _kubectl(self, words: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["kubectl", "--kubeconfig", str(self.tier.kubeconfig), *words],
             capture_output=True,
             text=True,
             timeout=seconds,
             check=False,
         )
-        assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-        return done.stdout
 
     def on_node(self, node: str, command: str, *, seconds: float = 60) -> str:
         """Run a shell command on a node."""
@@ -233,38 +215,3 @@ def pod_of(manifest: dict[str, object]) -> dict[str, Any]:
     """Give the pod's specification in a test-job.yaml, to change it."""
     spec = cast("dict[str, Any]", manifest["spec"])
     return spec["template"]["spec"]
-
-
-def markdown(rows: Sequence[Row]) -> str:
-    """Give the table as a page."""
-    lines = [
-        "| fault | expected | seen | s to verdict | the run came to | left behind |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows:
-        seconds = "" if row.to_verdict_seconds is None else f"{row.to_verdict_seconds:.1f}"
-        lines.append(
-            f"| {row.fault} | `{row.expected}` | `{row.seen}` | {seconds} | `{row.finally_seen}` | "
-            f"{row.left or 'nothing'} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def slowest_but_few(rows: Sequence[Row]) -> float:
-    """Give the 95th percentile of the seconds to the verdict."""
-    seconds = sorted(row.to_verdict_seconds for row in rows if row.to_verdict_seconds is not None)
-    return seconds[max(0, -(-len(seconds) * 95 // 100) - 1)] if seconds else 0.0
-
-
-def write_page(path: Path, rows: Sequence[Row]) -> None:
-    """Write docs/faults.md."""
-    path.write_text(
-        "<!-- Made by `make faults` from real runs: tests/system/faults. -->\n\n"
-        "# What was done to running suites, and what they said\n\n"
-        "Each line is a test on a real kind cluster: the fault, the verdict it must get, the "
-        "verdict it got, the seconds from the change that decided (the container's end, a "
-        "condition, a deadline; Kubernetes' times are whole seconds, cut off) to the verdict, what "
-        "the run came to with its further attempts, and what was left in the cluster.\n\n"
-        f"{len(rows)} faults; 95 of 100 got their verdict within "
-        f"{slowest_but_few(rows):.1f} s of the change.\n\n" + markdown(rows)
-    )

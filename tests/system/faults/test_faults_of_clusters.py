@@ -89,12 +89,13 @@ def test_a_log_that_rotated_while_nobody_could_read_it(bench: FaultBench) -> Non
     finally:
         bench.on_node(node, "pkill -KILL kube-apiserver")
     running.wait_until(lambda: answers(bench), "the API is back", seconds=90)
+    running.wait_for("asking for them again", seconds=60)
+    running.wait_for("the lost frames have arrived again", seconds=90)
     go(bench, running)
 
     published = running.finish()
     attempt = bench.judge("log rotated unread", published, Cause.PASS)
     assert attempt is not None
-    assert any("asking for them again" in line for line in bench.tier.log)
     noise = attempt.directory / "results" / "noise.bin"
     assert noise.stat().st_size == NOISE_BYTES
 
@@ -102,15 +103,23 @@ def test_a_log_that_rotated_while_nobody_could_read_it(bench: FaultBench) -> Non
 LONGER = {"pod_seconds": 170, "job_seconds": 300}
 
 
+# More than there is. A soft threshold: a hard one is taken off what pods may use, and that must not
+# fall below nothing.
+SOFT_EVICTION = (
+    "evictionSoft: {memory.available: 900Gi}\\n"
+    "evictionSoftGracePeriod: {memory.available: 1s}\\n"
+    "evictionMaxPodGracePeriod: 5\\n"
+)
+
+
 @contextlib.contextmanager
 def pressure(bench: FaultBench, node: str) -> Iterator[None]:
     """Have the kubelet want more free memory than there is."""
     bench.on_node(
         node,
-        f"cp {KUBELET} {KUBELET}.before && "
-        f"sed -i 's/^evictionHard:/&\\n  memory.available: 900Gi/; "
+        f"cp {KUBELET} {KUBELET}.before && sed -i 's/^evictionHard:/{SOFT_EVICTION}&/; "
         f"s/^evictionPressureTransitionPeriod:.*/evictionPressureTransitionPeriod: 1s/' {KUBELET} "
-        f"&& grep -q 900Gi {KUBELET} && systemctl restart kubelet",
+        f"&& grep -q evictionSoft {KUBELET} && systemctl restart kubelet",
     )
     try:
         yield

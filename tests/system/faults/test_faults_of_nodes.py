@@ -14,6 +14,7 @@ from floe_tests.jobs.verdict import Cause
 from floe_tests.kube import ClusterAccess, Kube
 
 from ..conftest import CLUSTER, SmallTier, job  # noqa: TID252 - suites are folders, not packages
+from ..fault_table import Row  # noqa: TID252
 from .bench import DEADLINES, FaultBench
 from .conftest import bench_on
 from .test_faults_of_clusters import LONGER, pod_on
@@ -70,9 +71,9 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, nodes: Path, request: pytest.FixtureRequest) -> Iterator[FaultBench]:
+def bench(tmp_path: Path, nodes: Path, fault_table: list[Row]) -> Iterator[FaultBench]:
     kube = Kube(ClusterAccess(kubeconfig=str(nodes)))
-    yield from bench_on(SmallTier(tmp_path / "project", nodes), kube, request.config)
+    yield from bench_on(SmallTier(tmp_path / "project", nodes), kube, fault_table)
 
 
 def test_node_drained(bench: FaultBench) -> None:

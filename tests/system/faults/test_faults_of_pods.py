@@ -22,22 +22,17 @@ WAITS = """
 """
 SOON = {**DEADLINES, "start_seconds": 6}
 
-OUT_OF_MEMORY = "hoard = []\nwhile True: hoard.append(bytearray(1024 * 1024))"
+# Memory that belongs to no process: the kernel takes the largest one for it, which is process 1, and
+# the container with it. The file outlives the container, so it is made anew.
+OUT_OF_MEMORY = "rm -f /dev/shm/fill; exec dd if=/dev/zero of=/dev/shm/fill bs=64k"
 
 
 def go(bench: FaultBench, running: RunningRun) -> None:
-    """Let the waiting test of the run's pod pass."""
-    bench.kubectl(
-        "exec",
-        running.pod(),
-        "-n",
-        running.namespace,
-        "-c",
-        "test-runner",
-        "--",
-        "touch",
-        "/tmp/go",  # noqa: S108 - the container's own
-    )
+    """Let the waiting test of the run's pod pass; a kubelet that restarts refuses for a moment."""
+    container = ["-n", running.namespace, "-c", "test-runner"]
+    touch = ["exec", running.pod(), *container, "--", "touch", "/tmp/go"]  # noqa: S108 - its own
+
+    running.wait_until(lambda: bench.kubectl_succeeds(*touch), "the test was let go")
 
 
 def test_image_missing(bench: FaultBench) -> None:
@@ -246,25 +241,10 @@ def in_use(bench: FaultBench, running: RunningRun) -> int:
 
 
 def kill_exporter(bench: FaultBench, running: RunningRun) -> None:
-    """Have the kernel kill the exporter for its memory: process 1, and the container with it."""
-    (node,) = bench.kube.list("Node")
-    bench.on_node(
-        node["metadata"]["name"],
-        "for id in $(pgrep -f /app/exporter.py); do echo 1000 > /proc/$id/oom_score_adj; done",
-    )
-    bench.kubectl(
-        "exec",
-        running.pod(),
-        "-n",
-        running.namespace,
-        "-c",
-        EXPORTER,
-        "--",
-        "python",
-        "-c",
-        OUT_OF_MEMORY,
-        check=False,
-    )
+    """Have the kernel kill the exporter for its memory."""
+    command = ["exec", running.pod(), "-n", running.namespace, "-c", EXPORTER, "--", "sh", "-c"]
+    # It ends with the container, and so in a failure.
+    assert not bench.kubectl_succeeds(*command, OUT_OF_MEMORY)
 
 
 def restarts(running: RunningRun) -> int:

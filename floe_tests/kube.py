@@ -60,7 +60,7 @@ _SERVER_ERROR = 500
 _AGAIN_SECONDS = 0.5
 # An API server restarts in seconds; one that is away for longer will not be back in time.
 _AWAY_SECONDS = 120.0
-_JUST_BACK_SECONDS = 30.0
+_JUST_BACK_SECONDS = 90.0
 
 
 @dataclass(frozen=True)

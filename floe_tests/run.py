@@ -44,7 +44,7 @@ from floe_tests.workspace import Workspace
 Log = Callable[[str], None]
 
 # An API server that restarts is away for seconds: nothing that a run asks of it fails for that.
-_API_SECONDS = 60.0
+_API_SECONDS = 90.0
 
 STAGES = ("cluster", "platform", "test_job", "results", "released")
 

@@ -6,6 +6,7 @@ thread decides. Every wait has a deadline, and whatever ends the attempt, what a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -119,6 +120,8 @@ class JobRun:
             why_cancelled: Gives the reason that was left for a cancellation.
         """
         self._kube = kube
+        # For looks that may fail: the deadlines must not wait for them.
+        self._glance = Kube(kube.access)
         self._template = template
         self._request = request
         self._directory = directory
@@ -341,9 +344,10 @@ class JobRun:
             return False
         self._node_read_at = now
         try:
-            node = node_facts(pod.node, self._kube.get("Node", pod.node))
-        except RefusedError:
+            node = node_facts(pod.node, self._glance.get("Node", pod.node))
+        except InfrastructureError:
             # Reading nodes is a right of its own: without it, the cluster removes the pod in time.
+            # And an API that is away says nothing of the node.
             return False
         if node.is_heard_of:
             return False
@@ -353,7 +357,8 @@ class JobRun:
 
     def _no_pod_is_over(self) -> bool:
         if self._clock.elapsed_seconds - self._events_read_at > _EVENT_SECONDS:
-            self._read_events()
+            with contextlib.suppress(InfrastructureError):
+                self._read_events(self._glance)
         if any(item.get("reason") == "FailedCreate" for item in self._seen.events):
             self._refused = self._refused or Deadline(_REFUSED_SECONDS)
             if self._refused.passed:
@@ -446,7 +451,7 @@ class JobRun:
         """Read what may have changed since the last message: pod, events, gaps of the log."""
         pod = self._seen.pod
         try:
-            self._read_events()
+            self._read_events(self._kube)
             # On a lost node nobody answers for the log.
             if pod is None or self._seen.node is not None:
                 return
@@ -497,14 +502,14 @@ class JobRun:
             # It has ended by itself, or will: it does not stay for long.
             return
 
-    def _read_events(self) -> None:
+    def _read_events(self, kube: Kube) -> None:
         self._events_read_at = self._clock.elapsed_seconds
         names = {self._request.job_name}
         if self._seen.pod is not None:
             names.add(str(self._seen.pod["metadata"]["name"]))
         self._seen.events = [
             event
-            for event in self._kube.list("Event", namespace=self._request.namespace)
+            for event in kube.list("Event", namespace=self._request.namespace)
             if part(event, "involvedObject").get("name") in names
         ]
 

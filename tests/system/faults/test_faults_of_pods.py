@@ -22,8 +22,8 @@ WAITS = """
 """
 SOON = {**DEADLINES, "start_seconds": 6}
 
-# Memory that belongs to no process: the kernel takes the largest one for it, which is process 1, and
-# the container with it. The file outlives the container, so it is made anew.
+# Memory that belongs to no process: the kernel takes the largest one for it, process 1, and with it
+# the container. The file outlives the container, so it is made anew.
 OUT_OF_MEMORY = "rm -f /dev/shm/fill; exec dd if=/dev/zero of=/dev/shm/fill bs=64k"
 
 

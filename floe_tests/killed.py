@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from floe_tests.clusters.lease import Lease
-from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Facts
 from floe_tests.jobs.verdict import Verdict, classify
-from floe_tests.publish import PUBLISHED
+from floe_tests.publish import PUBLISHED, PublishedSuite, suite_record
 from floe_tests.results.collate import collate
 from floe_tests.results.records import RunRecord, SuiteRecord
-from floe_tests.run import STAGES, StageRecord, ledger_of
+from floe_tests.run import STAGES, StageRecord, attempts_of, ledger_of
 from floe_tests.workspace import Workspace
 
 
@@ -86,26 +85,17 @@ def _suites(workspace: Workspace, lease: Lease, verdict: Verdict) -> Iterator[Su
         if number.isdecimal():
             last[name] = max(int(number), last.get(name, 0))
     for name, number in last.items():
-        attempt = ledger_of(workspace).read(lease.run_id, f"attempt-{name}-{number}", Attempt)
+        attempts = tuple(attempts_of(ledger_of(workspace), lease.run_id, name))
+        ended = attempts[-1] if attempts and attempts[-1].number == number else None
         # After one that is made again, the next would have had the last word.
-        is_last = attempt is not None and number > attempt.verdict.retries
-        own = attempt.verdict if attempt and is_last else verdict
-        results = collate(received / f"{name}-{number}" / "results")
-        yield SuiteRecord(
-            name=name,
-            outcome=own.outcome,
-            cause=own.cause,
-            fault=own.fault,
-            tally=results.tally,
-            cases=results.cases,
-            source=results.source,
-            collected=results.collected,
-            deselected=results.deselected,
-            reported=results.reported,
-            in_flight=results.in_flight,
-            session_finished=results.session_finished,
-            exit_status=results.exit_status,
-            notices=results.notices,
+        is_last = ended is not None and number > ended.verdict.retries
+        yield suite_record(
+            PublishedSuite(
+                name=name,
+                verdict=ended.verdict if ended and is_last else verdict,
+                results=collate(received / f"{name}-{number}" / "results"),
+                attempts=attempts,
+            )
         )
 
 

@@ -303,12 +303,13 @@ def _remember(
                 overhead_seconds=published.overhead_seconds,
                 platform=as_json(installed) if installed else {},
                 retained_lease=lease.run_id if lease and lease.stays else None,
-                suites=tuple(_suite_record(suite) for suite in published.suites),
+                suites=tuple(suite_record(suite) for suite in published.suites),
             )
         )
 
 
-def _suite_record(suite: PublishedSuite) -> SuiteRecord:
+def suite_record(suite: PublishedSuite) -> SuiteRecord:
+    """Give a suite as the history takes it."""
     results = suite.results
     seconds = sum(attempt.timings.total for attempt in suite.attempts)
     return SuiteRecord(

@@ -229,15 +229,10 @@ class TierRun:
     def attempts(self) -> tuple[Attempt, ...]:
         """Give the attempts made so far, in order of suites and numbers."""
         return tuple(
-            attempt for suite in self.settings.suites for attempt in self._attempts_of(suite.name)
+            attempt
+            for suite in self.settings.suites
+            for attempt in attempts_of(self.ledger, self.run_id, suite.name)
         )
-
-    def _attempts_of(self, suite: str) -> Iterator[Attempt]:
-        for number in itertools.count(1):
-            attempt = self.ledger.read(self.run_id, f"attempt-{suite}-{number}", Attempt)
-            if attempt is None:
-                return
-            yield attempt
 
     def installed(self) -> InstalledPlatform | None:
         """Give what was installed; None when the run did not get that far."""
@@ -374,6 +369,15 @@ class TierRun:
             return ()
         platform = installed.embedded
         return (("DAGSTER_HOST", platform.host), ("DAGSTER_PORT", str(platform.port)))
+
+
+def attempts_of(ledger: Ledger, run_id: str, suite: str) -> Iterator[Attempt]:
+    """Give the attempts of a run at a suite that have ended, in order."""
+    for number in itertools.count(1):
+        attempt = ledger.read(run_id, f"attempt-{suite}-{number}", Attempt)
+        if attempt is None:
+            return
+        yield attempt
 
 
 def ledger_of(workspace: Workspace) -> Ledger:

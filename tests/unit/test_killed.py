@@ -114,25 +114,26 @@ def test_a_suite_has_its_last_attempts_verdict_unless_another_was_to_come(
     number = 1 if retries else 2
     for each in range(1, number + 1):
         (runs / f"one-{each}" / "results").mkdir(parents=True)
+        made = Attempt(
+            suite="one",
+            number=each,
+            directory=runs / f"one-{each}",
+            started_at=BEGAN,
+            facts=Facts(subject="job/one"),
+            verdict=Verdict(
+                cause=Cause.TEST_FAILURE, fault=Fault.TEST, evidence=(), remedy="", retries=retries
+            ),
+            timings=Timings(total=1),
+        )
+        ledger_of(workspace).write(RUN, f"attempt-one-{each}", made)
     (runs / f"one-{number}" / "results" / "junit.xml").write_text(JUNIT)
-    last = Attempt(
-        suite="one",
-        number=number,
-        directory=runs / f"one-{number}",
-        started_at=BEGAN,
-        facts=Facts(subject="job/one"),
-        verdict=Verdict(
-            cause=Cause.TEST_FAILURE, fault=Fault.TEST, evidence=(), remedy="", retries=retries
-        ),
-        timings=Timings(total=1),
-    )
-    ledger_of(workspace).write(RUN, f"attempt-one-{number}", last)
 
     remember_killed(workspace, LEASE)
 
     run = remembered(history)
     (suite,) = run.suites
     assert (run.cause, suite.cause, suite.tally.tests) == ("HARNESS", cause, 2)
+    assert [each.number for each in suite.attempts] == list(range(1, number + 1))
 
 
 def test_a_verdict_that_it_had_stands(workspace: Workspace, history: History):

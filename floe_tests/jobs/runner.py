@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,18 +16,7 @@ from floe_tests.clusters.signals import held_signals, no_reason, reason_of
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, DeadlineError, FloeTestsError, InfrastructureError
 from floe_tests.jobs.attempt import Attempt, judge, timings_of
-from floe_tests.jobs.facts import (
-    DeadlineName,
-    ErrorFacts,
-    Facts,
-    NodeFacts,
-    PodFacts,
-    condition_facts,
-    event_facts,
-    node_facts,
-    pod_facts,
-    run_seconds,
-)
+from floe_tests.jobs.facts import DeadlineName, ErrorFacts, PodFacts, node_facts
 from floe_tests.jobs.listener import (
     FramesAgain,
     Listener,
@@ -39,10 +27,12 @@ from floe_tests.jobs.listener import (
     Unreachable,
     lines_of,
 )
+from floe_tests.jobs.lost_frames import LostFrames
 from floe_tests.jobs.manifest import EXPORTER, EXPORTER_COMMAND, JobRequest, JobTemplate, build_job
+from floe_tests.jobs.observation import Observation, has_ended
 from floe_tests.jobs.receiver import Receiver
 from floe_tests.jobs.symptoms import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
-from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
+from floe_tests.kube import JsonObject, Kube, RefusedError
 
 Log = Callable[[str], None]
 
@@ -64,36 +54,9 @@ _POD_LOG_BYTES = 5 * 1024 * 1024
 _SILENT_SECONDS = 20.0
 _NODE_LOOK_SECONDS = 3.0
 _LAST_SILENCE_SECONDS = 2.0
-_MOST_ASKS = 50
-_FAILED_ASKS = 3
 # Below this the exporter does not stay for questions: its log cannot have rotated.
 _LINGERING_BYTES = 8 * 1024 * 1024
 _NOT_FOUND = 404
-
-
-@dataclass
-class _Seen:
-    """What the attempt has come to so far, as far as it was seen.
-
-    Attributes:
-        pod: The pod, as it was last there.
-        vanished: Whether it is there no more.
-        node: Its node, once that is lost.
-        events: Events about the Job and its pod.
-        passed: The deadline that ended it.
-        ended_at: When that was (UTC).
-        error: The error that ended it.
-        cancelled: Why it was cancelled.
-    """
-
-    pod: JsonObject | None = None
-    vanished: bool = False
-    node: NodeFacts | None = None
-    events: list[JsonObject] = field(default_factory=list[JsonObject])
-    passed: DeadlineName | None = None
-    ended_at: datetime | None = None
-    error: ErrorFacts | None = None
-    cancelled: str | None = None
 
 
 class JobRun:
@@ -128,15 +91,12 @@ class JobRun:
         self._log = log
         self._why_cancelled = why_cancelled
         self._receiver = Receiver(directory / "results", log=log)
-        self._seen = _Seen()
+        self._seen = Observation(request, template.container)
         self._events_read_at = 0.0
         self._node_read_at = 0.0
         self._read_again_at = 0.0
         self._follows_log = False
         self._log_done = False
-        self._asking = False
-        self._asks = 0
-        self._failed_asks = 0
         self._image_failing: Deadline | None = None
         self._refused: Deadline | None = None
         self._export: Deadline | None = None
@@ -148,6 +108,7 @@ class JobRun:
         self._listener = Listener(
             kube, namespace=request.namespace, job=request.job_name, deadline=self._clock
         )
+        self._lost = LostFrames(self._receiver, self._listener, log=log)
 
     def run(self, *, record: Callable[[Attempt], None]) -> Attempt:
         """Create the Job, follow it to its end, and give the judged attempt.
@@ -184,10 +145,10 @@ class JobRun:
         name, namespace = self._request.job_name, self._request.namespace
         deadline = Deadline(_REMOVE_SECONDS)
         try:
-            if self._seen.pod is not None:
+            if self._seen.pod_name is not None:
                 self._kube.delete(
                     "Pod",
-                    str(self._seen.pod["metadata"]["name"]),
+                    self._seen.pod_name,
                     namespace=namespace,
                     grace_seconds=0 if self._seen.node else _STOP_GRACE_SECONDS,
                 )
@@ -209,7 +170,7 @@ class JobRun:
 
     @property
     def _subject(self) -> str:
-        return f"job/{self._request.job_name}"
+        return self._seen.subject
 
     def _create(self) -> None:
         job = build_job(self._template, self._request)
@@ -227,7 +188,7 @@ class JobRun:
             self._take_all(wait_seconds=_WAKE_SECONDS)
             if self._seen.error is not None or self._is_over():
                 return
-        self._pass("job")
+        self._seen.pass_deadline("job")
 
     def _take_all(self, *, wait_seconds: float) -> None:
         message = self._listener.next(timeout_seconds=wait_seconds)
@@ -245,28 +206,17 @@ class JobRun:
                 self._receiver.feed(data)
             case LogEnded():
                 self._log_done = True
-            case FramesAgain(lines=lines, error=error):
-                self._take_again(lines, error)
+            case FramesAgain():
+                self._lost.take(message)
             case Unreachable(error=error):
                 self._seen.error = ErrorFacts("infrastructure", str(error), error.evidence)
 
-    def _take_again(self, lines: tuple[bytes, ...], error: FloeTestsError | None) -> None:
-        self._asking = False
-        self._receiver.feed_lines(lines)
-        if error is not None:
-            self._failed_asks += 1
-            self._log(f"frames could not be asked for again: {error}")
-        elif not self._receiver.missing:
-            self._log("the lost frames have arrived again")
-
     def _see(self, pod: JsonObject | None) -> None:
-        seen = self._seen
-        if pod is None:
-            seen.vanished = seen.pod is not None and seen.passed is None
+        first = self._seen.pod is None
+        self._seen.see(pod)
+        facts = self._seen.pod_facts()
+        if pod is None or facts is None:
             return
-        first = seen.pod is None
-        seen.pod = pod
-        facts = self._pod_facts()
         if first:
             self._log(f"pod/{facts.name} created")
         exporter = facts.exporter
@@ -279,20 +229,22 @@ class JobRun:
 
     def _exporter_is_over(self) -> bool:
         """Tell whether the exporter writes no more: a sidecar that fails is started again."""
-        facts = self._pod_facts()
+        facts = self._seen.pod_facts()
+        if facts is None or self._seen.vanished:
+            return True
         running = facts.exporter is not None and facts.exporter.state == "running"
-        return self._seen.vanished or (_has_ended(facts) and not running)
+        return has_ended(facts) and not running
 
     def _is_over(self) -> bool:
         """Decide whether there is nothing more to wait for."""
-        pod = self._pod_facts() if self._seen.pod is not None else None
+        pod = self._seen.pod_facts()
         if pod is None:
             return self._no_pod_is_over()
-        self._ask_for_missing(pod)
+        self._lost.ask(pod)
         if self._export is not None:
             self._read_what_is_not_followed(pod)
             return self._export.passed or self._receiver.has_manifest or self._nothing_comes()
-        if self._seen.vanished or _has_ended(pod):
+        if self._seen.vanished or has_ended(pod):
             self._export = Deadline(_EXPORT_SECONDS if self._follows_log else 0)
             return not self._follows_log
         if self._node_is_lost(pod):
@@ -320,20 +272,7 @@ class JobRun:
             return
 
     def _nothing_comes(self) -> bool:
-        return self._log_done and not self._asking
-
-    def _ask_for_missing(self, pod: PodFacts) -> None:
-        """Ask for what the log lost in a rotation, while the exporter is there to answer."""
-        running = pod.exporter is not None and pod.exporter.state == "running"
-        asked_enough = self._asks >= _MOST_ASKS or self._failed_asks >= _FAILED_ASKS
-        missing = self._receiver.missing
-        if not missing or self._asking or asked_enough or not running:
-            return
-        self._asking = True
-        self._asks += 1
-        frames = sum(len(gap) for gap in missing)
-        self._log(f"the exporter's log has lost {frames} frames: asking for them again")
-        self._listener.ask_again(pod.name, missing)
+        return self._log_done and not self._lost.is_asking
 
     def _node_is_lost(self, pod: PodFacts) -> bool:
         """Look at the node of a pod that says nothing any more."""
@@ -380,22 +319,18 @@ class JobRun:
                 self._request.deadlines.image_seconds
             )
             if self._image_failing.passed:
-                self._pass("image")
+                self._seen.pass_deadline("image")
                 return True
         return self._start_is_late()
 
     def _start_is_late(self) -> bool:
         if self._clock.elapsed_seconds <= self._request.deadlines.start_seconds:
             return False
-        self._pass("start")
+        self._seen.pass_deadline("start")
         return True
 
-    def _pass(self, deadline: DeadlineName) -> None:
-        if self._seen.passed is None:
-            self._seen.passed, self._seen.ended_at = deadline, datetime.now(UTC)
-
     def _stop(self, deadline: DeadlineName, pod: str) -> None:
-        self._pass(deadline)
+        self._seen.pass_deadline(deadline)
         self._kube.delete(
             "Pod", pod, namespace=self._request.namespace, grace_seconds=_STOP_GRACE_SECONDS
         )
@@ -409,10 +344,10 @@ class JobRun:
         try:
             stamp = {"metadata": {"annotations": {labels.CANCELLED_ANNOTATION: reason}}}
             self._kube.patch("Job", name, stamp, namespace=namespace)
-            if self._seen.pod is not None:
+            if self._seen.pod_name is not None:
                 self._kube.delete(
                     "Pod",
-                    str(self._seen.pod["metadata"]["name"]),
+                    self._seen.pod_name,
                     namespace=namespace,
                     grace_seconds=_STOP_GRACE_SECONDS,
                 )
@@ -428,7 +363,7 @@ class JobRun:
         self._listener.stop()
         if self._seen.error is None or self._seen.error.party != "configuration":
             self._last_look()
-        facts = self._facts()
+        facts = self._seen.facts(self._job_now(), elapsed_seconds=self._clock.elapsed_seconds)
         facts, verdict = judge(
             facts, directory=self._receiver.directory, completeness=self._receiver.finish(facts)
         )
@@ -443,7 +378,7 @@ class JobRun:
                 facts,
                 verdict,
                 total=self._clock.elapsed_seconds,
-                passed_at=self._seen.ended_at,
+                passed_at=self._seen.passed_at,
             ),
         )
 
@@ -485,7 +420,8 @@ class JobRun:
 
     def _dismiss_exporter(self, pod: str) -> None:
         """Tell an exporter that stayed for questions that there are none left."""
-        exporter = self._pod_facts().exporter
+        facts = self._seen.pod_facts()
+        exporter = facts.exporter if facts else None
         running = exporter is not None and exporter.state == "running"
         if not running or self._receiver.received_bytes < _LINGERING_BYTES:
             return
@@ -504,63 +440,14 @@ class JobRun:
 
     def _read_events(self, kube: Kube) -> None:
         self._events_read_at = self._clock.elapsed_seconds
-        names = {self._request.job_name}
-        if self._seen.pod is not None:
-            names.add(str(self._seen.pod["metadata"]["name"]))
-        self._seen.events = [
-            event
-            for event in kube.list("Event", namespace=self._request.namespace)
-            if part(event, "involvedObject").get("name") in names
-        ]
+        self._seen.see_events(kube.list("Event", namespace=self._request.namespace))
 
-    def _facts(self) -> Facts:
-        job: JsonObject | None = None
+    def _job_now(self) -> JsonObject | None:
         try:
-            job = self._kube.get("Job", self._request.job_name, namespace=self._request.namespace)
+            return self._kube.get("Job", self._request.job_name, namespace=self._request.namespace)
         except FloeTestsError as error:
             self._log(f"{self._subject} could not be read: {error}")
-        seen = self._seen
-        pod = self._pod_facts() if seen.pod is not None else None
-        deadlines = self._request.deadlines
-        return Facts(
-            subject=self._subject,
-            cancelled=seen.cancelled,
-            error=seen.error,
-            passed_deadline=seen.passed,
-            pod=pod,
-            node=seen.node,
-            job_conditions=condition_facts(parts(job or {}, "status", "conditions")),
-            events=event_facts(seen.events),
-            elapsed_seconds=self._clock.elapsed_seconds,
-            tests_seconds=run_seconds(pod.test) if pod else None,
-            deadlines=(
-                ("start", deadlines.start_seconds),
-                ("image", deadlines.image_seconds),
-                ("tests", deadlines.tests_seconds),
-                ("pod", deadlines.pod_seconds),
-                ("job", deadlines.job_seconds),
-            ),
-        )
-
-    def _pod_facts(self) -> PodFacts:
-        seen = self._seen
-        if seen.pod is None:
-            raise RuntimeError(self._subject)
-        facts = pod_facts(
-            seen.pod, test_container=self._template.container, exporter_container=EXPORTER
-        )
-        asked_for = seen.passed is not None or seen.cancelled is not None
-        return replace(
-            facts,
-            vanished=seen.vanished and not _has_ended(facts),
-            deleted_at=None if asked_for else facts.deleted_at,
-        )
-
-
-def _has_ended(pod: PodFacts) -> bool:
-    if pod.phase in {"Succeeded", "Failed"}:
-        return True
-    return pod.test is not None and pod.test.state == "terminated"
+            return None
 
 
 def _is_for_good(refusal: RefusedError) -> bool:

@@ -203,16 +203,21 @@ class SmallTier:
         """Take a run from cluster to verdict and back."""
         run = self.prepare(manifest, **settings)
         try:
-            with run.stage("cluster"):
-                run.acquire(environment=None, keep=None)
-            with run.stage("platform"):
-                run.install()
-            with run.stage("test_job"):
-                run.run_suites()
+            go_through(run)
             return publish(run)
         finally:
             run.give_back()
             sys.stdout.write("\n".join(self.log))
+
+
+def go_through(run: TierRun) -> None:
+    """Take a run through its stages up to the verdict's."""
+    with run.stage("cluster"):
+        run.acquire(environment=None, keep=None)
+    with run.stage("platform"):
+        run.install()
+    with run.stage("test_job"):
+        run.run_suites()
 
 
 @pytest.fixture

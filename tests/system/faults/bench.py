@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from floe_tests.labels import RUN, label_value
 from floe_tests.publish import PublishedRun, publish
 from floe_tests.run import TierRun
 
-from ..conftest import SmallTier  # noqa: TID252 - suites are folders, not packages
+from ..conftest import SmallTier, go_through  # noqa: TID252 - suites are folders, not packages
 from ..fault_table import Row  # noqa: TID252
 
 # Long enough for a fault to be done to it, short enough for a test.
@@ -40,15 +41,9 @@ class RunningRun:
     def _go(self) -> None:
         run = self.run
         try:
-            try:
-                with run.stage("cluster"):
-                    run.acquire(environment=None, keep=None)
-                with run.stage("platform"):
-                    run.install()
-                with run.stage("test_job"):
-                    run.run_suites()
-            except FloeTestsError:
-                pass  # the stage has kept it, and the verdict rests on it
+            # The stage has kept the error, and the verdict rests on it.
+            with contextlib.suppress(FloeTestsError):
+                go_through(run)
             self._published = publish(run)
         except BaseException as error:  # noqa: BLE001 - raised again by finish()
             self._failure = error

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
+from typing import Protocol
 
 from floe_tests import program
 from floe_tests.clusters.lease import (
@@ -81,6 +82,22 @@ class InstalledPlatform:
     releases: tuple[InstalledRelease, ...] = ()
     embedded: EmbeddedPlatform | None = None
     seconds: float = 0
+
+
+class SuiteRun(Protocol):
+    """One attempt to run a suite, prepared: a Job, or a process of this machine."""
+
+    def run(self, *, record: Callable[[Attempt], None]) -> Attempt:
+        """Run it to its end, and give the judged attempt; `record` has it also if interrupted."""
+        ...
+
+    def remove(self) -> None:
+        """Remove what is left of it.
+
+        Raises:
+            FloeTestsError: Something stays.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -296,18 +313,28 @@ class TierRun:
 
     def _attempt_until_said(self, lease: Lease, suite: SuiteSettings) -> tuple[Attempt, ...]:
         """Run a suite, again where only the infrastructure is to blame; every attempt is kept."""
+
+        def record(attempt: Attempt) -> None:
+            self.ledger.write(self.run_id, f"attempt-{suite.name}-{attempt.number}", attempt)
+
         attempts: list[Attempt] = []
         while True:
-            attempt = self._attempt(lease, suite, number=len(attempts) + 1)
+            prepared = self._prepare(lease, suite, number=len(attempts) + 1)
+            attempt = prepared.run(record=record)
             attempts.append(attempt)
-            if attempt.number > attempt.verdict.retries:
+            is_last = attempt.number > attempt.verdict.retries
+            if not is_last:
+                self.log(
+                    f"suite {suite.name}, attempt {attempt.number}: {attempt.verdict}. Once more "
+                    f"in a fresh pod; {attempt.verdict.retries} such attempts are allowed."
+                )
+            if not is_last or attempt.facts.node is not None:
+                # What is left would take the room of the next one, or hold up the namespace.
+                prepared.remove()
+            if is_last:
                 return tuple(attempts)
-            self.log(
-                f"suite {suite.name}, attempt {attempt.number}: {attempt.verdict}. Once more in a "
-                f"fresh pod; {attempt.verdict.retries} such attempts are allowed."
-            )
 
-    def _attempt(self, lease: Lease, suite: SuiteSettings, *, number: int) -> Attempt:
+    def _prepare(self, lease: Lease, suite: SuiteSettings, *, number: int) -> SuiteRun:
         from floe_tests.jobs.manifest import JobRequest, load_template
         from floe_tests.jobs.process import ProcessCommand, ProcessRun
         from floe_tests.jobs.runner import JobRun
@@ -328,9 +355,6 @@ class TierRun:
         directory = runs / self.run_id / f"{suite.name}-{number}"
         directory.mkdir(parents=True, exist_ok=True)
 
-        def record(attempt: Attempt) -> None:
-            self.ledger.write(self.run_id, f"attempt-{suite.name}-{attempt.number}", attempt)
-
         template = load_template(self.workspace.root / suite.job) if suite.job else None
         if lease.provider == "local":
             command = (
@@ -345,11 +369,11 @@ class TierRun:
                 directory=directory,
                 log=self.log,
                 why_cancelled=self.why_cancelled,
-            ).run(record=record)
+            )
         if template is None:
             message = f"suite {suite.name} has no `job`, and {lease.provider} needs one."
             raise ConfigurationError(message)
-        job = JobRun(
+        return JobRun(
             Kube(lease.access or ClusterAccess(), patience_seconds=_API_SECONDS),
             template,
             request,
@@ -357,11 +381,6 @@ class TierRun:
             log=self.log,
             why_cancelled=self.why_cancelled,
         )
-        attempt = job.run(record=record)
-        if attempt.facts.node is not None or attempt.number <= attempt.verdict.retries:
-            # What is left of it would take the room of the next one, or hold up the namespace.
-            job.remove()
-        return attempt
 
     def _test_environment(self) -> tuple[tuple[str, str], ...]:
         installed = self.installed()

@@ -65,6 +65,10 @@ class Observation:
         else:
             self.vanished = self.pod is not None and self.passed is None
 
+    def is_same(self, pod: JsonObject) -> bool:
+        """Tell whether a pod is the one that was seen, and not a later one of its name."""
+        return self.pod is not None and pod["metadata"]["uid"] == self.pod["metadata"]["uid"]
+
     def see_events(self, events: list[JsonObject]) -> None:
         """Take those of the namespace's events that are about the Job or its pod."""
         names = {self.request.job_name, self.pod_name}

@@ -143,6 +143,9 @@ class ProcessRun:
         record(attempt)
         return attempt
 
+    def remove(self) -> None:
+        """Do nothing: its processes have ended with it."""
+
     @property
     def _subject(self) -> str:
         return f"process/{self._request.job_name}"

@@ -361,9 +361,9 @@ class JobRun:
     def _finish(self) -> Attempt:
         """Gather the last facts, judge, and let go of the threads."""
         self._listener.stop()
-        if self._seen.error is None or self._seen.error.party != "configuration":
-            self._last_look()
-        facts = self._seen.facts(self._job_now(), elapsed_seconds=self._clock.elapsed_seconds)
+        # After an error there is nothing to see, or nobody who answers.
+        job = self._last_look() if self._seen.error is None else None
+        facts = self._seen.facts(job, elapsed_seconds=self._clock.elapsed_seconds)
         facts, verdict = judge(
             facts, directory=self._receiver.directory, completeness=self._receiver.finish(facts)
         )
@@ -382,25 +382,31 @@ class JobRun:
             ),
         )
 
-    def _last_look(self) -> None:
-        """Read what may have changed since the last message: pod, events, gaps of the log."""
-        pod = self._seen.pod
+    def _last_look(self) -> JsonObject | None:
+        """Read what may have changed since the last message, and give the Job as it is now."""
+        job: JsonObject | None = None
         try:
+            job = self._kube.get("Job", self._request.job_name, namespace=self._request.namespace)
             self._read_events(self._kube)
             # On a lost node nobody answers for the log.
-            if pod is None or self._seen.node is not None:
-                return
-            name = str(pod["metadata"]["name"])
-            now = self._kube.get("Pod", name, namespace=self._request.namespace)
-            if now is None or now["metadata"]["uid"] != pod["metadata"]["uid"]:
-                return
-            self._seen.pod = now
-            if self._follows_log and not self._receiver.has_manifest:
-                self._read_log_again(name)
-            self._save_pod_log(name)
-            self._dismiss_exporter(name)
+            if self._seen.node is None:
+                self._look_at_pod()
         except FloeTestsError as error:
             self._log(f"{self._subject}: the last look failed: {error}")
+        return job
+
+    def _look_at_pod(self) -> None:
+        name = self._seen.pod_name
+        if name is None:
+            return
+        now = self._kube.get("Pod", name, namespace=self._request.namespace)
+        if now is None or not self._seen.is_same(now):
+            return
+        self._seen.see(now)
+        if self._follows_log and not self._receiver.has_manifest:
+            self._read_log_again(name)
+        self._save_pod_log(name)
+        self._dismiss_exporter(name)
 
     def _read_log_again(self, pod: str) -> None:
         """Read the log as it stands, beside the one that is followed."""
@@ -441,13 +447,6 @@ class JobRun:
     def _read_events(self, kube: Kube) -> None:
         self._events_read_at = self._clock.elapsed_seconds
         self._seen.see_events(kube.list("Event", namespace=self._request.namespace))
-
-    def _job_now(self) -> JsonObject | None:
-        try:
-            return self._kube.get("Job", self._request.job_name, namespace=self._request.namespace)
-        except FloeTestsError as error:
-            self._log(f"{self._subject} could not be read: {error}")
-            return None
 
 
 def _is_for_good(refusal: RefusedError) -> bool:

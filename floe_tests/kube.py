@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -50,6 +49,7 @@ _CLUSTER_WIDE = frozenset({"Namespace", "Node"})
 
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 30.0
+_VERSION = "/version"
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _NOT_FOUND = 404
@@ -60,7 +60,6 @@ _SERVER_ERROR = 500
 _AGAIN_SECONDS = 0.5
 # An API server restarts in seconds; one that is away for longer will not be back in time.
 _AWAY_SECONDS = 120.0
-_JUST_BACK_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,8 @@ class RefusedError(InfrastructureError):
         status: HTTP status code.
         reason: Kubernetes' own reason (`Forbidden`, `AlreadyExists`, `Invalid`).
         repeated: Whether an earlier try of the same request got no answer.
-        just_back: Whether the server was away a moment ago. One that has just started does not
-            know all roles yet, and forbids what it allows a second later.
+        just_back: Whether the server was away, and has allowed nothing since. One that has just
+            started does not know all roles yet, and forbids what it allows a moment later.
     """
 
     def __init__(self, message: str, *, status: int, reason: str) -> None:
@@ -153,7 +152,7 @@ class Kube:
         """
         self.access = access
         self._patience_seconds = patience_seconds
-        self._away_at = -math.inf
+        self._was_away = False
         self._api = _api_client(access)
 
     def get(self, kind: str, name: str, *, namespace: str | None = None) -> JsonObject | None:
@@ -432,7 +431,7 @@ class Kube:
 
     def server_version(self) -> str:
         """Give the API server's version (`v1.34.2`), which also proves that it answers."""
-        return str(self._json("GET", "/version")["gitVersion"])
+        return str(self._json("GET", _VERSION)["gitVersion"])
 
     def _list(
         self, kind: str, namespace: str | None, labels: str, fields: str
@@ -530,12 +529,11 @@ class Kube:
         try:
             yield
         except RefusedError as error:
-            if error.status >= _SERVER_ERROR:
-                self._away_at = time.monotonic()
-            error.just_back = time.monotonic() - self._away_at < _JUST_BACK_SECONDS
+            self._was_away = self._was_away or error.status >= _SERVER_ERROR
+            error.just_back = self._was_away
             raise
         except InfrastructureError:
-            self._away_at = time.monotonic()
+            self._was_away = True
             raise
 
     @contextlib.contextmanager
@@ -573,6 +571,8 @@ class Kube:
                 why = str(error.__context__.reason)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - untyped
                 message = f"the Kubernetes API did not answer for {path}: {why}"
                 raise InfrastructureError(message) from error
+        # Its version is for everybody, whatever roles it knows.
+        self._was_away = self._was_away and path == _VERSION
         try:
             yield response
         finally:

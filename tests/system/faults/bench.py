@@ -50,9 +50,18 @@ class RunningRun:
         finally:
             run.give_back()
 
-    def wait_for(self, words: str, *, seconds: float = 60, times: int = 1) -> None:
+    def wait_for(self, words: str, *, seconds: float = 60) -> None:
         """Wait until the run has said something."""
-        self.wait_until(lambda: sum(words in line for line in self._lines) >= times, words, seconds)
+        self.wait_until(lambda: any(words in line for line in self._lines), words, seconds)
+
+    def wait_for_second_start(self, *, seconds: float) -> None:
+        """Wait until the tests of a second attempt run."""
+
+        def started() -> bool:
+            lines = "\n".join(self._lines)
+            return "tests started" in lines.partition("Once more")[2]
+
+        self.wait_until(started, "the tests of a second attempt", seconds)
 
     def wait_until(self, holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
         """Wait until something holds, or the run is over."""

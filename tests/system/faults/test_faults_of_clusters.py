@@ -75,9 +75,10 @@ def test_a_log_that_rotated_while_nobody_could_read_it(bench: FaultBench) -> Non
     node = node_of(bench)
     logs = f"/var/log/pods/{running.namespace}_*/floe-tests-exporter"
     in_pod = ["exec", running.pod(), "-n", running.namespace, "-c", "test-runner", "--"]
-    # The order is given through the API; only then it is stopped.
+    # The order is given first: while nobody reaches the kubelet, none can be.
     bench.kubectl(*in_pod, "sh", "-c", "(sleep 2; touch /tmp/write) >/dev/null 2>&1 &")
-    bench.on_node(node, "pkill -STOP kube-apiserver")
+    rule = "OUTPUT -p tcp --dport 10250 -j REJECT --reject-with tcp-reset"
+    bench.on_node(node, f"iptables -I {rule}")
     try:
         # A second file: the first was full, and put aside.
         bench.on_node(
@@ -87,8 +88,7 @@ def test_a_log_that_rotated_while_nobody_could_read_it(bench: FaultBench) -> Non
             seconds=90,
         )
     finally:
-        bench.on_node(node, "pkill -KILL kube-apiserver")
-    running.wait_until(lambda: answers(bench), "the API is back", seconds=90)
+        bench.on_node(node, f"iptables -D {rule}")
     running.wait_for("asking for them again", seconds=60)
     running.wait_for("the lost frames have arrived again", seconds=90)
     go(bench, running)
@@ -137,7 +137,7 @@ def test_evicted_for_the_nodes_memory(bench: FaultBench) -> None:
     node = node_of(bench)
     with pressure(bench, node):
         running.wait_for("attempt 1: INFRA_DISRUPTED", seconds=90)
-    running.wait_for("tests started", times=2, seconds=120)
+    running.wait_for_second_start(seconds=120)
     go(bench, running)
 
     bench.judge(
@@ -157,12 +157,13 @@ def test_api_away_for_minutes(bench: FaultBench) -> None:
     )
     running.wait_for("test_before")
     node = node_of(bench)
-    bench.on_node(node, "pkill -STOP kube-apiserver")
+    manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+    bench.on_node(node, f"mv {manifest} /kube-apiserver.yaml")
     try:
-        running.wait_for("attempt 1: INFRA_CLUSTER", seconds=260)
+        running.wait_for("attempt 1: INFRA_CLUSTER", seconds=200)
     finally:
-        bench.on_node(node, "pkill -CONT kube-apiserver")
-    running.wait_for("tests started", times=2, seconds=120)
+        bench.on_node(node, f"mv /kube-apiserver.yaml {manifest}")
+    running.wait_for_second_start(seconds=120)
     go(bench, running)
 
     bench.judge(

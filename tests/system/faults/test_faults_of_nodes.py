@@ -90,7 +90,7 @@ def test_node_drained(bench: FaultBench) -> None:
             "--timeout=60s",
             seconds=90,
         )
-        running.wait_for("tests started", times=2, seconds=120)
+        running.wait_for_second_start(seconds=120)
         second = pod_on(running)
         go(bench, running)
         published = running.finish()
@@ -114,7 +114,7 @@ def test_node_stopped(bench: FaultBench) -> None:
     subprocess.run(["docker", "stop", "--time", "0", node], check=True, capture_output=True)
     try:
         # Kubernetes itself waits 40 to 50 s for a node before it calls it lost.
-        running.wait_for("tests started", times=2, seconds=180)
+        running.wait_for_second_start(seconds=180)
         second = pod_on(running)
         go(bench, running)
         published = running.finish()

@@ -137,7 +137,7 @@ def test_evicted_by_the_api(bench: FaultBench) -> None:
     bench.kubectl(
         "create", "--raw", f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction", "-f", str(path)
     )
-    running.wait_for("tests started", times=2, seconds=90)
+    running.wait_for_second_start(seconds=90)
     go(bench, running)
 
     bench.judge(
@@ -162,7 +162,7 @@ def test_deleted_by_somebody(bench: FaultBench, fault: str, options: list[str]) 
     running = bench.start(job(WAITS))
     running.wait_for("test_before")
     bench.kubectl("delete", "pod", running.pod(), "-n", running.namespace, *options)
-    running.wait_for("tests started", times=2, seconds=90)
+    running.wait_for_second_start(seconds=90)
     go(bench, running)
 
     bench.judge(
@@ -207,7 +207,7 @@ spec:
         bench.kubectl("apply", "-f", str(path))
         running.wait_for("attempt 1: INFRA_DISRUPTED", seconds=90)
         bench.kubectl("delete", "pod", name, "-n", "default", "--now")
-        running.wait_for("tests started", times=2, seconds=90)
+        running.wait_for_second_start(seconds=90)
         go(bench, running)
         published = running.finish()
     finally:

@@ -574,7 +574,9 @@ class Kube:
         # Its version is for everybody, whatever roles it knows.
         self._was_away = self._was_away and path == _VERSION
         try:
-            yield response
+            # An answer that breaks off is the first sign of a server that goes.
+            with self._noticing_absence():
+                yield response
         finally:
             response.close()
             response.release_conn()

@@ -131,6 +131,15 @@ def test_an_api_server_that_is_just_back_forbids_for_a_moment_what_it_allows(api
     assert next(phases(api)) == {"a": "Running"}
 
 
+def test_a_watch_that_breaks_off_is_a_sign_that_the_server_was_away(api: Api):
+    """It may be back before it is asked again, and not know its roles yet."""
+    api.script.lists = type(api.script.lists)([[], 403, [api.pod("a")]])
+    api.script.watches.append(api.Stream((), then="cut"))
+    states = phases(api)
+
+    assert [next(states), next(states)] == [{}, {"a": "Running"}]
+
+
 def test_at_the_deadline_the_error_names_what_was_waited_for(api: Api):
     states = phases(api, seconds=0.3)
     assert next(states) == {}

@@ -223,7 +223,7 @@ def pod_facts(
         exporter=_container(containers.get(exporter_container)),
         created_at=timestamp(pod["metadata"].get("creationTimestamp")),
         vanished=vanished,
-        deleted_at=_deletion_request(pod["metadata"]),
+        deleted_at=deletion_request(pod),
     )
 
 
@@ -290,8 +290,9 @@ def run_seconds(container: ContainerFacts | None) -> float | None:
     return (end - container.started_at).total_seconds()
 
 
-def _deletion_request(metadata: dict[str, Any]) -> str | None:
-    """Give when a deletion was asked for: the API's timestamp is that of the end of its grace."""
+def deletion_request(pod: dict[str, Any]) -> str | None:
+    """Give when a pod's deletion was asked for: the API's timestamp is the end of its grace."""
+    metadata = part(pod, "metadata")
     end = timestamp(metadata.get("deletionTimestamp"))
     if end is None:
         return None

@@ -32,7 +32,7 @@ _RUN_VARIABLE = "FLOE_RUN_ID"
 _ADDOPTS_VARIABLE = "PYTEST_ADDOPTS"
 
 _TTL_SECONDS = 3600
-# What the exporter needs to send the rest after the tests have ended, 20 s by its own deadline, and
+# What the exporter needs to send the rest after the tests have ended, 25 s by its own deadline, and
 # to stay for those who ask for frames again.
 _LINGER_SECONDS = 20
 _GRACE_SECONDS = 45

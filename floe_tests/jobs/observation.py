@@ -12,6 +12,7 @@ from floe_tests.jobs.facts import (
     NodeFacts,
     PodFacts,
     condition_facts,
+    deletion_request,
     event_facts,
     pod_facts,
     run_seconds,
@@ -29,6 +30,8 @@ class Observation:
         test_container: Name of the container that runs the tests.
         pod: The pod, as it was last there.
         vanished: Whether it is there no more, and this run did not ask for that.
+        deleted_at: When its deletion was asked for, as the pod first said it: its grace is cut
+            short once its containers have ended, and the time it names is a later one then.
         node: Its node, once that is lost.
         events: Events about the Job and its pod.
         passed: The deadline that ended it.
@@ -41,6 +44,7 @@ class Observation:
     test_container: str
     pod: JsonObject | None = None
     vanished: bool = False
+    deleted_at: str | None = None
     node: NodeFacts | None = None
     events: list[JsonObject] = field(default_factory=list[JsonObject])
     passed: DeadlineName | None = None
@@ -62,6 +66,7 @@ class Observation:
         """Take the pod as it is now; None when there is none."""
         if pod is not None:
             self.pod = pod
+            self.deleted_at = self.deleted_at or deletion_request(pod)
         else:
             self.vanished = self.pod is not None and self.passed is None
 
@@ -88,7 +93,7 @@ class Observation:
         return replace(
             facts,
             vanished=self.vanished and not has_ended(facts),
-            deleted_at=None if asked_for else facts.deleted_at,
+            deleted_at=None if asked_for else self.deleted_at,
         )
 
     def facts(self, job: JsonObject | None, *, elapsed_seconds: float) -> Facts:

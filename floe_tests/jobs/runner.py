@@ -38,7 +38,7 @@ Log = Callable[[str], None]
 
 _WAKE_SECONDS = 0.5
 _EVENT_SECONDS = 1.0
-# After a container's end: the exporter's own 20 s, its 20 s for frames that are asked for again,
+# After a container's end: the exporter's own 25 s, its 20 s for frames that are asked for again,
 # and some for the API.
 _EXPORT_SECONDS = 45.0
 # The suite's own timeout fires first and says which line hung; this much later the pod is stopped.

@@ -120,7 +120,9 @@ def node_refused(facts: Facts) -> Sequence[Evidence]:
 def disrupted(facts: Facts) -> Sequence[Evidence]:
     """The cluster took the pod away while its tests ran."""
     found = _condition(facts, "DisruptionTarget")
-    if not found or _ended_before(facts, found[0].time):
+    # A kubelet that evicts says so when the containers have ended, and not before.
+    by_kubelet = bool(_pod_reason(facts, {"Evicted", "Terminated"}))
+    if not found or (not by_kubelet and _ended_before(facts, found[0].time)):
         return ()
     return [
         *found,
@@ -358,10 +360,10 @@ def _ended_before(facts: Facts, time: str | None) -> bool:
     Kubernetes' times are whole seconds: within one, a session that finished counts as ended.
     """
     test, moment = _test(facts), timestamp(time)
-    if test is None or test.finished_at is None or moment is None:
+    if test is None or test.finished_at is None or moment is None or test.exit_code in _KILLED:
         return False
-    by_itself = facts.results.session_finished and test.exit_code not in _KILLED
-    return test.finished_at < moment or (by_itself and test.finished_at == moment)
+    at_once = facts.results.session_finished and test.finished_at == moment
+    return test.finished_at < moment or at_once
 
 
 def _condition(facts: Facts, kind: str) -> list[Evidence]:

@@ -295,6 +295,28 @@ ROWS: dict[str, Row] = {
         Fault.INFRASTRUCTURE,
         "metadata.deletionTimestamp: deleted while it ran",
     ),
+    "evicted by its node, which says so a second after the end": Row(
+        facts(
+            results=CUT_OFF,
+            pod=recorded(
+                "killed",
+                reason="Evicted",
+                message="The node was low on resource: memory.",
+                conditions=(
+                    ConditionFacts(
+                        "DisruptionTarget",
+                        status=True,
+                        reason="TerminationByKubelet",
+                        time="2026-11-23T10:00:00Z",
+                    ),
+                ),
+            ),
+        ),
+        Cause.INFRA_DISRUPTED,
+        Fault.INFRASTRUCTURE,
+        "condition DisruptionTarget: TerminationByKubelet",
+        ("The node was low on resource: memory.",),
+    ),
     "the node has stopped": Row(
         facts("running", results=CUT_OFF, node=LOST_NODE),
         Cause.INFRA_NODE,

@@ -259,12 +259,11 @@ class Kube:
             InfrastructureError: The API was away for two minutes, or up to the deadline.
         """
         unreachable: InfrastructureError | None = None
-        away = Deadline(_AWAY_SECONDS)
-        while not (deadline.passed or away.passed):
+        away: Deadline | None = None  # runs from the first failure to the next list
+        while not (deadline.passed or (away is not None and away.passed)):
             try:
                 items, version = self._list(kind, namespace, label_selector, field_selector)
-                unreachable = None
-                away = Deadline(_AWAY_SECONDS)
+                unreachable = away = None
                 state = {str(item["metadata"]["name"]): item for item in items}
                 yield dict(state)
                 seconds = max(1.0, min(tick_seconds, deadline.remaining_seconds))
@@ -282,7 +281,6 @@ class Kube:
                     else:
                         state[name] = item
                     yield dict(state)
-                    away = Deadline(_AWAY_SECONDS)
             except RefusedError as error:
                 if error.status != _GONE and not error.is_passing:
                     raise
@@ -291,10 +289,9 @@ class Kube:
                 # An API server that restarts is away for seconds: that ends no wait.
                 unreachable = error
             if unreachable is not None:
+                away = away or Deadline(_AWAY_SECONDS)
                 time.sleep(min(_AGAIN_SECONDS, deadline.remaining_seconds))
-            else:
-                away = Deadline(_AWAY_SECONDS)
-        if unreachable is not None:
+        if unreachable is not None and away is not None:
             message = (
                 f"the Kubernetes API could not be reached for the last {away.elapsed_seconds:.0f} "
                 f"s: {unreachable}"

@@ -88,6 +88,11 @@ class PodFacts:
     deleted_at: str | None = None
     memory_peak_mib: float | None = None
 
+    @property
+    def exporter_runs(self) -> bool:
+        """Whether the exporter is there to send and to answer."""
+        return self.exporter is not None and self.exporter.state == "running"
+
 
 @dataclass(frozen=True)
 class NodeFacts:

@@ -35,9 +35,8 @@ class LostFrames:
     def ask(self, pod: PodFacts) -> None:
         """Ask for what is missing, if anything is and the exporter can answer."""
         missing = self._receiver.missing
-        running = pod.exporter is not None and pod.exporter.state == "running"
         asked_enough = self._asks >= _MOST_ASKS or self._failed_asks >= _FAILED_ASKS
-        if not missing or not running or self.is_asking or asked_enough:
+        if not missing or not pod.exporter_runs or self.is_asking or asked_enough:
             return
         self.is_asking = True
         self._asks += 1

@@ -145,14 +145,7 @@ class JobRun:
         name, namespace = self._request.job_name, self._request.namespace
         deadline = Deadline(_REMOVE_SECONDS)
         try:
-            if self._seen.pod_name is not None:
-                self._kube.delete(
-                    "Pod",
-                    self._seen.pod_name,
-                    namespace=namespace,
-                    grace_seconds=0 if self._seen.node else _STOP_GRACE_SECONDS,
-                )
-            self._kube.delete("Job", name, namespace=namespace)
+            self._delete(grace_seconds=0 if self._seen.node else _STOP_GRACE_SECONDS)
             for pods in self._kube.follow(
                 "Pod", namespace=namespace, label_selector=f"job-name={name}", deadline=deadline
             ):
@@ -232,8 +225,7 @@ class JobRun:
         facts = self._seen.pod_facts()
         if facts is None or self._seen.vanished:
             return True
-        running = facts.exporter is not None and facts.exporter.state == "running"
-        return has_ended(facts) and not running
+        return has_ended(facts) and not facts.exporter_runs
 
     def _is_over(self) -> bool:
         """Decide whether there is nothing more to wait for."""
@@ -344,19 +336,21 @@ class JobRun:
         try:
             stamp = {"metadata": {"annotations": {labels.CANCELLED_ANNOTATION: reason}}}
             self._kube.patch("Job", name, stamp, namespace=namespace)
-            if self._seen.pod_name is not None:
-                self._kube.delete(
-                    "Pod",
-                    self._seen.pod_name,
-                    namespace=namespace,
-                    grace_seconds=_STOP_GRACE_SECONDS,
-                )
-            self._kube.delete("Job", name, namespace=namespace)
+            self._delete(grace_seconds=_STOP_GRACE_SECONDS)
         except FloeTestsError as error:
             self._log(f"{self._subject} could not be deleted ({error}); its namespace goes next")
         last = Deadline(_STOP_GRACE_SECONDS if self._follows_log else 0)
         while not (last.passed or self._log_done or self._receiver.has_manifest):
             self._take_all(wait_seconds=_WAKE_SECONDS)
+
+    def _delete(self, *, grace_seconds: int) -> None:
+        """Ask for the end of the pod, in its own time, and of the Job."""
+        namespace = self._request.namespace
+        if self._seen.pod_name is not None:
+            self._kube.delete(
+                "Pod", self._seen.pod_name, namespace=namespace, grace_seconds=grace_seconds
+            )
+        self._kube.delete("Job", self._request.job_name, namespace=namespace)
 
     def _finish(self) -> Attempt:
         """Gather the last facts, judge, and let go of the threads."""
@@ -427,9 +421,8 @@ class JobRun:
     def _dismiss_exporter(self, pod: str) -> None:
         """Tell an exporter that stayed for questions that there are none left."""
         facts = self._seen.pod_facts()
-        exporter = facts.exporter if facts else None
-        running = exporter is not None and exporter.state == "running"
-        if not running or self._receiver.received_bytes < _LINGERING_BYTES:
+        answers = facts is not None and facts.exporter_runs
+        if not answers or self._receiver.received_bytes < _LINGERING_BYTES:
             return
         try:
             for _ in self._kube.run_in(

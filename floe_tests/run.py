@@ -38,8 +38,14 @@ from floe_tests.jobs.facts import ErrorFacts, Party
 from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.ledger import Ledger
 from floe_tests.platform.embedded import EmbeddedPlatform
-from floe_tests.platform.helm import InstalledRelease
-from floe_tests.settings import EnvironmentName, Keep, SuiteSettings, TierSettings
+from floe_tests.platform.helm import InstalledRelease, Target
+from floe_tests.settings import (
+    EnvironmentName,
+    Keep,
+    ReleaseChangeSettings,
+    SuiteSettings,
+    TierSettings,
+)
 from floe_tests.workspace import Workspace
 
 Log = Callable[[str], None]
@@ -70,6 +76,21 @@ class StageRecord:
 
 
 @dataclass(frozen=True)
+class ReleaseChange:
+    """An upgrade or a rollback between two suites.
+
+    Attributes:
+        suite: The suite that it was made for.
+        action: `upgrade` or `rollback`.
+        release: What was installed then.
+    """
+
+    suite: str
+    action: str
+    release: InstalledRelease
+
+
+@dataclass(frozen=True)
 class InstalledPlatform:
     """What a run's tests run against.
 
@@ -77,11 +98,13 @@ class InstalledPlatform:
         releases: The Helm releases.
         embedded: The embedded platform of `local`.
         seconds: How long the installation took.
+        changes: What was done to a release before a suite, in order.
     """
 
     releases: tuple[InstalledRelease, ...] = ()
     embedded: EmbeddedPlatform | None = None
     seconds: float = 0
+    changes: tuple[ReleaseChange, ...] = ()
 
 
 class SuiteRun(Protocol):
@@ -203,12 +226,16 @@ class TierRun:
     ) -> tuple[Attempt, ...]:
         """Run every suite of the tier, in order, and judge it. A red suite does not stop the next.
 
-        An attempt that the infrastructure ended is made again, as often as its verdict's rule
+        A release that is to change before a suite is changed first, once for all its attempts. An
+        attempt that the infrastructure ended is made again, as often as its verdict's rule
         allows; a failed test never is.
 
         Args:
             groups: Run only tests with one of these markers; empty leaves it to the suite.
             excluded_groups: Leave out tests with one of these markers.
+
+        Raises:
+            PlatformError: A release did not survive its change.
         """
         lease = self.lease()
         attempts: list[Attempt] = []
@@ -219,6 +246,8 @@ class TierRun:
                     "excluded_groups": excluded_groups or suite.excluded_groups,
                 }
             )
+            if suite.before is not None:
+                self._change_release(lease, suite.name, suite.before)
             made = self._attempt_until_said(lease, chosen)
             self.log(f"suite {suite.name}: {made[-1].verdict}")
             attempts += made
@@ -302,14 +331,30 @@ class TierRun:
         from floe_tests.platform import helm
 
         for release in self.settings.releases:
-            yield helm.install(
-                release,
-                access=lease.access or ClusterAccess(),
-                namespace=lease.namespace,
-                workspace=self.workspace,
-                directory=self.ledger.folder(self.run_id) / "releases",
-                log=self.log,
-            )
+            yield helm.install(release, self._target(lease))
+
+    def _change_release(self, lease: Lease, suite: str, wanted: ReleaseChangeSettings) -> None:
+        """Upgrade or roll back a release before a suite, and write down that it was done."""
+        from floe_tests.platform import helm
+
+        release = next(each for each in self.settings.releases if each.name == wanted.release)
+        self.log(f"suite {suite}: {wanted.action} of release {release.name} first")
+        changed = helm.change(release, wanted, self._target(lease))
+        installed = self.installed() or InstalledPlatform()
+        change = ReleaseChange(suite=suite, action=wanted.action, release=changed)
+        installed = replace(installed, changes=(*installed.changes, change))
+        self.ledger.write(self.run_id, "platform", installed)
+
+    def _target(self, lease: Lease) -> Target:
+        from floe_tests.platform import helm
+
+        return helm.Target(
+            access=lease.access or ClusterAccess(),
+            namespace=lease.namespace,
+            workspace=self.workspace,
+            directory=self.ledger.folder(self.run_id) / "releases",
+            log=self.log,
+        )
 
     def _attempt_until_said(self, lease: Lease, suite: SuiteSettings) -> tuple[Attempt, ...]:
         """Run a suite, again where only the infrastructure is to blame; every attempt is kept."""

@@ -105,7 +105,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
             attempts = run.run_suites(
                 groups=tuple(config.groups), excluded_groups=tuple(config.excluded_groups)
             )
-        return dg.MaterializeResult(metadata=metadata.of_attempts(attempts))
+        return dg.MaterializeResult(metadata=metadata.of_attempts(attempts, run.installed()))
 
     @stage("results", "test_job", check_specs=checks)
     def results(

@@ -59,9 +59,15 @@ def of_platform(installed: InstalledPlatform) -> Metadata:
     return shown
 
 
-def of_attempts(attempts: Sequence[Attempt]) -> Metadata:
-    """Describe how the Jobs went."""
-    shown: Metadata = {}
+def of_attempts(attempts: Sequence[Attempt], installed: InstalledPlatform | None) -> Metadata:
+    """Describe what was changed between the suites, and how the Jobs went."""
+    shown: Metadata = {
+        f"{change.action} before {change.suite}": dg.MetadataValue.text(
+            f"{change.release.name}: revision {change.release.revision}, "
+            f"ready in {change.release.seconds:.1f} s"
+        )
+        for change in (installed.changes if installed else ())
+    }
     for attempt in attempts:
         pod, timings = attempt.facts.pod, attempt.timings
         again = f", attempt {attempt.number}" if attempt.number > 1 else ""

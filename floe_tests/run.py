@@ -38,11 +38,14 @@ from floe_tests.jobs.facts import ErrorFacts, Party
 from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.ledger import Ledger
 from floe_tests.platform.embedded import EmbeddedPlatform
-from floe_tests.platform.helm import InstalledRelease, Target
+from floe_tests.platform.helm import InstalledRelease
+from floe_tests.platform.rollout import Target
+from floe_tests.platform.substitutes import MissingImages
 from floe_tests.settings import (
     EnvironmentName,
     Keep,
     ReleaseChangeSettings,
+    ReleaseSettings,
     SuiteSettings,
     TierSettings,
 )
@@ -99,12 +102,14 @@ class InstalledPlatform:
         embedded: The embedded platform of `local`.
         seconds: How long the installation took.
         changes: What was done to a release before a suite, in order.
+        substituted: Images that cannot be had here, and that the releases do without.
     """
 
     releases: tuple[InstalledRelease, ...] = ()
     embedded: EmbeddedPlatform | None = None
     seconds: float = 0
     changes: tuple[ReleaseChange, ...] = ()
+    substituted: tuple[str, ...] = ()
 
 
 class SuiteRun(Protocol):
@@ -216,7 +221,7 @@ class TierRun:
         if lease.provider == "local":
             installed = InstalledPlatform(embedded=self._start_embedded(lease))
         else:
-            installed = InstalledPlatform(releases=tuple(self._install_releases(lease)))
+            installed = self._install_releases(lease)
         installed = replace(installed, seconds=monotonic() - started)
         self.ledger.write(self.run_id, "platform", installed)
         return installed
@@ -299,7 +304,7 @@ class TierRun:
         if provider == "context":
             context = self.settings.context
             version = Kube(ClusterAccess(context.kubeconfig, context.context)).server_version()
-        for release in self.settings.releases:
+        for release in self._releases():
             helm.check(
                 release,
                 kube_version=version,
@@ -327,17 +332,38 @@ class TierRun:
         self.ledger.write(self.run_id, EMBEDDED, platform)
         return platform
 
-    def _install_releases(self, lease: Lease) -> Generator[InstalledRelease]:
+    def _install_releases(self, lease: Lease) -> InstalledPlatform:
         from floe_tests.platform import helm
 
-        for release in self.settings.releases:
-            yield helm.install(release, self._target(lease))
+        missing = self._missing_images()
+        for name in missing.names:
+            self.log(f"{self.workspace.image(name)} cannot be had: the release does without it")
+        target = self._target(lease)
+        releases = tuple(helm.install(release, target) for release in self._releases())
+        return InstalledPlatform(releases=releases, substituted=missing.names)
+
+    def _releases(self) -> tuple[ReleaseSettings, ...]:
+        """Give the releases as they can be had here."""
+        from floe_tests.platform.substitutes import without
+
+        missing = self._missing_images()
+        return tuple(without(release, missing) for release in self.settings.releases)
+
+    def _missing_images(self) -> MissingImages:
+        """Give the images that are substituted; asked once a run, so that all of it agrees."""
+        from floe_tests.platform.substitutes import missing_images
+
+        known = self.ledger.read(self.run_id, "missing-images", MissingImages)
+        if known is None:
+            known = missing_images(self.settings.releases, self.workspace)
+            self.ledger.write(self.run_id, "missing-images", known)
+        return known
 
     def _change_release(self, lease: Lease, suite: str, wanted: ReleaseChangeSettings) -> None:
         """Upgrade or roll back a release before a suite, and write down that it was done."""
         from floe_tests.platform import helm
 
-        release = next(each for each in self.settings.releases if each.name == wanted.release)
+        release = next(each for each in self._releases() if each.name == wanted.release)
         self.log(f"suite {suite}: {wanted.action} of release {release.name} first")
         changed = helm.change(release, wanted, self._target(lease))
         installed = self.installed() or InstalledPlatform()
@@ -346,9 +372,7 @@ class TierRun:
         self.ledger.write(self.run_id, "platform", installed)
 
     def _target(self, lease: Lease) -> Target:
-        from floe_tests.platform import helm
-
-        return helm.Target(
+        return Target(
             access=lease.access or ClusterAccess(),
             namespace=lease.namespace,
             workspace=self.workspace,

@@ -106,6 +106,19 @@ def _with_remedy(error: ErrorDetails, known: tuple[str, ...]) -> InitErrorDetail
     return found
 
 
+class SubstituteSettings(_Settings):
+    """Values that take the place of an image which the registry here does not have."""
+
+    image: str = Field(
+        description="The image's upstream name; the registry prefix goes before it, and that "
+        "registry is asked. Only its own word that it has no such image counts."
+    )
+    values: dict[str, object] = Field(
+        description="Values that do without the image, over those of the release. The run says "
+        "that it uses them."
+    )
+
+
 class ReleaseSettings(_Settings):
     """A Helm release that the tier installs."""
 
@@ -121,6 +134,9 @@ class ReleaseSettings(_Settings):
     )
     values_files: tuple[str, ...] = Field(
         default=(), description="Values files, relative to the project, applied in order."
+    )
+    substitutes: tuple[SubstituteSettings, ...] = Field(
+        default=(), description="What to do without images that cannot be had everywhere."
     )
     ready_seconds: float = Field(
         default=300,

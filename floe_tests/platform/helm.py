@@ -16,6 +16,7 @@ from floe_tests.errors import ConfigurationError, ProgramError
 from floe_tests.kube import ClusterAccess, JsonObject
 from floe_tests.platform import rollout
 from floe_tests.platform.rollout import Target
+from floe_tests.platform.substitutes import merged
 from floe_tests.settings import ReleaseChangeSettings, ReleaseSettings
 from floe_tests.workspace import Workspace
 
@@ -118,7 +119,7 @@ def change(
     changed = release.model_copy(
         update={
             "values_files": (*release.values_files, *wanted.values_files),
-            "values": {**release.values, **wanted.values},
+            "values": merged(release.values, wanted.values),
         }
     )
     return _roll_out(release, target, ["helm", "upgrade", *_chart_and_values(changed, target)])

@@ -50,6 +50,8 @@ def of_platform(installed: InstalledPlatform) -> Metadata:
     if installed.embedded is not None:
         address = f"http://{installed.embedded.host}:{installed.embedded.port}"
         shown["embedded platform"] = dg.MetadataValue.url(address)
+    if installed.substituted:
+        shown["done without"] = dg.MetadataValue.text(", ".join(installed.substituted))
     for release in installed.releases:
         shown[release.name] = dg.MetadataValue.md(
             f"chart `{release.chart}` {release.version}, app {release.app_version}, "

@@ -262,7 +262,10 @@ class Kube:
         away: Deadline | None = None  # runs from the first failure to the next list
         while not (deadline.passed or (away is not None and away.passed)):
             try:
-                items, version = self._list(kind, namespace, label_selector, field_selector)
+                # Its own patience would be added to that of this loop.
+                items, version = self._list(
+                    kind, namespace, label_selector, field_selector, patience_seconds=0
+                )
                 unreachable = away = None
                 state = {str(item["metadata"]["name"]): item for item in items}
                 yield dict(state)
@@ -431,14 +434,22 @@ class Kube:
         return str(self._json("GET", _VERSION)["gitVersion"])
 
     def _list(
-        self, kind: str, namespace: str | None, labels: str, fields: str
+        self,
+        kind: str,
+        namespace: str | None,
+        labels: str,
+        fields: str,
+        *,
+        patience_seconds: float | None = None,
     ) -> tuple[list[JsonObject], str]:
         query: list[tuple[str, str]] = []
         if labels:
             query.append(("labelSelector", labels))
         if fields:
             query.append(("fieldSelector", fields))
-        answer = self._json("GET", _path(kind, namespace), query=query)
+        answer = self._json(
+            "GET", _path(kind, namespace), query=query, patience_seconds=patience_seconds
+        )
         return list(answer.get("items") or []), str(answer["metadata"].get("resourceVersion", ""))
 
     def _watch(
@@ -488,8 +499,11 @@ class Kube:
         query: list[tuple[str, str]] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+        patience_seconds: float | None = None,
     ) -> JsonObject:
-        patience = Deadline(self._patience_seconds)
+        patience = Deadline(
+            self._patience_seconds if patience_seconds is None else patience_seconds
+        )
         repeated = False
         while True:
             try:

@@ -331,24 +331,31 @@ class Kube:
                 return None
             raise
 
-    def log_pieces(self, pod: str, *, namespace: str, container: str) -> Iterator[bytes]:
+    def log_pieces(
+        self, pod: str, *, namespace: str, container: str, previous: bool = False
+    ) -> Iterator[bytes]:
         """Yield a container's log as it stands: the newest file of it, in pieces.
 
         Raises:
             RefusedError: There is no such log (yet, or any more).
             InfrastructureError: The connection broke.
         """
+        query = [("container", container), ("previous", str(previous).lower())]
         with (
-            self._open(
-                "GET", f"{_path('Pod', namespace)}/{pod}/log", query=[("container", container)]
-            ) as response,
+            self._open("GET", f"{_path('Pod', namespace)}/{pod}/log", query=query) as response,
             _transport_errors("the log of " + pod),
         ):
             while piece := response.read1(64 * 1024):
                 yield piece
 
     def log_tail(
-        self, pod: str, *, namespace: str, container: str, limit_bytes: int
+        self,
+        pod: str,
+        *,
+        namespace: str,
+        container: str,
+        limit_bytes: int,
+        previous: bool = False,
     ) -> bytes | None:
         """Read the end of a container's log: what it said last is what explains its end.
 
@@ -358,7 +365,9 @@ class Kube:
         """
         kept, left_out = b"", 0
         try:
-            for piece in self.log_pieces(pod, namespace=namespace, container=container):
+            for piece in self.log_pieces(
+                pod, namespace=namespace, container=container, previous=previous
+            ):
                 kept += piece
                 if len(kept) > 2 * limit_bytes:
                     left_out += len(kept) - limit_bytes

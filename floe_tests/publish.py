@@ -156,7 +156,7 @@ def publish(run: TierRun) -> PublishedRun:
         (suite.verdict for suite in suites if not suite.verdict.passed), suites[0].verdict
     )
     began = min((record.started_at for record in stages.values()), default=datetime.now(UTC))
-    directory = run.workspace.output / run.settings.name / "runs" / run.run_id
+    directory = run.workspace.received(run.settings.name, run.run_id)
     overheads = [a.timings.overhead for a in attempts if a.timings.overhead is not None]
     published = PublishedRun(
         run_id=run.run_id,

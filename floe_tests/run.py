@@ -262,12 +262,13 @@ class TierRun:
         return tuple(attempts)
 
     def give_back(self) -> Lease | None:
-        """Return the environment, signals held back.
+        """Return the environment, signals held back; what its platform's pods said is kept.
 
         Raises:
             CleanupError: Something stays.
         """
         with held_signals(self.log):
+            self._export_logs()
             return give_back(self.ledger, self.run_id, log=self.log)
 
     def lease(self) -> Lease:
@@ -329,6 +330,17 @@ class TierRun:
         lease = self.ledger.read(self.run_id, ENTRY, Lease)
         if lease is not None:
             self.ledger.write(self.run_id, ENTRY, replace(lease, failed=True))
+
+    def _export_logs(self) -> None:
+        """Keep the logs of what the run installed, once, while they can still be read."""
+        from floe_tests.platform.logs import export_logs
+
+        lease = self.ledger.read(self.run_id, ENTRY, Lease)
+        if lease is None or lease.state != "held" or lease.access is None:
+            return
+        if self.settings.releases and "platform" in self.stages():
+            directory = self.workspace.received(self.settings.name, self.run_id)
+            export_logs(Kube(lease.access), lease.namespace, directory, log=self.log)
 
     def _start_embedded(self, lease: Lease) -> EmbeddedPlatform | None:
         from floe_tests.platform import embedded
@@ -436,8 +448,8 @@ class TierRun:
             deadlines=self.settings.deadlines,
             environment=self._test_environment(),
         )
-        runs = self.workspace.output / self.settings.name / "runs"
-        directory = runs / self.run_id / f"{suite.name}-{number}"
+        received = self.workspace.received(self.settings.name, self.run_id)
+        directory = received / f"{suite.name}-{number}"
         directory.mkdir(parents=True, exist_ok=True)
 
         template = load_template(self.workspace.root / suite.job) if suite.job else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,8 @@ def test_cube_refuses_who_has_no_token(cube: CubeApi) -> None:
 def test_cube_refuses_a_token_of_another_secret(cube: CubeApi, path: str) -> None:
     """A token is as good as its signature."""
     token = cube.token(secret=WRONG)
-    response = cube.get(f"/cubejs-api/v1/{path}", token=token, parameters={"query": '{"measures": []}'})
+    parameters = {"query": json.dumps({"measures": []})}
+    response = cube.get(f"/cubejs-api/v1/{path}", token=token, parameters=parameters)
     assert response.status_code == 403, response.text
 
 

@@ -50,9 +50,7 @@ def test_parquet_files_in_duckdb(
 
 
 @pytest.mark.parametrize("table", [SILVER, GOLD])
-def test_row_counts_in_the_manifests(
-    lakehouse: Lakehouse, wanted: DailyTotals, table: str
-) -> None:
+def test_row_counts_in_the_manifests(lakehouse: Lakehouse, wanted: DailyTotals, table: str) -> None:
     """What planners count on without opening a file."""
     rows = {SILVER: totals(wanted).orders, GOLD: len(wanted)}
     assert sum(file.rows for file in lakehouse.data_files(table)) == rows[table]

@@ -48,9 +48,7 @@ def test_raw_orders_of_the_failed_run_are_kept(lakehouse: Lakehouse, failure: Fa
     assert lakehouse.orders(bronze, batch=TOO_DEAR.name) == TOO_DEAR.rules.raw_orders()
 
 
-def test_totals_and_dashboards_are_those_of_before(
-    lakehouse: Lakehouse, failure: Failure
-) -> None:
+def test_totals_and_dashboards_are_those_of_before(lakehouse: Lakehouse, failure: Failure) -> None:
     """Neither gold nor what is served knows of the failed run."""
     gold = lakehouse.daily_totals(snapshot=failure.snapshots_after[GOLD])
     assert gold == failure.gold_before

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.kubernetes
 
 WAREHOUSE = f"s3://{BUCKET}/"
 # By the storage's own word: a network that is away raises an OSError too.
-REFUSED = r"(?i)access.?denied|signature.*not match|invalid.?access.?key"
+REFUSED = r"(?i)access.?denied|signature.*not match|no user exists"
 WRONG = "not-the-secret-of-this-release-0123456789"
 
 

@@ -107,7 +107,7 @@ ensure_database() {
 
 if (($# == 0)) || [[ $1 == -* ]]; then set -- postgres "$@"; fi
 if [[ $1 == postgres ]]; then
-  if ((EUID == 0)); then step_down "$@"; fi
+  if (($(id -u) == 0)); then step_down "$@"; fi
   ensure_database
 fi
 exec "$@"

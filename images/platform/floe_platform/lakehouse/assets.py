@@ -185,7 +185,7 @@ lakehouse_pipeline = dg.define_asset_job(
 
 def _lakehouse(context: dg.AssetExecutionContext) -> Lakehouse:
     settings = read_settings(os.environ)
-    return connect(settings.catalog, log=context.log, labels={"floe.run-id": context.run_id})
+    return connect(settings.catalog, log=context.log, labels={"floe.run-id": context.run.run_id})
 
 
 def _batch_of(run_config: Mapping[str, Any]) -> str:

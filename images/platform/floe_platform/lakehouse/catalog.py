@@ -80,14 +80,27 @@ def connect(
         The open lakehouse.
 
     Raises:
-        CatalogError: The catalog did not answer within the deadline.
+        CatalogError: The catalog did not answer within the deadline, or refused.
     """
-    catalog = _ask(
-        f"open the catalog {settings.uri}",
-        lambda: _rest_catalog(settings),
-        log=log,
-        deadline_seconds=deadline_seconds,
-    )
+    from pyiceberg import exceptions
+
+    try:
+        catalog = _ask(
+            f"open the catalog {settings.uri}",
+            lambda: _rest_catalog(settings),
+            log=log,
+            deadline_seconds=deadline_seconds,
+        )
+    except (
+        exceptions.UnauthorizedError,
+        exceptions.ForbiddenError,
+        exceptions.OAuthError,
+    ) as error:
+        message = (
+            f"the catalog {settings.uri} refuses this client: {error}. Look at the Secret "
+            "floe-polaris-client, and at the roles of that client."
+        )
+        raise CatalogError(message) from error
     return Lakehouse(catalog, log, labels or {}, deadline_seconds)
 
 

@@ -25,8 +25,6 @@ env:
   {{- include "floe-platform.objectStorageKey" . | nindent 2 }}
   - name: AWS_REGION
     value: {{ .Values.objectStorage.region | quote }}
-  - name: JAVA_TOOL_OPTIONS
-    value: -XX:MaxRAMPercentage=50 -XX:-UsePerfData
 ports:
   - name: http
     containerPort: 8181

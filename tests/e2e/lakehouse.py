@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from pyiceberg.catalog.rest import RestCatalog
-from pyiceberg.exceptions import ServerError, ServiceUnavailableError
+from pyiceberg.exceptions import NoSuchTableError, ServerError, ServiceUnavailableError
 from pyiceberg.expressions import AlwaysTrue, EqualTo
 
 from platform_suite.deadline import NotYet, wait_for
@@ -165,7 +165,10 @@ class Lakehouse:
 
     def drop_column(self, table: str, name: str) -> None:
         """Take a column away again, where it is there."""
-        found = self._table(table)
+        try:
+            found = self._table(table)
+        except NoSuchTableError:
+            return
         if any(field.name == name for field in found.schema().fields):
             with found.update_schema() as update:
                 update.delete_column(name)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platform_suite.order_rules import OrderRules
+
 from .batches import BESIDE, FIRST, MAIN, STAGES, TABLES, daily_totals, totals
 from .lakehouse import SILVER
 
@@ -112,9 +114,11 @@ def test_pipeline_on_duckdb_still_runs_one_at_a_time(
 ) -> None:
     """Two places in the queue, and yet one writer of the DuckDB file."""
     assert evolution.run.run.status == "SUCCESS", evolution.run.reasons()
-    run_ids = [dagster.launch("describe_tables") for _ in range(2)]
-    runs = [dagster.wait_for_run(run_id, deadline_seconds=60) for run_id in run_ids]
-    earlier, later = sorted(runs, key=lambda run: run.started_at or 0)
+    config = OrderRules(rows=50).run_config()
+    run_ids = [dagster.launch("orders_pipeline", config) for _ in range(2)]
+    both = [dagster.wait_for_run(run_id, deadline_seconds=60) for run_id in run_ids]
+    assert {run.status for run in both} == {"SUCCESS"}
+    earlier, later = sorted(both, key=lambda run: run.started_at or 0)
     assert earlier.ended_at is not None
     assert later.started_at is not None
     assert earlier.ended_at <= later.started_at

@@ -45,7 +45,7 @@ check: lint types charts test docs-current ## What CI runs
 lint: setup ## ruff and shellcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry airgap/bases/postgres/docker-entrypoint.sh images/build images/push docs/pictures/take .ci/run
+	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry airgap/bases/*/docker-entrypoint.sh airgap/bases/kafka/kafka-program airgap/bases/kafka/run images/build images/push docs/pictures/take .ci/run
 
 types: setup ## pyright, strict for floe_tests
 	@$(BIN)/pyright --project pyproject.toml

@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
+  bases/kafka/run) charts/floe-platform/files/postgres/*.sh images/build images/push docs/pictures/take .ci/run
 IMAGES := ghcr.io/floe/platform ghcr.io/floe/test-runner ghcr.io/floe/test-exporter
 
 .PHONY: help setup demo test unit test-kind faults check lint types charts docs fix ui images lock clean
@@ -45,7 +47,7 @@ check: lint types charts test docs-current ## What CI runs
 lint: setup ## ruff and shellcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry airgap/bases/postgres/docker-entrypoint.sh images/build images/push docs/pictures/take .ci/run charts/floe-platform/files/postgres/*.sh
+	@$(BIN)/shellcheck --external-sources --severity=warning $(SHELL_SCRIPTS)
 
 types: setup ## pyright, strict for floe_tests
 	@$(BIN)/pyright --project pyproject.toml

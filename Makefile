@@ -9,7 +9,6 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
   bases/kafka/run) charts/floe-platform/files/postgres/*.sh images/build images/push docs/pictures/take .ci/run
-IMAGES := ghcr.io/floe/platform ghcr.io/floe/test-runner ghcr.io/floe/test-exporter
 
 .PHONY: help setup demo test unit test-kind faults check lint types charts docs fix ui images lock clean
 

@@ -69,7 +69,7 @@ def test_an_error_that_lasts_is_told_at_the_deadline(rest_server: RestServer) ->
     assert 0.5 < time.monotonic() - started < 1.5
     assert re.match(r"could not open the catalog http://\S+: the catalog failed 3 times", message)
     assert "ServerError: UncheckedSQLException: stale" in message
-    assert "Look at the pods `catalog` and `postgres`" in message
+    assert "Look at the pods `catalog`, `postgres` and `object-storage`" in message
 
 
 def test_a_catalog_that_is_away_is_told_at_the_deadline() -> None:
@@ -113,7 +113,7 @@ def test_a_commit_that_did_not_happen_is_made_again(rest_server: RestServer, sta
 def test_a_table_that_others_write_without_pause_is_named(
     rest_server: RestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("floe_platform.lakehouse.commits._pause_seconds", lambda _: 0.0)
+    monkeypatch.setattr("floe_platform.lakehouse.commits._LONGEST_PAUSE_SECONDS", 0.0)
     lakehouse = connect(rest_server)
     rest_server.faults += [Fault("POST", TABLE, status=409) for _ in range(12)]
 

@@ -13,8 +13,8 @@ from floe_platform.definitions import definitions
 from floe_platform.lakehouse.errors import SettingsError
 from floe_platform.lakehouse.settings import ServingSettings
 from pyiceberg.catalog.sql import SqlCatalog
+from platform_suite.order_rules import OrderRules
 
-from ....integration.order_rules import OrderRules  # noqa: TID252 - suites are folders
 from ..conftest import IMAGE  # noqa: TID252
 from .postgres import connection
 from .rest_catalog import Fault, RestServer

@@ -13,8 +13,8 @@ from floe_platform.lakehouse.errors import RuleError
 from floe_platform.orders import Totals
 from pyiceberg.expressions import EqualTo
 from pyiceberg.types import StringType
+from platform_suite.order_rules import OrderRules
 
-from ....integration.order_rules import OrderRules  # noqa: TID252 - suites are folders
 from .conftest import LOG, Interrupted, rows_of
 
 if TYPE_CHECKING:

@@ -52,9 +52,7 @@ class CleaningConfig(dg.Config):
 
 
 @dg.asset(key=["bronze", "orders"], group_name=GROUP, kinds={"iceberg", "duckdb"})
-def bronze_orders(
-    context: dg.AssetExecutionContext, config: BatchConfig
-) -> dg.MaterializeResult:
+def bronze_orders(context: dg.AssetExecutionContext, config: BatchConfig) -> dg.MaterializeResult:
     """Raw orders, as a shop would send them, one batch a run."""
     written = pipeline.ingest(
         _lakehouse(context),

@@ -13,6 +13,7 @@ from floe_platform.definitions import definitions
 from floe_platform.lakehouse.errors import SettingsError
 from floe_platform.lakehouse.settings import ServingSettings
 from pyiceberg.catalog.sql import SqlCatalog
+
 from platform_suite.order_rules import OrderRules
 
 from ..conftest import IMAGE  # noqa: TID252

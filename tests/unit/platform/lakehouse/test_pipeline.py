@@ -13,6 +13,7 @@ from floe_platform.lakehouse.errors import RuleError
 from floe_platform.orders import Totals
 from pyiceberg.expressions import EqualTo
 from pyiceberg.types import StringType
+
 from platform_suite.order_rules import OrderRules
 
 from .conftest import LOG, Interrupted, rows_of

@@ -234,7 +234,7 @@ def _days(rows: "pa.Table") -> tuple[DailyTotal, ...]:
 def _too_high(rows: "pa.Table", *, batch: str, highest_amount_cents: int) -> Violation | None:
     import pyarrow.compute as pc
 
-    above = rows.filter(pc.greater(rows["amount_cents"], highest_amount_cents))
+    above = rows.filter(pc.field("amount_cents") > highest_amount_cents)
     if above.num_rows == 0:
         return None
     first = above.sort_by("order_id").slice(0, 1).to_pylist()[0]

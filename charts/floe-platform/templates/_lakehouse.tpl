@@ -44,7 +44,7 @@ what to do, when Postgres refuses the role. Argument: a dict with `root`, `role`
 - name: postgres-login
   image: {{ include "floe-platform.platformImage" .root }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-  command: [python, -m, floe_platform.postgres_login, --secret, {{ $secret | quote }}, --deadline-seconds, "180"]
+  command: [python, -m, floe_platform.postgres_login, --secret, {{ $secret | quote }}, --namespace, {{ .root.Release.Namespace | quote }}, --deadline-seconds, "180"]
   env:
     - name: PGHOST
       value: {{ include "floe-platform.postgresHost" .root | quote }}

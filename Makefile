@@ -45,7 +45,7 @@ check: lint types charts test docs-current ## What CI runs
 lint: setup ## ruff and shellcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry images/build images/push docs/pictures/take .ci/run charts/floe-platform/files/postgres/*.sh
+	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry images/build images/push docs/pictures/take .ci/run charts/floe-platform/files/*/*.sh
 
 types: setup ## pyright, strict for floe_tests
 	@$(BIN)/pyright --project pyproject.toml

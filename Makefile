@@ -8,7 +8,7 @@ PYTHON ?= python3
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
-  bases/kafka/run) charts/floe-platform/files/postgres/*.sh images/build images/push \
+  bases/kafka/run) charts/floe-platform/files/*/*.sh images/build images/push \
   images/statefun-functions/assemble docs/pictures/take .ci/*
 
 # Its path has the version: another one is installed beside it.

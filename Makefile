@@ -7,7 +7,9 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-IMAGES := ghcr.io/floe/platform ghcr.io/floe/test-runner ghcr.io/floe/test-exporter
+SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
+  bases/kafka/run) charts/floe-platform/files/*/*.sh images/build images/push \
+  images/statefun-functions/assemble docs/pictures/take .ci/run
 
 .PHONY: help setup demo test unit test-kind faults check lint types charts docs fix ui images lock clean
 
@@ -45,7 +47,7 @@ check: lint types charts test docs-current ## What CI runs
 lint: setup ## ruff and shellcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry airgap/bases/postgres/docker-entrypoint.sh images/build images/push docs/pictures/take .ci/run charts/floe-platform/files/postgres/*.sh
+	@$(BIN)/shellcheck --external-sources --severity=warning $(SHELL_SCRIPTS)
 
 types: setup ## pyright, strict for floe_tests
 	@$(BIN)/pyright --project pyproject.toml
@@ -77,6 +79,7 @@ lock: setup ## Renew requirements.lock and the images' locks (host-free)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade tests/requirements.in -o tests/requirements.lock
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade images/platform/requirements.in -o images/platform/requirements.lock
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade images/statefun-functions/requirements.in -o images/statefun-functions/requirements.lock
 
 clean: ## Everything that can be made again; the history in dagster_home stays
 	@rm -rf $(VENV) output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -85,3 +85,8 @@ class LeaseError(FloeTestsError):
 
 class CleanupError(FloeTestsError):
     """Something that a run created could not be removed; the message says how to remove it."""
+
+
+def first_line(error: BaseException) -> str:
+    """Give an error's first line, for a table."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

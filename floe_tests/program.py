@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import IO
+from typing import IO, Self, TypedDict, Unpack
 
 from floe_tests.clusters.signals import deferred_signals
 from floe_tests.deadline import Deadline
@@ -79,28 +79,139 @@ def run_variable() -> dict[str, str]:
     return {} if run_id is None else {RUN_VARIABLE: run_id}
 
 
-def run(  # noqa: PLR0913 - one subprocess, its parameters
-    command: Sequence[str],
-    *,
-    deadline: Deadline,
-    log: Log | None = None,
-    environment: Mapping[str, str] | None = None,
-    stdin: str | None = None,
-    directory: Path | None = None,
-    secrets: Sequence[str] = (),
-    remedy: str = "",
-) -> str:
-    """Run a program to its end, with its output line by line in the log.
+class Options(TypedDict, total=False):
+    """How a program is run, beside its deadline.
 
-    Args:
-        command: Program and arguments.
-        deadline: When to end it.
-        log: Receives each line; None keeps quiet.
+    Attributes:
+        log: Receives each line of its output; without one it is quiet.
         environment: Variables on top of this process' own.
         stdin: Text for its standard input.
         directory: Working directory.
         secrets: Words never to show in messages.
         remedy: What to do when it fails, for the error's message.
+    """
+
+    log: Log | None
+    environment: Mapping[str, str]
+    stdin: str
+    directory: Path
+    secrets: Sequence[str]
+    remedy: str
+
+
+class Program:
+    """A program that runs beside a block and is ended with it, its output read as it comes.
+
+    Attributes:
+        shown: The command as messages show it.
+    """
+
+    def __init__(
+        self, command: Sequence[str], *, deadline: Deadline, **options: Unpack[Options]
+    ) -> None:
+        """Start it.
+
+        Args:
+            command: Program and arguments.
+            deadline: When to end it.
+            options: See Options.
+
+        Raises:
+            ConfigurationError: There is no such program.
+        """
+        stdin = options.get("stdin")
+        log = options.get("log")
+        require(command[0])
+        self._secrets = options.get("secrets", ())
+        self.shown = _masked(shlex.join(command), self._secrets)
+        self._deadline = deadline
+        self._log = log
+        self._remedy = options.get("remedy", "")
+        if log:
+            log(f"$ {self.shown}")
+        # A signal inside would leave the program running and nobody to know of it.
+        with deferred_signals():
+            self._process = subprocess.Popen(  # noqa: S603 - a list of words, no shell
+                command,
+                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **run_variable(), **options.get("environment", {})},
+                cwd=options.get("directory"),
+                start_new_session=True,
+                text=True,
+                errors="replace",
+            )
+        self._output: list[str] = []
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        process = self._process
+        self._readers = [
+            threading.Thread(
+                target=_read, args=(process.stdout, self._show, self._output.append), daemon=True
+            ),
+            threading.Thread(target=_read, args=(process.stderr, self._show), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+        if stdin is not None and process.stdin is not None:
+            threading.Thread(target=_write, args=(process.stdin, stdin), daemon=True).start()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over."""
+        return self._process.poll() is not None
+
+    def output(self) -> str:
+        """Wait for its end, and give its standard output.
+
+        Raises:
+            ProgramError: It ended with another exit code than 0.
+            DeadlineError: It was ended at the deadline.
+        """
+        try:
+            exit_code = self._process.wait(timeout=self._deadline.remaining_seconds)
+        except subprocess.TimeoutExpired:
+            _end(self._process)
+            printed = "\n".join(self._tail)
+            message = (
+                f"`{self.shown}` did not end within {self._deadline.seconds:g} s. "
+                f"{self._remedy}\n{printed}"
+            )
+            raise DeadlineError(message) from None
+        for reader in self._readers:
+            reader.join(timeout=_TERMINATE_SECONDS)
+        if exit_code != 0:
+            raise ProgramError(
+                command=self.shown,
+                exit_code=exit_code,
+                output_tail="\n".join(self._tail),
+                remedy=self._remedy,
+            )
+        return "".join(self._output)
+
+    def __enter__(self) -> Self:
+        """Begin the block."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End it, if it has not ended: it would go on creating what nobody then removes."""
+        if not self.has_ended:
+            _end(self._process)
+
+    def _show(self, line: str) -> None:
+        text = _masked(line.rstrip("\n"), self._secrets)
+        self._tail.append(text)
+        if self._log and text.strip():
+            self._log(f"  {text}")
+
+
+def run(command: Sequence[str], *, deadline: Deadline, **options: Unpack[Options]) -> str:
+    """Run a program to its end, with its output line by line in the log.
+
+    Args:
+        command: Program and arguments.
+        deadline: When to end it.
+        options: See Options.
 
     Returns:
         Its standard output.
@@ -110,58 +221,8 @@ def run(  # noqa: PLR0913 - one subprocess, its parameters
         ProgramError: It ended with another exit code than 0.
         DeadlineError: It was ended at the deadline.
     """
-    require(command[0])
-    shown = _masked(shlex.join(command), secrets)
-    if log:
-        log(f"$ {shown}")
-    # A signal inside would leave the program running and nobody to know of it.
-    with deferred_signals():
-        process = subprocess.Popen(  # noqa: S603 - a list of words, no shell
-            command,
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **run_variable(), **(environment or {})},
-            cwd=directory,
-            start_new_session=True,
-            text=True,
-            errors="replace",
-        )
-    output: list[str] = []
-    tail: deque[str] = deque(maxlen=_TAIL_LINES)
-
-    def show(line: str) -> None:
-        text = _masked(line.rstrip("\n"), secrets)
-        tail.append(text)
-        if log and text.strip():
-            log(f"  {text}")
-
-    readers = [
-        threading.Thread(target=_read, args=(process.stdout, show, output.append), daemon=True),
-        threading.Thread(target=_read, args=(process.stderr, show), daemon=True),
-    ]
-    for reader in readers:
-        reader.start()
-    if stdin is not None and process.stdin is not None:
-        threading.Thread(target=_write, args=(process.stdin, stdin), daemon=True).start()
-    try:
-        exit_code = process.wait(timeout=deadline.remaining_seconds)
-    except subprocess.TimeoutExpired:
-        _end(process)
-        printed = "\n".join(tail)
-        message = f"`{shown}` did not end within {deadline.seconds:g} s. {remedy}\n{printed}"
-        raise DeadlineError(message) from None
-    except BaseException:
-        # Interrupted: a program left running would go on creating what nobody then removes.
-        _end(process)
-        raise
-    for reader in readers:
-        reader.join(timeout=_TERMINATE_SECONDS)
-    if exit_code != 0:
-        raise ProgramError(
-            command=shown, exit_code=exit_code, output_tail="\n".join(tail), remedy=remedy
-        )
-    return "".join(output)
+    with Program(command, deadline=deadline, **options) as program:
+        return program.output()
 
 
 def _read(stream: IO[str], *receivers: Log) -> None:

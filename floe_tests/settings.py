@@ -106,6 +106,19 @@ def _with_remedy(error: ErrorDetails, known: tuple[str, ...]) -> InitErrorDetail
     return found
 
 
+class SubstituteSettings(_Settings):
+    """Values that take the place of an image which the registry here does not have."""
+
+    image: str = Field(
+        description="The image's upstream name; the registry prefix goes before it, and that "
+        "registry is asked. Only its own word that it has no such image counts."
+    )
+    values: dict[str, object] = Field(
+        description="Values that do without the image, over those of the release. The run says "
+        "that it uses them."
+    )
+
+
 class ReleaseSettings(_Settings):
     """A Helm release that the tier installs."""
 
@@ -121,6 +134,9 @@ class ReleaseSettings(_Settings):
     )
     values_files: tuple[str, ...] = Field(
         default=(), description="Values files, relative to the project, applied in order."
+    )
+    substitutes: tuple[SubstituteSettings, ...] = Field(
+        default=(), description="What to do without images that cannot be had everywhere."
     )
     ready_seconds: float = Field(
         default=300,
@@ -138,6 +154,28 @@ class ReleaseSettings(_Settings):
         return self
 
 
+class ReleaseChangeSettings(_Settings):
+    """What happens to a Helm release before a suite runs, as in the life of an installation."""
+
+    release: DnsLabel = Field(description="Name of one of the tier's releases.")
+    action: Literal["upgrade", "rollback"] = Field(
+        description="`upgrade` with the values below, or `rollback` to the revision before."
+    )
+    values: dict[str, object] = Field(
+        default_factory=dict, description="Values of an upgrade, over those of the release."
+    )
+    values_files: tuple[str, ...] = Field(
+        default=(), description="Values files of an upgrade, relative to the project."
+    )
+
+    @model_validator(mode="after")
+    def _only_an_upgrade_has_values(self) -> Self:
+        if self.action == "rollback" and (self.values or self.values_files):
+            message = "a rollback takes the values of the revision before; leave out `values`."
+            raise ValueError(message)
+        return self
+
+
 class SuiteSettings(_Settings):
     """A test suite: a Job manifest that runs it, or a command where no cluster is needed."""
 
@@ -149,6 +187,14 @@ class SuiteSettings(_Settings):
         default=None,
         description="Command of a suite without infrastructure; /results is replaced by its "
         "results folder.",
+    )
+    release_values: dict[str, dict[str, object]] = Field(
+        default_factory=dict,
+        description="By release, values that it gets where a run has this suite among those it "
+        "chose: what no chosen suite needs is not installed.",
+    )
+    before: ReleaseChangeSettings | None = Field(
+        default=None, description="What happens to a release before this suite runs."
     )
     groups: tuple[str, ...] = Field(
         default=(), description="Run only tests with one of these pytest markers."
@@ -329,6 +375,20 @@ class TierSettings(_Settings):
                 "embedded: missing. The tier installs Helm releases, which `local` cannot; name "
                 "the code of the embedded platform, or take `local` out of environments."
             )
+        releases = [release.name for release in self.releases]
+        problems += [
+            f"suites[{index}].before.release: {suite.before.release!r} is none of the tier's "
+            f"releases ({', '.join(releases) or 'it has none'})."
+            for index, suite in enumerate(self.suites)
+            if suite.before is not None and suite.before.release not in releases
+        ]
+        problems += [
+            f"suites[{index}].release_values: {name!r} is none of the tier's releases "
+            f"({', '.join(releases) or 'it has none'})."
+            for index, suite in enumerate(self.suites)
+            for name in suite.release_values
+            if name not in releases
+        ]
         if self.deadlines.tests_seconds > self.budget.minutes * 60:
             problems.append(
                 f"deadlines.tests_seconds: {self.deadlines.tests_seconds:g} s is more than "
@@ -357,11 +417,11 @@ class TierSettings(_Settings):
                         f"releases[{index}].chart: {release.chart} is no Helm chart: {chart} is "
                         "missing. Give the chart's folder, relative to the project."
                     )
-            problems += [
-                f"releases[{index}].values_files: {name} does not exist under {root}."
-                for name in release.values_files
-                if not (root / name).is_file()
-            ]
+            problems += _missing(f"releases[{index}].values_files", release.values_files, root)
+        for index, suite in enumerate(self.suites):
+            if suite.before is not None:
+                files = suite.before.values_files
+                problems += _missing(f"suites[{index}].before.values_files", files, root)
         problems += [
             f"suites[{index}].job: {suite.job} does not exist under {root}. Give the path of a "
             "test-job.yaml."
@@ -371,6 +431,14 @@ class TierSettings(_Settings):
         if self.embedded is not None and not (root / self.embedded.code).is_dir():
             problems.append(f"embedded.code: {self.embedded.code} is no folder under {root}.")
         return tuple(problems)
+
+
+def _missing(field: str, names: tuple[str, ...], root: Path) -> list[str]:
+    return [
+        f"{field}: {name} does not exist under {root}."
+        for name in names
+        if not (root / name).is_file()
+    ]
 
 
 def _repeated(field: str, names: list[str]) -> list[str]:

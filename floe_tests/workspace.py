@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from floe_tests.errors import ConfigurationError
-from floe_tests.settings import EnvironmentName
+from floe_tests.settings import EnvironmentName, TierSettings
 
 UNKNOWN = "unknown"
 
@@ -26,6 +26,7 @@ class Workspace:
         history_url: SQLAlchemy address of the history (FLOE_TESTS_HISTORY), SQLite beside home.
         image_registry_prefix: Put before every image (IMAGE_REGISTRY_PREFIX), with its final slash.
         environment: The environment that FLOE_TESTS_CLUSTER chooses; None leaves it to the tier.
+        kind_node_image: Node image of kind in place of the tiers' own (FLOE_TESTS_KIND_IMAGE).
         ref: The git ref under test (FLOE_TESTS_REF, GITHUB_REF, else what git says).
         commit: The commit under test (FLOE_TESTS_COMMIT, GITHUB_SHA, else what git says).
         trigger: What started the run (FLOE_TESTS_TRIGGER, GITHUB_EVENT_NAME, else `manual`).
@@ -37,6 +38,7 @@ class Workspace:
     history_url: str
     image_registry_prefix: str = ""
     environment: EnvironmentName | None = None
+    kind_node_image: str | None = None
     ref: str = UNKNOWN
     commit: str = UNKNOWN
     trigger: str = "manual"
@@ -64,6 +66,7 @@ class Workspace:
             environment=environment_named(
                 environ.get("FLOE_TESTS_CLUSTER", ""), source="FLOE_TESTS_CLUSTER"
             ),
+            kind_node_image=environ.get("FLOE_TESTS_KIND_IMAGE") or None,
             ref=environ.get("FLOE_TESTS_REF")
             or environ.get("GITHUB_REF")
             or _git(root, "symbolic-ref", "--short", "HEAD"),
@@ -78,6 +81,17 @@ class Workspace:
     def image(self, name: str) -> str:
         """Give the reference that is pulled for an image's upstream name."""
         return f"{self.image_registry_prefix}{name}"
+
+    def received(self, tier: str, run_id: str) -> Path:
+        """Give the folder of all that a run receives: its suites' results, its platform's logs."""
+        return self.output / tier / "runs" / run_id
+
+    def adapted(self, tier: TierSettings) -> TierSettings:
+        """Give a tier's settings as they hold here, where a variable takes the place of one."""
+        if self.kind_node_image is None:
+            return tier
+        kind = tier.kind.model_copy(update={"node_image": self.kind_node_image})
+        return tier.model_copy(update={"kind": kind})
 
 
 def _prefix(text: str) -> str:

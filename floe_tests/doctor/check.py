@@ -24,8 +24,3 @@ class Check:
     state: State
     found: str
     remedy: str = ""
-
-
-def first_line(error: BaseException) -> str:
-    """Give an error's first line, for a table."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

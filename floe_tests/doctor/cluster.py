@@ -8,11 +8,11 @@ from pathlib import Path
 
 from floe_tests import program
 from floe_tests.deadline import Deadline
-from floe_tests.doctor.check import Check, first_line
+from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
 from floe_tests.doctor.quantity import MIB, quantity
 from floe_tests.doctor.versions import Version, shown, version_in
-from floe_tests.errors import FloeTestsError
+from floe_tests.errors import FloeTestsError, first_line
 from floe_tests.kube import ClusterAccess, JsonObject, Kube, RefusedError, part, parts
 from floe_tests.settings import EnvironmentName, TierSettings
 

@@ -40,7 +40,7 @@ def examine(
     with_local = "local" in places.values()
 
     def look(tier: TierSettings) -> tuple[Check, ...]:
-        return _examine_tier(tier, places[tier.name], workspace)
+        return _examine_tier(workspace.adapted(tier), places[tier.name], workspace)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         everywhere = [

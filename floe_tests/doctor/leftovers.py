@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from floe_tests import labels
 from floe_tests.clusters.lease import ENTRY, Lease
-from floe_tests.doctor.check import Check, first_line
-from floe_tests.errors import FloeTestsError
+from floe_tests.doctor.check import Check
+from floe_tests.errors import FloeTestsError, first_line
 from floe_tests.kube import Kube
 from floe_tests.run import ledger_of
 from floe_tests.workspace import Workspace

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-from floe_tests.doctor.check import Check, State, first_line
-from floe_tests.errors import FloeTestsError
+from floe_tests.doctor.check import Check, State
+from floe_tests.errors import FloeTestsError, first_line
 from floe_tests.workspace import Workspace
 
 if TYPE_CHECKING:

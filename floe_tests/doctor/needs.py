@@ -18,6 +18,7 @@ from floe_tests.jobs.manifest import JobRequest, build_job, load_template
 from floe_tests.kube import JsonObject, part, parts
 from floe_tests.labels import Owner
 from floe_tests.platform import helm
+from floe_tests.platform.substitutes import missing_images, without
 from floe_tests.settings import EnvironmentName, TierSettings
 from floe_tests.workspace import Workspace
 
@@ -103,12 +104,13 @@ def needs_of(
     """
     checks: list[Check] = []
     manifests: list[JsonObject] = []
+    missing = missing_images(tier.releases, workspace)
     with tempfile.TemporaryDirectory(prefix="floe-doctor-") as folder:
         for release in tier.releases:
             name = f"chart {release.name}"
             try:
                 text = helm.check(
-                    release,
+                    without(release, missing),
                     kube_version=kube_version,
                     workspace=workspace,
                     directory=Path(folder),

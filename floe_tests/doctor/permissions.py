@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import cast
 
-from floe_tests.doctor.check import Check, first_line
+from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
-from floe_tests.errors import FloeTestsError
+from floe_tests.errors import FloeTestsError, first_line
 from floe_tests.kube import JsonObject, Kube, part, parts
 
 _THREADS = 8

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from floe_tests import program
 from floe_tests.deadline import Deadline
-from floe_tests.doctor.check import Check, State, first_line
+from floe_tests.doctor.check import Check, State
 from floe_tests.doctor.versions import Version, shown, version_in
-from floe_tests.errors import FloeTestsError
+from floe_tests.errors import FloeTestsError, first_line
 from floe_tests.kube import JsonObject, part
 
 _SECONDS = 8.0

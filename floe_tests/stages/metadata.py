@@ -50,6 +50,8 @@ def of_platform(installed: InstalledPlatform) -> Metadata:
     if installed.embedded is not None:
         address = f"http://{installed.embedded.host}:{installed.embedded.port}"
         shown["embedded platform"] = dg.MetadataValue.url(address)
+    if installed.substituted:
+        shown["done without"] = dg.MetadataValue.text(", ".join(installed.substituted))
     for release in installed.releases:
         shown[release.name] = dg.MetadataValue.md(
             f"chart `{release.chart}` {release.version}, app {release.app_version}, "
@@ -59,9 +61,15 @@ def of_platform(installed: InstalledPlatform) -> Metadata:
     return shown
 
 
-def of_attempts(attempts: Sequence[Attempt]) -> Metadata:
-    """Describe how the Jobs went."""
-    shown: Metadata = {}
+def of_attempts(attempts: Sequence[Attempt], installed: InstalledPlatform | None) -> Metadata:
+    """Describe what was changed between the suites, and how the Jobs went."""
+    shown: Metadata = {
+        f"{change.action} before {change.suite}": dg.MetadataValue.text(
+            f"{change.release.name}: revision {change.release.revision}, "
+            f"ready in {change.release.seconds:.1f} s"
+        )
+        for change in (installed.changes if installed else ())
+    }
     for attempt in attempts:
         pod, timings = attempt.facts.pod, attempt.timings
         again = f", attempt {attempt.number}" if attempt.number > 1 else ""
@@ -144,6 +152,17 @@ def check_of(suite: PublishedSuite, asset: dg.AssetKey) -> dg.AssetCheckResult:
             "tests": dg.MetadataValue.int(tally.tests),
             "failed": dg.MetadataValue.int(tally.failing),
         },
+    )
+
+
+def check_of_left_out(name: str, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """Give the check of a suite that the run did not choose: neither passed nor blocking."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=name.replace("-", "_"),
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="not selected: this run chose other groups. Nothing is known of this suite.",
     )
 
 

@@ -41,9 +41,10 @@ class SessionResource(dg.ConfigurableResource[None]):
             settings: The tier.
             root: The project's folder.
         """
+        workspace = _workspace_of(context.run, root)
         run = TierRun(
-            settings=settings,
-            workspace=_workspace_of(context.run, root),
+            settings=workspace.adapted(settings),
+            workspace=workspace,
             run_id=context.run.run_id,
             log=uninterrupted(context.log.info),
             parent_run_id=context.run.parent_run_id,

@@ -105,7 +105,8 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def kube(kubeconfig: Path) -> Kube:
-    return Kube(ClusterAccess(kubeconfig=str(kubeconfig)))
+    # What a test looks at afterwards may come while an API server that was stopped starts again.
+    return Kube(ClusterAccess(kubeconfig=str(kubeconfig)), patience_seconds=60)
 
 
 def job(test_code: str, **changes: object) -> dict[str, object]:
@@ -201,7 +202,10 @@ class SmallTier:
 
     def run(self, manifest: dict[str, object], **settings: object) -> PublishedRun:
         """Take a run from cluster to verdict and back."""
-        run = self.prepare(manifest, **settings)
+        return self.finish(self.prepare(manifest, **settings))
+
+    def finish(self, run: TierRun) -> PublishedRun:
+        """Take a run that was prepared from cluster to verdict and back."""
         try:
             go_through(run)
             return publish(run)
@@ -213,7 +217,7 @@ class SmallTier:
 def go_through(run: TierRun) -> None:
     """Take a run through its stages up to the verdict's."""
     with run.stage("cluster"):
-        run.acquire(environment=None, keep=None)
+        run.acquire()
     with run.stage("platform"):
         run.install()
     with run.stage("test_job"):

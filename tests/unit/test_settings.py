@@ -115,3 +115,49 @@ def test_nothing_is_wrong_when_all_files_are_there(tmp_path: Path):
     )
 
     assert settings.problems_in(tmp_path) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        pytest.param(
+            {"release": "b", "action": "upgrade"},
+            r"suites\[0\].before.release: 'b' is none of the tier's releases \(a\)",
+            id="a release that is not there",
+        ),
+        pytest.param(
+            {"release": "a", "action": "rollback", "values": {"x": 1}},
+            "a rollback takes the values of the revision before",
+            id="values for a rollback",
+        ),
+        pytest.param(
+            {"release": "a", "action": "reinstall"},
+            "Input should be 'upgrade' or 'rollback'",
+            id="an action that is none",
+        ),
+    ],
+)
+def test_what_cannot_happen_before_a_suite_is_refused(before: dict[str, Any], message: str):
+    tier = {
+        **TIER,
+        "releases": [{"name": "a", "chart": "charts/a"}],
+        "suites": [{**SUITE, "before": before}],
+    }
+
+    with pytest.raises(ValidationError, match=message):
+        TierSettings.model_validate(tier)
+
+
+def test_the_values_of_an_upgrade_must_be_there(tmp_path: Path):
+    before = {"release": "a", "action": "upgrade", "values_files": ["more.yaml"]}
+    settings = TierSettings.model_validate(
+        {
+            **TIER,
+            "releases": [{"name": "a", "chart": "oci://example.com/a", "version": "1"}],
+            "suites": [{**SUITE, "before": before}],
+        }
+    )
+
+    first, *_ = settings.problems_in(tmp_path)
+
+    assert first == f"suites[0].before.values_files: more.yaml does not exist under {tmp_path}."

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from floe_tests.errors import ConfigurationError
+from floe_tests.settings import TierSettings
 from floe_tests.workspace import Workspace
 
 
@@ -109,3 +110,21 @@ def test_a_prefix_without_its_slash_is_refused_with_the_right_one(tmp_path: Path
 def test_an_environment_that_there_is_not_is_refused_with_those_there_are(tmp_path: Path):
     with pytest.raises(ConfigurationError, match=r"'minikube'.*local, kind, context"):
         Workspace.from_environment(tmp_path, {"FLOE_TESTS_CLUSTER": "minikube"})
+
+
+def test_another_node_image_takes_the_place_of_every_tiers_own(tmp_path: Path):
+    tier = TierSettings.model_validate(
+        {
+            "name": "small",
+            "description": "A small tier.",
+            "environments": ["kind"],
+            "suites": [{"name": "suite", "job": "test-job.yaml"}],
+        }
+    )
+    image = "kindest/node:v1.33.1-cilium"
+
+    here = Workspace.from_environment(tmp_path, {"FLOE_TESTS_KIND_IMAGE": image}).adapted(tier)
+
+    assert here.kind.node_image == image
+    assert here.kind.kubernetes_version == "v1.33.1"
+    assert Workspace.from_environment(tmp_path, {}).adapted(tier) == tier

@@ -21,7 +21,8 @@ from floe_tests.kube import Kube
 from floe_tests.run import ledger_of
 from floe_tests.workspace import Workspace
 
-from .conftest import Server, tier
+from ..small_server import Server  # noqa: TID252 - suites are folders, not packages
+from .conftest import tier
 
 ROOT = Path(__file__).resolve().parents[3]
 LOCAL = {"environments": ["local"], "suites": [{"name": "suite", "command": ["pytest"]}]}

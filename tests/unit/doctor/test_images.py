@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from floe_tests.doctor.images import Reference, check_images, reference
+from floe_tests.doctor.images import check_images
 from floe_tests.kube import Kube
+from floe_tests.registry import Reference, reference
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from ..small_server import Server  # noqa: TID252 - suites are folders, not packages
 
 Put = Callable[[str, str], Path]
 

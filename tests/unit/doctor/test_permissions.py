@@ -8,7 +8,8 @@ import shlex
 from floe_tests.doctor.permissions import Right, check_permissions, rights_of
 from floe_tests.kube import Kube
 
-from .conftest import REVIEWS, Server, deployment, needs
+from ..small_server import REVIEWS, Server  # noqa: TID252 - suites are folders, not packages
+from .conftest import deployment, needs
 
 CHART = {"releases": [{"name": "engine", "chart": "charts/engine"}]}
 ROLE = {

@@ -285,8 +285,9 @@ def _print_summary(summary: Summary) -> None:
     lines = [
         summary.cause + ("" if passed else f"  (fault: {summary.fault})"),
         (
-            f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed, "
-            f"{summary.skipped} skipped, in {summary.seconds:.0f} s on {summary.provider}"
+            f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed"
+            + (f" ({summary.quarantined} in quarantine)" if summary.quarantined else "")
+            + f", {summary.skipped} skipped, in {summary.seconds:.0f} s on {summary.provider}"
         ),
     ]
     shown = Console(highlight=False, emoji=False)

@@ -152,6 +152,8 @@ class SuiteRow(Base):
     session_finished: Mapped[bool]
     exit_status: Mapped[int | None]
     notices: Mapped[list[Any]]
+    # The default is for rows that were there before the column.
+    quarantined: Mapped[list[Any]] = mapped_column(server_default="[]")
 
 
 class AttemptRow(Base):

@@ -111,6 +111,15 @@ def tier(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> T
     return made
 
 
+FLAKY = """\
+def test_adds():
+    assert 1 + 1 == 2
+
+def test_wavers():
+    assert 1 + 1 == 3
+"""
+
+
 def check_of(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
     (evaluation,) = result.get_asset_check_evaluations()
     return evaluation
@@ -501,3 +510,46 @@ def test_a_run_that_a_newer_one_supersedes_ends_and_its_verdict_says_by_which(ti
     assert f"superseded by run {newer.run_id[:8]} on feature" in remembered.summary
     assert (remembered.ref, remembered.trigger) == ("feature", "push")
     assert summary["passed"] == 1, "what had passed before is reported"
+
+
+@pytest.mark.parametrize(
+    ("expires", "cause"),
+    [("2999-01-01", "PASS"), ("2020-01-01", "TEST_FAILURE")],
+    ids=["in quarantine", "past its last day"],
+)
+def test_a_quarantined_test_runs_and_is_reported_and_fails_no_gate(
+    tier: Tier, expires: str, cause: str
+):
+    tier.project.write(
+        "quarantine.yaml",
+        "- {test: 'suite.test_tiny::test_wavers', owner: data, reason: a race, "
+        f"expires: {expires}}}\n",
+    )
+    tier.suite(FLAKY, settings="  quarantine: quarantine.yaml\n")
+    result = tier.run()
+    assert result.success == (cause == "PASS")
+    remembered = tier.remembered(result.run_id)
+    assert (remembered.cause, remembered.suites[0].tally.failed) == (cause, 1)
+    excused = cause == "PASS"
+    assert remembered.suites[0].quarantined == (
+        ("suite.test_tiny::test_wavers",) if excused else ()
+    )
+    junit = tier.junit()
+    assert (junit.tests, junit.failures, junit.skipped) == (2, int(not excused), int(excused))
+    notices = tier.summary()["notices"]
+    assert (
+        any("quarantined until 2999-01-01 by data: a race" in each for each in notices) == excused
+    )
+
+
+def test_a_quarantine_that_is_over_fails_a_run_without_failures(tier: Tier):
+    tier.project.write(
+        "quarantine.yaml",
+        "- {test: 'suite.test_tiny::test_adds', owner: data, reason: a race, "
+        "expires: 2020-01-01}\n",
+    )
+    tier.suite(GREEN, settings="  quarantine: quarantine.yaml\n")
+    result = tier.run()
+    assert not result.success
+    assert tier.summary()["cause"] == "QUARANTINE_EXPIRED"
+    assert "by data ended on 2020-01-01" in check_of(result).description

@@ -66,7 +66,7 @@ def test_a_schema_that_is_newer_is_refused_and_untouched(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE history_schema SET version_num = '9999'"))
-    with pytest.raises(UnknownSchemaError, match=r"schema version '9999'.*up to '0001'"):
+    with pytest.raises(UnknownSchemaError, match=rf"'9999'.*up to '{migration.head()}'"):
         History.open(url)
     with engine.connect() as connection:
         assert migration.version(connection) == "9999"

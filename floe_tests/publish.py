@@ -18,7 +18,7 @@ from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Facts
 from floe_tests.jobs.verdict import Cause, Fault, Verdict, classify
 from floe_tests.ledger import as_json
-from floe_tests.results import junit
+from floe_tests.results import bundle, junit
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults, collate
 from floe_tests.results.quarantine import NOTHING, Quarantine, QuarantineEntry
@@ -288,9 +288,14 @@ def _write_files(run: TierRun, published: PublishedRun) -> None:
             **_attempt_properties(published),
         },
     )
-    temporary = published.junit.with_name(f".junit.{os.getpid()}.xml")
-    shutil.copyfile(own, temporary)
-    temporary.replace(published.junit)
+    _replace(own, published.junit)
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Copy a file to where the tier's newest one stands, at once or not at all."""
+    temporary = target.with_name(f".{os.getpid()}.{target.name}")
+    shutil.copyfile(source, temporary)
+    temporary.replace(target)
 
 
 def _gated(case: CaseResult, suite: PublishedSuite) -> CaseResult:
@@ -334,30 +339,33 @@ def _remember(
     from floe_tests.results.history import History
 
     installed = run.installed()
+    record = RunRecord(
+        run_id=run.run_id,
+        tier=published.tier,
+        provider=published.provider,
+        environment=_environment_name(lease),
+        outcome=published.verdict.outcome,
+        cause=published.verdict.cause,
+        fault=published.verdict.fault,
+        summary=str(published.verdict),
+        ref=run.workspace.ref,
+        commit=run.workspace.commit,
+        trigger=run.workspace.trigger,
+        started_at=began,
+        finished_at=datetime.now(UTC),
+        stage_seconds={name: record.seconds for name, record in stages.items()},
+        first_test_seconds=published.first_test_seconds,
+        overhead_seconds=published.overhead_seconds,
+        platform=as_json(installed) if installed else {},
+        retained_lease=lease.run_id if lease and lease.stays else None,
+        suites=tuple(suite_record(suite) for suite in published.suites),
+    )
+    # First the file: where the database is away, this is what is left of the run.
+    own = published.directory / bundle.NAME
+    bundle.write(own, record)
+    _replace(own, published.junit.with_name(bundle.NAME))
     with History.open(run.workspace.history_url) as history:
-        history.record(
-            run=RunRecord(
-                run_id=run.run_id,
-                tier=published.tier,
-                provider=published.provider,
-                environment=_environment_name(lease),
-                outcome=published.verdict.outcome,
-                cause=published.verdict.cause,
-                fault=published.verdict.fault,
-                summary=str(published.verdict),
-                ref=run.workspace.ref,
-                commit=run.workspace.commit,
-                trigger=run.workspace.trigger,
-                started_at=began,
-                finished_at=datetime.now(UTC),
-                stage_seconds={name: record.seconds for name, record in stages.items()},
-                first_test_seconds=published.first_test_seconds,
-                overhead_seconds=published.overhead_seconds,
-                platform=as_json(installed) if installed else {},
-                retained_lease=lease.run_id if lease and lease.stays else None,
-                suites=tuple(suite_record(suite) for suite in published.suites),
-            )
-        )
+        history.record(run=record)
 
 
 def suite_record(suite: PublishedSuite) -> SuiteRecord:

@@ -290,6 +290,36 @@ def history(  # noqa: PLR0913 - one a flag
         asked.print_accounts(accounts, choice, console)
 
 
+@app.command()
+def report(
+    *,
+    tier: Annotated[str | None, typer.Option(help="Only this tier.")] = None,
+    runs: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 200,
+    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+) -> None:
+    """Write each tier's history as a page: tests by runs, one HTML file without network."""
+    from floe_tests.report import grid
+    from floe_tests.results.analysis import Question, read_accounts
+    from floe_tests.results.history import History
+
+    workspace = _workspace(os.environ)
+    question = Question(tier=tier, runs=runs, default_branch=workspace.default_branch)
+    try:
+        with History.open(workspace.history_url) as opened:
+            accounts = read_accounts(opened, question, with_texts=True)
+    except FloeTestsError as error:
+        _fail(str(error))
+    names = sorted({account.grid.tier for account in accounts})
+    if not names:
+        _fail(f"the history has no run{f' of {tier}' if tier else ''}: nothing to show.")
+    for name in names:
+        path = workspace.output / name / grid.NAME
+        grid.write(path, [account for account in accounts if account.grid.tier == name])
+        typer.echo(path)
+        if open_it:
+            typer.launch(str(path))
+
+
 @app.command(name="import")
 def import_runs(  # noqa: PLR0913 - one a flag
     files: Annotated[list[Path], typer.Argument(help="Bundles of runs, or JUnit files.")],
@@ -409,6 +439,7 @@ def _print_summary(summary: Summary) -> None:
     lines += [
         "",
         f"JUnit    {summary.junit}",
+        *([f"history  {summary.report}"] if summary.report else []),
         f"files    {summary.junit.parent / 'runs' / summary.run_id}",
         "Dagster  make ui   (then http://127.0.0.1:3000)",
     ]

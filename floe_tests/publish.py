@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from floe_tests.clusters.lease import ENTRY, Lease
 from floe_tests.errors import ConfigurationError
@@ -25,7 +26,11 @@ from floe_tests.results.quarantine import NOTHING, Quarantine, QuarantineEntry
 from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
 from floe_tests.run import StageRecord, TierRun
 
+if TYPE_CHECKING:
+    from floe_tests.results.analysis import TierAccount
+
 PUBLISHED = "published"
+REPORT = "report.html"
 
 _NO_RESULTS = SuiteResults(
     cases=(),
@@ -82,6 +87,7 @@ class PublishedRun:
         overhead_seconds: What the Job runner added to the pods' own start and the tests.
         memory_peak_mib: Highest memory of the tests, where it could be read.
         left_out: The tier's suites that the run did not choose; nothing is said of them.
+        account: What the tier's history says now, this run included.
     """
 
     run_id: str
@@ -96,6 +102,12 @@ class PublishedRun:
     overhead_seconds: float | None
     memory_peak_mib: float | None
     left_out: tuple[str, ...] = ()
+    account: TierAccount | None = None
+
+    @property
+    def report(self) -> Path:
+        """The grid of the tier's history, as of this run."""
+        return self.junit.with_name(REPORT)
 
 
 @dataclass(frozen=True)
@@ -137,6 +149,8 @@ class Summary:
     attempts: tuple[AttemptSummary, ...] = ()
     left_out: tuple[str, ...] = ()
     quarantined: int = 0
+    report: Path | None = None
+    flaky: int | None = None
 
 
 def publish(run: TierRun) -> PublishedRun:
@@ -192,7 +206,8 @@ def publish(run: TierRun) -> PublishedRun:
         left_out=tuple(suite.name for suite in run.settings.suites if suite.name not in chosen),
     )
     _write_files(run, published)
-    _remember(run, published, lease=lease, stages=stages, began=began)
+    account = _remember(run, published, lease=lease, stages=stages, began=began)
+    published = replace(published, account=account)
     run.ledger.write(run.run_id, PUBLISHED, _summary(published, stages))
     return published
 
@@ -335,7 +350,10 @@ def _remember(
     lease: Lease | None,
     stages: Mapping[str, StageRecord],
     began: datetime,
-) -> None:
+) -> TierAccount | None:
+    """Write the run's bundle, its place in the history, and the tier's report."""
+    from floe_tests.report import grid
+    from floe_tests.results.analysis import Question, read_accounts
     from floe_tests.results.history import History
 
     installed = run.installed()
@@ -366,6 +384,10 @@ def _remember(
     _replace(own, published.junit.with_name(bundle.NAME))
     with History.open(run.workspace.history_url) as history:
         history.record(run=record)
+        question = Question(tier=published.tier, default_branch=run.workspace.default_branch)
+        accounts = read_accounts(history, question, with_texts=True)
+    grid.write(published.report, accounts)
+    return next((each for each in accounts if each.grid.provider == published.provider), None)
 
 
 def suite_record(suite: PublishedSuite) -> SuiteRecord:
@@ -460,6 +482,8 @@ def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summ
         ),
         left_out=published.left_out,
         quarantined=sum(len(suite.quarantined) for suite in published.suites),
+        report=published.report,
+        flaky=published.account.flaky if published.account else None,
     )
     path = published.directory.parent.parent / "verdict.json"
     path.write_text(json.dumps(as_json(summary), indent=1) + "\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
@@ -85,16 +85,22 @@ def accounts_of(grid: Grid, *, default_branch: str) -> tuple[TestAccount, ...]:
         grid: A tier's newest runs.
         default_branch: The branch whose flips count.
     """
-    suites = [{suite.name: suite for suite in run.suites} for run in grid.runs]
-    on_branch = [is_default_branch(run.ref, default_branch) for run in grid.runs]
+    suites: dict[str, list[SuiteRecord | None]] = {}
+    for number, run in enumerate(grid.runs):
+        for suite in run.suites:
+            suites.setdefault(suite.name, [None] * len(grid.runs))[number] = suite
+    context = _Context(
+        runs=grid.runs,
+        suites=suites,
+        counting={name: [_counts(each) for each in of] for name, of in suites.items()},
+        on_branch=[is_default_branch(run.ref, default_branch) for run in grid.runs],
+    )
     medians = {test.test_id: _median_seconds(test) for test in grid.tests}
     slow = _slow({test: seconds for test, seconds in medians.items() if seconds})
     return tuple(
         _account(
             test,
-            grid.runs,
-            suites=[each.get(test.suite) for each in suites],
-            on_branch=on_branch,
+            context,
             median_seconds=medians[test.test_id],
             is_slow=test.test_id in slow,
         )
@@ -102,29 +108,25 @@ def accounts_of(grid: Grid, *, default_branch: str) -> tuple[TestAccount, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Context:
+    """What the tests of a grid share: all lists go by column."""
+
+    runs: Sequence[RunRecord]
+    suites: Mapping[str, Sequence[SuiteRecord | None]]
+    counting: Mapping[str, Sequence[bool]]
+    on_branch: Sequence[bool]
+
+
+def _counts(suite: SuiteRecord | None) -> bool:
+    return suite is not None and counts(cause=suite.cause, fault=suite.fault)
+
+
 def _account(
-    test: GridTest,
-    runs: Sequence[RunRecord],
-    *,
-    suites: Sequence[SuiteRecord | None],
-    on_branch: Sequence[bool],
-    median_seconds: float | None,
-    is_slow: bool,
+    test: GridTest, context: _Context, *, median_seconds: float | None, is_slow: bool
 ) -> TestAccount:
-    sightings = [
-        Sighting(
-            at=runs[cell.column].started_at,
-            failing=cell.outcome in _FAILING,
-            commit=runs[cell.column].commit,
-            on_default_branch=on_branch[cell.column],
-            reruns=cell.reruns,
-        )
-        for cell in test.cells
-        if cell.outcome in _RAN
-        and (suite := suites[cell.column]) is not None
-        and counts(cause=suite.cause, fault=suite.fault)
-    ]
-    diagnosis = diagnose(sightings)
+    suites = context.suites.get(test.suite, ())
+    sightings = _sightings(test, context)
     outcomes = [cell.outcome for cell in test.cells]
     newest_suite = suites[test.cells[0].column] if test.cells else None
     passed = outcomes.count("passed")
@@ -132,7 +134,7 @@ def _account(
     oldest = test.cells[-1].column if test.cells else None
     return TestAccount(
         test=test,
-        diagnosis=diagnosis,
+        diagnosis=diagnose(sightings),
         passed=passed,
         failed=len(outcomes) - passed - skipped,
         skipped=skipped,
@@ -143,6 +145,21 @@ def _account(
         is_slow=is_slow,
         is_quarantined=newest_suite is not None and test.name in newest_suite.quarantined,
     )
+
+
+def _sightings(test: GridTest, context: _Context) -> list[Sighting]:
+    counting = context.counting.get(test.suite, ())
+    return [
+        Sighting(
+            at=context.runs[column].started_at,
+            failing=outcome in _FAILING,
+            commit=context.runs[column].commit,
+            on_default_branch=context.on_branch[column],
+            reruns=reruns,
+        )
+        for column, outcome, _, reruns in test.cells
+        if outcome in _RAN and counting[column]
+    ]
 
 
 def _last_column(suites: Sequence[SuiteRecord | None]) -> int:

@@ -3,8 +3,8 @@
 Pure functions, so that the grid, the command line and the Dagster UI say the same. The rules, in
 the order in which they decide:
 
-- **broken**: it fails, and at least 80 % of its newest ten results are failures (three in a row
-  at least). What always fails is no matter of luck.
+- **broken**: its newest three results are failures; of a test that wavered before, at least 80 % of
+  its newest ten. What always fails is no matter of luck.
 - **flaky**: it passed and failed on one commit, or the test tool passed it only when it ran it
   again. Nothing but the test, or what it stands on, can have changed between the two.
 - **suspected**: on the default branch it went between pass and fail three times or more. Three or
@@ -138,10 +138,10 @@ def flips_of(sightings: Iterable[Sighting]) -> int:
 
 
 def _standing(sightings: Sequence[Sighting], *, mixed: tuple[str, ...], flips: int) -> Standing:
-    if _is_broken(sightings):
-        return Standing.BROKEN
     retried = any(each.reruns and not each.failing for each in sightings)
     confirmed, suspected = bool(mixed) or retried, flips >= SUSPECTED_FLIPS
+    if _is_broken(sightings, is_known_to_waver=confirmed or suspected):
+        return Standing.BROKEN
     if (confirmed or suspected) and _is_clean(sightings):
         return Standing.RECOVERED
     if confirmed:
@@ -151,15 +151,13 @@ def _standing(sightings: Sequence[Sighting], *, mixed: tuple[str, ...], flips: i
     return Standing.FAILING if sightings[0].failing else Standing.STABLE
 
 
-def _is_broken(sightings: Sequence[Sighting]) -> bool:
+def _is_broken(sightings: Sequence[Sighting], *, is_known_to_waver: bool) -> bool:
     newest = sightings[:BROKEN_WINDOW]
-    in_a_row = len(newest) >= STREAK and all(each.failing for each in newest[:STREAK])
-    if not in_a_row:
+    if len(_streak(newest)) < STREAK:
         return False
-    # A breakage is new at first: what passed before it, on other commits, does not excuse it.
-    streak_commits = {each.commit for each in _streak(sightings)}
-    excused = [each for each in newest if each.failing or each.commit in streak_commits]
-    return sum(each.failing for each in excused) >= BROKEN_SHARE * len(excused)
+    # Three in a row are chance for a test that wavers, and a breakage for one that never did.
+    share = sum(each.failing for each in newest) / len(newest)
+    return share >= BROKEN_SHARE or not is_known_to_waver
 
 
 def _streak(sightings: Sequence[Sighting]) -> list[Sighting]:

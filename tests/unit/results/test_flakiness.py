@@ -46,6 +46,7 @@ def past(outcomes: str, *, commits: str = "", days_apart: float = 0.1) -> list[S
         ("xxxxxxxxxx", "aaaaaaaaaa", Standing.BROKEN),
         ("xxxxxxxx..", "aaaaaaaaaa", Standing.BROKEN),
         ("xxxxxxx...", "aaaaaaaaaa", Standing.FLAKY),
+        ("xxx.x..x.x", "aaabbcdefg", Standing.FLAKY),
         (".x", "aa", Standing.FLAKY),
         ("x.", "aa", Standing.FLAKY),
         (".x.x", "abcd", Standing.SUSPECTED),

@@ -45,13 +45,15 @@ check: lint types charts test docs-current ## What CI runs
 lint: setup ## ruff and shellcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry images/build images/push docs/pictures/take .ci/run
+	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry airgap/bases/postgres/docker-entrypoint.sh images/build images/push docs/pictures/take .ci/run charts/floe-platform/files/postgres/*.sh
 
 types: setup ## pyright, strict for floe_tests
 	@$(BIN)/pyright --project pyproject.toml
 
 charts: setup ## helm lint and the chart's own tests
 	@helm lint --quiet charts/floe-platform --set minimal=true
+	@helm lint --quiet charts/floe-platform
+	@helm lint --quiet charts/floe-platform --values charts/floe-platform/values-production.yaml
 	@$(BIN)/pytest tests/unit/charts -q
 
 docs: setup ## Regenerate the pages that are made from code

@@ -1,4 +1,4 @@
-"""What every suite shares: the count of collected tests, written beside the results.
+"""What every suite shares: the count of collected tests, and what each needs around it.
 
 A results file says which tests reported. Only the collection says how many should have, so a
 reader can tell a complete run from one that was cut off.
@@ -10,6 +10,7 @@ import faulthandler
 import json
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 _POD_RESULTS = Path("/results")
 _deselected = pytest.StashKey[int]()
 
+# Suites import what they share by its own name, `platform_suite`. Whether pytest adds this folder
+# to the path hangs on its import mode, which differs between the project and the image.
+_SUITES = str(Path(__file__).parent)
+if _SUITES not in sys.path:
+    sys.path.append(_SUITES)
+pytest.register_assert_rewrite("platform_suite")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker here: a test image carries no project configuration."""
@@ -33,6 +41,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_deselected] = 0
     _end_in_time(config)
     _end_when_told(config)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a pod where there is none, and say so."""
+    if item.get_closest_marker("kubernetes") is None:
+        return
+    provider = os.environ.get("FLOE_TESTS_PROVIDER")
+    if provider == "local":
+        pytest.skip("needs a pod in a Kubernetes cluster; FLOE_TESTS_PROVIDER is local")
+    # By hand, without the orchestrator's word for it: the kubelet sets this in every container.
+    if provider is None and "KUBERNETES_SERVICE_HOST" not in os.environ:
+        pytest.skip("needs a pod in a Kubernetes cluster; this process runs outside of one")
 
 
 def _end_in_time(config: pytest.Config) -> None:

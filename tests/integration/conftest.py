@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .dagster_answers import Location
-from .dagster_api import DagsterApi
-from .deadline import wait_for
-from .runs import LaunchedRuns, RunWatch, launch_runs
+from platform_suite.fixtures import (
+    cluster,
+    dagster,
+    dagster_host,
+    location,
+    own_pod,
+    policies,
+    roles,
+    runs,
+)
+
+from .runs import LaunchedRuns, launch_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .cluster import Cluster
+    from platform_suite.dagster_api import DagsterApi
+
+__all__ = [
+    "cluster",
+    "dagster",
+    "dagster_host",
+    "location",
+    "own_pod",
+    "policies",
+    "roles",
+    "runs",
+]
 
 SCHEDULE = "orders_every_minute"
-# A run takes about four seconds of two cores, and a dozen may be in the queue before it. Below the
-# test's own timeout, so that a wait ends with the state it saw.
-RUN_DEADLINE_SECONDS = 100.0
-# From a warm start the platform is up already; after an install a location may still be loading.
-PLATFORM_DEADLINE_SECONDS = 60.0
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs a pod where there is none, and say so."""
-    if item.get_closest_marker("kubernetes") is None:
-        return
-    provider = os.environ.get("FLOE_TESTS_PROVIDER")
-    if provider == "local":
-        pytest.skip("needs a pod in a Kubernetes cluster; FLOE_TESTS_PROVIDER is local")
-    # By hand, without the orchestrator's word for it: the kubelet sets this in every container.
-    if provider is None and "KUBERNETES_SERVICE_HOST" not in os.environ:
-        pytest.skip("needs a pod in a Kubernetes cluster; this process runs outside of one")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,49 +69,9 @@ class StartedSchedule:
 
 
 @pytest.fixture(scope="session")
-def dagster_host() -> str:
-    """The webserver's host name, as the Job names it."""
-    host = os.environ.get("DAGSTER_HOST")
-    if not host:
-        pytest.fail(
-            "DAGSTER_HOST is not set: these tests need a running platform. Run them through "
-            "`floe-tests run integration`, or apply tests/integration/test-job.yaml.",
-            pytrace=False,
-        )
-    return host
-
-
-@pytest.fixture(scope="session")
-def dagster(dagster_host: str) -> Iterator[DagsterApi]:
-    """The API of the platform under test, with its code location loaded."""
-    port = os.environ.get("DAGSTER_PORT", "80")
-    api = DagsterApi(f"http://{dagster_host}:{port}")
-    # /server_info answers before the location is loaded, and a launch before that is refused.
-    wait_for(
-        api.location,
-        what=f"code location at {api.base_url}",
-        deadline_seconds=PLATFORM_DEADLINE_SECONDS,
-    )
-    yield api
-    api.close()
-
-
-@pytest.fixture(scope="session")
-def location(dagster: DagsterApi) -> Location:
-    """The code location."""
-    return dagster.location()
-
-
-@pytest.fixture(scope="session")
 def launched_runs(dagster: DagsterApi) -> LaunchedRuns:
     """The session's runs, launched; they execute one after the other."""
     return launch_runs(dagster)
-
-
-@pytest.fixture(scope="session")
-def runs(dagster: DagsterApi) -> RunWatch:
-    """The watch on all runs of this session."""
-    return RunWatch(dagster, deadline_seconds=RUN_DEADLINE_SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -135,12 +96,3 @@ def _early_starters(request: pytest.FixtureRequest) -> None:
     for name in ("launched_runs", "started_schedule"):
         if name in wanted:
             request.getfixturevalue(name)
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Cluster:
-    """The cluster around this pod, with the rights of the pod's own ServiceAccount."""
-    # The Kubernetes client takes a second to import, which a laptop without a cluster can spare.
-    from .cluster import Cluster
-
-    return Cluster.of_this_pod()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from .deadline import NotYet, wait_for
-from .order_rules import OrderRules
+from platform_suite.deadline import NotYet, wait_for
+from platform_suite.order_rules import OrderRules
 
 if TYPE_CHECKING:
+    from platform_suite.dagster_answers import Tick
+    from platform_suite.dagster_api import DagsterApi
+    from platform_suite.run_watch import RunWatch
+
     from .conftest import StartedSchedule
-    from .dagster_answers import Tick
-    from .dagster_api import DagsterApi
-    from .runs import RunWatch
 
 # Daemons beat every 30 s. Dagster itself calls one healthy that was silent for half an hour.
 HEARTBEAT_AGE_SECONDS = 75.0

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from .runs import GOOD_CENTS, GOOD_ROWS
 
 if TYPE_CHECKING:
-    from .runs import LaunchedRuns, RunWatch
+    from platform_suite.run_watch import RunWatch
+
+    from .runs import LaunchedRuns
 
 
 def test_good_text_is_imported(runs: RunWatch, launched_runs: LaunchedRuns) -> None:

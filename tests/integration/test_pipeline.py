@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from .runs import FIRST_RULES, MAIN_RULES
 
 if TYPE_CHECKING:
-    from .dagster_api import DagsterApi
-    from .runs import LaunchedRuns, RunWatch
+    from platform_suite.dagster_api import DagsterApi
+    from platform_suite.run_watch import RunWatch
+
+    from .runs import LaunchedRuns
 
 STAGES = ["orders", "orders_cleaned", "daily_totals"]
 

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .dagster_answers import Refused
-from .order_rules import OrderRules
+from platform_suite.dagster_answers import Refused
+from platform_suite.order_rules import OrderRules
+
 from .runs import PIPELINE
 
 if TYPE_CHECKING:
-    from .dagster_api import DagsterApi
-    from .runs import LaunchedRuns, RunWatch
+    from platform_suite.dagster_api import DagsterApi
+    from platform_suite.run_watch import RunWatch
+
+    from .runs import LaunchedRuns
 
 
 def test_run_that_is_terminated_ends_as_cancelled(dagster: DagsterApi, runs: RunWatch) -> None:

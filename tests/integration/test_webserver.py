@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .dagster_answers import Refused
+from platform_suite.dagster_answers import Refused
 
 if TYPE_CHECKING:
-    from .cluster import Cluster
-    from .dagster_answers import Location
-    from .dagster_api import DagsterApi
+    from platform_suite.cluster import Cluster
+    from platform_suite.dagster_answers import Location
+    from platform_suite.dagster_api import DagsterApi
 
 
 @pytest.mark.kubernetes

@@ -1,6 +1,6 @@
 {{/*
-What a pod of any role says about itself. Argument: a dict with `root`, `component` (its name), and
-`settings` (its values: nodeSelector, tolerations).
+What a pod of any role says about itself. Argument: a dict with `root`, `component` (its name),
+`settings` (its values: nodeSelector, tolerations), and where they are not 10001 `user` and `group`.
 */}}
 {{- define "floe-platform.podSettings" -}}
 serviceAccountName: floe-platform
@@ -36,12 +36,17 @@ affinity:
 {{- end }}
 {{- end }}
 
-{{/* Pod Security `restricted`, and a group that may write to the volumes. */}}
+{{/*
+Pod Security `restricted`, and a group that may write to the volumes. Argument: a dict with `user` and
+`group`; without them they are the platform image's.
+*/}}
 {{- define "floe-platform.podSecurityContext" -}}
+{{- $user := default 10001 .user -}}
+{{- $group := default $user .group -}}
 runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
+runAsUser: {{ $user }}
+runAsGroup: {{ $group }}
+fsGroup: {{ $group }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault
@@ -55,7 +60,10 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* Labels and annotations of a role's pods. Argument: a dict with `root` and `component`. */}}
+{{/*
+Labels and annotations of a role's pods. Argument: a dict with `root`, `component`, and where it is
+not Dagster's `configuration` (the template of what the role reads).
+*/}}
 {{- define "floe-platform.podMetadata" -}}
 labels:
   {{- include "floe-platform.labels" . | nindent 2 }}
@@ -64,12 +72,24 @@ labels:
   {{- end }}
 annotations:
   # A changed configuration restarts the pods that read it.
-  checksum/configuration: {{ include (print .root.Template.BasePath "/configuration.yaml") .root | sha256sum }}
+  checksum/configuration: {{ include (print .root.Template.BasePath (default "/configuration.yaml" .configuration)) .root | sha256sum }}
+{{- end }}
+
+{{/* The pods of a role on different nodes, where there are any. Argument: a dict with `root` and `component`. */}}
+{{- define "floe-platform.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "floe-platform.selectorLabels" . | nindent 8 }}
 {{- end }}
 
 {{/*
-The init container that puts Dagster's SQLite files in place before a process opens them: Dagster
-itself makes them on first use, and two processes that do so at once spoil them.
+What Dagster's roles wait for. In the full form that is Postgres. In the minimal form it is the init
+container that puts Dagster's SQLite files in place before a process opens them: Dagster itself makes
+them on first use, and two processes that do so at once spoil them.
 Argument: a dict with `root` and `settings` (its values: resources).
 */}}
 {{- define "floe-platform.initContainers" -}}
@@ -85,6 +105,9 @@ initContainers:
       {{- toYaml .settings.resources | nindent 6 }}
     volumeMounts:
       {{- include "floe-platform.volumeMounts" .root | nindent 6 }}
+{{- else }}
+initContainers:
+  {{- include "floe-platform.postgresLogin" (dict "root" .root "role" "dagster" "settings" .settings) | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -96,18 +119,17 @@ initContainers:
   value: /var/lib/floe/history
 {{- if not .Values.minimal }}
 - name: DAGSTER_PG_HOST
-  value: {{ .Values.postgres.host | quote }}
+  value: {{ include "floe-platform.postgresHost" . | quote }}
 - name: DAGSTER_PG_PORT
-  value: {{ .Values.postgres.port | quote }}
+  value: {{ include "floe-platform.postgresPort" . | quote }}
 - name: DAGSTER_PG_DB
-  value: {{ .Values.postgres.database | quote }}
+  value: {{ .Values.postgres.dagster.database | quote }}
 - name: DAGSTER_PG_USER
-  value: {{ .Values.postgres.username | quote }}
-- name: DAGSTER_PG_PASSWORD
-  valueFrom:
-    secretKeyRef:
-      name: {{ .Values.postgres.existingSecret.name }}
-      key: {{ .Values.postgres.existingSecret.passwordKey }}
+  value: {{ .Values.postgres.dagster.username | quote }}
+{{ include "floe-platform.postgresPassword" (dict "root" . "role" "dagster" "variable" "DAGSTER_PG_PASSWORD") }}
+# Read by the driver, for every connection of the process.
+- name: PGSSLMODE
+  value: {{ .Values.postgres.sslMode }}
 {{- end }}
 {{- end }}
 

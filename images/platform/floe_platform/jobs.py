@@ -6,7 +6,7 @@ from pydantic import Field
 from floe_platform import order_import
 from floe_platform.assets import GROUP
 from floe_platform.tables import describe
-from floe_platform.warehouse import database_path, reader, transaction
+from floe_platform.warehouse import RUN_TAGS, database_path, reader, transaction
 
 
 class ImportConfig(dg.Config):
@@ -43,14 +43,17 @@ def observe_tables(context: dg.OpExecutionContext) -> None:
         )
 
 
-@dg.job(description="Imports orders from CSV text; wrong text fails and changes nothing.")
+@dg.job(
+    description="Imports orders from CSV text; wrong text fails and changes nothing.",
+    tags=RUN_TAGS,
+)
 def import_orders() -> None:
     """Import orders from CSV text."""
     # Dagster wants definitions of different names; run config still says `import_orders`.
     write_imported_orders.alias("import_orders")()
 
 
-@dg.job(description="Reports rows and sums of every table in the warehouse.")
+@dg.job(description="Reports rows and sums of every table in the warehouse.", tags=RUN_TAGS)
 def describe_tables() -> None:
     """Report rows and sums of every table."""
     observe_tables.alias("describe_tables")()
@@ -60,6 +63,7 @@ orders_pipeline = dg.define_asset_job(
     "orders_pipeline",
     selection=dg.AssetSelection.groups(GROUP),
     description="Raw orders, cleaned orders, daily totals, and the check on them.",
+    tags=RUN_TAGS,
 )
 
 orders_every_minute = dg.ScheduleDefinition(

@@ -1,16 +1,21 @@
 """Does the platform work: `helm test` asks it from inside the cluster, and changes nothing.
 
 The webserver answers before its code location is loaded and before the daemon lives. This waits for
-all three, with a deadline, and names what is missing. Standard library only.
+all three and, where it is told of them, for the other servers of the platform; with a deadline, and
+it names what is missing. Standard library only.
 """
 
 import argparse
 import http.client
 import json
+import os
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
+
+from floe_platform.polaris import Credentials, Polaris, PolarisError
 
 _QUERY = """{
   version
@@ -89,18 +94,66 @@ def ask(url: str) -> tuple[str, tuple[str, ...]]:
     return str(answer["data"]["version"]), problems(answer["data"])
 
 
+def silence(name: str, url: str) -> tuple[str, ...]:
+    """Ask a server once whether it is well.
+
+    Args:
+        name: What it is called, for the message.
+        url: Address that it answers with 200 when it is.
+
+    Returns:
+        One sentence when it is not; empty when it is.
+    """
+    try:
+        with urllib.request.urlopen(url, timeout=_REQUEST_TIMEOUT_SECONDS):  # noqa: S310 - the chart's
+            return ()
+    except (OSError, http.client.HTTPException) as error:
+        return (f"{name} does not answer well on {url}: {error}",)
+
+
+def closed_catalog(url: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Open Polaris' catalog once, as the principal of the pipelines.
+
+    Args:
+        url: Address of Polaris.
+        environment: FLOE_CATALOG_REALM, _WAREHOUSE, _CLIENT_ID and _CLIENT_SECRET.
+
+    Returns:
+        One sentence when it does not open; empty when it does.
+    """
+    credentials = Credentials(
+        environment["FLOE_CATALOG_CLIENT_ID"], environment["FLOE_CATALOG_CLIENT_SECRET"]
+    )
+    try:
+        Polaris(url, environment["FLOE_CATALOG_REALM"]).logged_in(credentials).catalog_settings(
+            environment["FLOE_CATALOG_WAREHOUSE"]
+        )
+    except PolarisError as error:
+        return (f"the catalog does not open: {error}",)
+    return ()
+
+
 def main() -> int:
     """Run the command line; exit code 0 means that everything works."""
     parser = argparse.ArgumentParser(prog="python -m floe_platform.readiness", description=__doc__)
     parser.add_argument("url")
+    parser.add_argument("--answers", action="append", default=[], metavar="NAME=URL")
+    parser.add_argument("--polaris", metavar="URL")
     parser.add_argument("--deadline-seconds", type=float, default=60)
     arguments = parser.parse_args()
     started = time.monotonic()
     while True:
         version, found = ask(arguments.url.rstrip("/"))
+        for name, _, url in (answer.partition("=") for answer in arguments.answers):
+            found += silence(name, url)
+        if arguments.polaris:
+            found += closed_catalog(arguments.polaris, os.environ)
         seconds = time.monotonic() - started
         if not found:
-            print(f"Dagster {version} works, seen after {seconds:.1f} s")  # noqa: T201 - a program
+            others = [answer.partition("=")[0] for answer in arguments.answers]
+            others += ["Polaris"] if arguments.polaris else []
+            works = ", ".join([f"Dagster {version}", *others])
+            print(f"{works}: works, seen after {seconds:.1f} s")  # noqa: T201 - a program
             return 0
         if seconds >= arguments.deadline_seconds:
             for problem in found:

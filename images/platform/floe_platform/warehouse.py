@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 DATABASE_NAME = "floe.duckdb"
 LOCK_DEADLINE_SECONDS = 30.0
+# On every run that opens the file: where runs work side by side, those take turns.
+RUN_TAGS = {"floe/warehouse": "duckdb"}
 _PAUSE_SECONDS = 0.1
 
 

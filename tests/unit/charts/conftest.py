@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 import yaml
 
 CHARTS = Path(__file__).parents[3] / "charts"
+if str(Path(__file__).parent) not in sys.path:
+    sys.path.insert(0, str(Path(__file__).parent))
 # A helm built without the release's version stamps takes the cluster for an ancient one.
 KUBE_VERSION = "1.34.2"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .cluster import Cluster
+    from platform_suite.cluster import Cluster
 
 pytestmark = pytest.mark.kubernetes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import requests
+import yaml
 
 from .dagster_answers import Daemon, Event, Location, Refused, Run, Tick, event_of, run_of, unwrap
 from .deadline import NotYet, wait_for
@@ -302,6 +303,11 @@ class DagsterApi:
         """Read how many runs the queue lets execute at once."""
         data = self.query("{ instance { runQueueConfig { maxConcurrentRuns } } }")
         return data["instance"]["runQueueConfig"]["maxConcurrentRuns"]
+
+    def settings(self) -> dict[str, Any]:
+        """Read the instance's settings, as in its dagster.yaml with all defaults filled in."""
+        data = self.query("{ instance { info } }")
+        return yaml.safe_load(data["instance"]["info"])
 
     def schedule_is_running(self, schedule: str) -> bool:
         """Whether a schedule is turned on."""

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .cluster import Cluster, Pod
+    from platform_suite.cluster import Cluster, Pod
 
 pytestmark = pytest.mark.kubernetes
 
-ROLES = ["code", "daemon", "webserver"]
 
-
-@pytest.fixture(params=ROLES)
-def role_pods(cluster: Cluster, request: pytest.FixtureRequest) -> tuple[Pod, ...]:
+@pytest.fixture
+def role_pods(cluster: Cluster, role: str) -> tuple[Pod, ...]:
     """The pods of one role; there is at least one."""
-    pods = cluster.release_pods(request.param)
-    assert pods, f"no pod of the role {request.param}"
+    pods = cluster.release_pods(role)
+    assert pods, f"no pod of the role {role}"
     return pods
 
 
@@ -50,11 +48,11 @@ def test_pods_run_under_the_restricted_profile(role_pods: tuple[Pod, ...]) -> No
             assert context["readOnlyRootFilesystem"] is True, (pod.name, container.name)
 
 
-def test_every_role_has_a_disruption_budget_that_is_met(cluster: Cluster) -> None:
-    """A node's drain waits for these, and none of them is short of pods already."""
-    budgets = cluster.disruption_budgets()
-    for role in ROLES:
-        (pod, *_) = cluster.release_pods(role)
-        own = [b for b in budgets if b.selects.items() <= pod.labels.items()]
-        assert len(own) == 1, f"{len(own)} budgets select the {role}; an eviction wants exactly one"
-        assert own[0].healthy >= max(1, own[0].must_be_healthy), role
+def test_every_role_has_a_disruption_budget_that_is_met(
+    cluster: Cluster, role: str, role_pods: tuple[Pod, ...]
+) -> None:
+    """A node's drain waits for it, and it is not short of pods already."""
+    (pod, *_) = role_pods
+    own = [b for b in cluster.disruption_budgets() if b.selects.items() <= pod.labels.items()]
+    assert len(own) == 1, f"{len(own)} budgets select the {role}; an eviction wants exactly one"
+    assert own[0].healthy >= max(1, own[0].must_be_healthy), role

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from kubernetes import client, config
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 RELEASE_SELECTOR = "app.kubernetes.io/name=floe-platform"
 COMPONENT_LABEL = "app.kubernetes.io/component"
+
+_PROBES = ("readiness", "liveness", "startup")
 
 
 @dataclass(frozen=True)
@@ -24,22 +27,28 @@ class Container:
         security_context: As in the manifest, empty without one.
         requests: Requested quantities by resource, `{"cpu": "100m"}`.
         limits: Limits by resource.
+        probes: Which probes it has: `readiness`, `liveness`, `startup`.
+        is_init: Whether it must end before the pod's own containers start.
         ended_because: Reasons of its ends so far, `OOMKilled` for one.
     """
 
     name: str
+    image: str
     security_context: Mapping[str, Any]
     requests: Mapping[str, str]
     limits: Mapping[str, str]
+    probes: frozenset[str]
+    is_init: bool
     ended_because: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Pod:
-    """One pod; the security context is as in the manifest."""
+    """One pod; the security context is as in the manifest, and times are since the epoch."""
 
     name: str
     uid: str
+    created_at: float
     address: str | None
     labels: Mapping[str, str]
     is_ready: bool
@@ -49,7 +58,7 @@ class Pod:
 
     @property
     def component(self) -> str:
-        """The role in the release: webserver, daemon or code."""
+        """The role in the release, `webserver` for one."""
         return self.labels[COMPONENT_LABEL]
 
 
@@ -60,6 +69,14 @@ class DisruptionBudget:
     selects: Mapping[str, str]
     healthy: int
     must_be_healthy: int
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A ResourceQuota: quantities by what it limits, `limits.memory` for one."""
+
+    hard: Mapping[str, str]
+    used: Mapping[str, str]
 
 
 class Cluster:
@@ -87,6 +104,11 @@ class Cluster:
         )
         pods = (_pod(item) for item in listed["items"])
         return tuple(pod for pod in pods if not pod.is_going)
+
+    def memory_limits(self, role: str) -> set[str]:
+        """Collect the memory limits of a role's containers, those that only prepare left out."""
+        containers = (c for pod in self.release_pods(role) for c in pod.containers)
+        return {c.limits["memory"] for c in containers if not c.is_init}
 
     def pod(self, name: str) -> Pod:
         """Read one pod."""
@@ -119,6 +141,20 @@ class Cluster:
             )
             for item in listed["items"]
         )
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """List the ResourceQuotas."""
+        listed = self._plain(self._core.list_namespaced_resource_quota(self.namespace))
+        return tuple(
+            Quota(hard=item["spec"]["hard"], used=item["status"]["used"])
+            for item in listed["items"]
+        )
+
+    def container_limits(self) -> tuple[Mapping[str, Any], ...]:
+        """List what LimitRanges say of containers: `default`, `defaultRequest`, `max` and so on."""
+        listed = self._plain(self._core.list_namespaced_limit_range(self.namespace))
+        limits = (limit for item in listed["items"] for limit in item["spec"]["limits"])
+        return tuple(limit for limit in limits if limit["type"] == "Container")
 
     def user_name(self) -> str:
         """Ask the API server who this pod is."""
@@ -178,21 +214,33 @@ def _pod(manifest: Mapping[str, Any]) -> Pod:
     return Pod(
         name=metadata["name"],
         uid=metadata["uid"],
+        created_at=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
         address=status.get("podIP"),
         labels=metadata.get("labels", {}),
         is_ready=conditions.get("Ready") == "True",
         is_going="deletionTimestamp" in metadata,
         security_context=spec.get("securityContext", {}),
         containers=tuple(
-            Container(
-                name=container["name"],
-                security_context=container.get("securityContext", {}),
-                requests=container.get("resources", {}).get("requests", {}),
-                limits=container.get("resources", {}).get("limits", {}),
-                ended_because=ends.get(container["name"], ()),
-            )
-            for container in [*spec.get("initContainers", []), *spec["containers"]]
+            _container(container, is_init=is_init, ends=ends)
+            for is_init, kind in ((True, "initContainers"), (False, "containers"))
+            for container in spec.get(kind, [])
         ),
+    )
+
+
+def _container(
+    manifest: Mapping[str, Any], *, is_init: bool, ends: Mapping[str, tuple[str, ...]]
+) -> Container:
+    resources = manifest.get("resources", {})
+    return Container(
+        name=manifest["name"],
+        image=manifest["image"],
+        security_context=manifest.get("securityContext", {}),
+        requests=resources.get("requests", {}),
+        limits=resources.get("limits", {}),
+        probes=frozenset(kind for kind in _PROBES if f"{kind}Probe" in manifest),
+        is_init=is_init,
+        ended_because=ends.get(manifest["name"], ()),
     )
 
 

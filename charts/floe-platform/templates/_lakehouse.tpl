@@ -1,0 +1,67 @@
+{{/* Where the servers of the full form are, whether the chart runs them or not. */}}
+{{- define "floe-platform.postgresHost" -}}
+{{- ternary "postgres" .Values.postgres.host .Values.postgres.deploy -}}
+{{- end }}
+
+{{- define "floe-platform.postgresPort" -}}
+{{- ternary 5432 .Values.postgres.port .Values.postgres.deploy -}}
+{{- end }}
+
+{{/* Address of the object storage; empty on AWS, whose clients know it. */}}
+{{- define "floe-platform.objectStorageEndpoint" -}}
+{{- ternary "http://object-storage:7070" .Values.objectStorage.endpoint .Values.objectStorage.deploy -}}
+{{- end }}
+
+{{/* Port of an object storage outside. */}}
+{{- define "floe-platform.objectStoragePort" -}}
+{{- $address := urlParse (default "https://s3.amazonaws.com" .Values.objectStorage.endpoint) }}
+{{- if regexMatch ":[0-9]+$" $address.host -}}
+{{- regexFind "[0-9]+$" $address.host -}}
+{{- else -}}
+{{- ternary 443 80 (eq $address.scheme "https") -}}
+{{- end -}}
+{{- end }}
+
+{{- define "floe-platform.warehouse" -}}
+{{- printf "s3://%s/" .Values.objectStorage.bucket -}}
+{{- end }}
+
+{{/* Address of a database for Java. Argument: a dict with `root` and `role`. */}}
+{{- define "floe-platform.jdbcAddress" -}}
+{{- printf "jdbc:postgresql://%s:%s/%s?sslmode=%s" (include "floe-platform.postgresHost" .root) (include "floe-platform.postgresPort" .root) (index .root.Values.postgres .role).database .root.Values.postgres.sslMode -}}
+{{- end }}
+
+{{/*
+The init container that waits until a role can log in to its database. It ends the wait at once, with
+what to do, when Postgres refuses the role. Argument: a dict with `root`, `role` (of Postgres) and
+`settings` (the values of the pod's role: resources).
+*/}}
+{{- define "floe-platform.postgresLogin" -}}
+{{- $secret := include "floe-platform.postgresSecret" . }}
+{{- $role := index .root.Values.postgres .role }}
+{{- /* Cube has no database of its own. */ -}}
+{{- $database := default .root.Values.postgres.serving.database $role.database }}
+- name: postgres-login
+  image: {{ include "floe-platform.platformImage" .root }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  command: [python, -m, floe_platform.postgres_login, --secret, {{ $secret | quote }}, --deadline-seconds, "180"]
+  env:
+    - name: PGHOST
+      value: {{ include "floe-platform.postgresHost" .root | quote }}
+    - name: PGPORT
+      value: {{ include "floe-platform.postgresPort" .root | quote }}
+    - name: PGDATABASE
+      value: {{ $database | quote }}
+    - name: PGUSER
+      value: {{ $role.username | quote }}
+    - name: PGSSLMODE
+      value: {{ .root.Values.postgres.sslMode }}
+    {{- include "floe-platform.postgresPassword" (dict "root" .root "role" .role "variable" "PGPASSWORD") | nindent 4 }}
+  securityContext:
+    {{- include "floe-platform.containerSecurityContext" .root | nindent 4 }}
+  resources:
+    requests: {cpu: 10m, memory: 32Mi}
+    limits: {cpu: 500m, memory: 128Mi}
+  # What it said last is what `kubectl describe pod` shows.
+  terminationMessagePolicy: FallbackToLogsOnError
+{{- end }}

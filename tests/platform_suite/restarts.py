@@ -1,0 +1,62 @@
+"""Taking a pod away, and waiting for the one that comes in its place."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from .deadline import NotYet, wait_for
+
+if TYPE_CHECKING:
+    from .cluster import Cluster, Pod
+    from .dagster_api import DagsterApi
+
+
+def replace_pods(cluster: Cluster, role: str, *, deadline: float) -> tuple[Pod, ...]:
+    """Delete the pods of a role and wait until as many others are ready.
+
+    Args:
+        cluster: The namespace.
+        role: Which pods.
+        deadline: Until when, on the monotonic clock.
+
+    Returns:
+        The new pods.
+
+    Raises:
+        DeadlineExceeded: They were not there in time.
+    """
+    old = cluster.release_pods(role)
+    assert old, f"no pod of the role {role}"
+    for pod in old:
+        cluster.delete_pod(pod.name)
+
+    def successors() -> tuple[Pod, ...]:
+        pods = cluster.release_pods(role)
+        new = tuple(pod for pod in pods if pod.uid not in {gone.uid for gone in old})
+        if len(new) < len(old) or not all(pod.is_ready for pod in new):
+            raise NotYet(f"{[(pod.name, pod.is_ready) for pod in pods]}")
+        return new
+
+    return wait_for(
+        successors,
+        what=f"new pods of the role {role}",
+        deadline_seconds=deadline - time.monotonic(),
+    )
+
+
+def wait_for_location(dagster: DagsterApi, *, deadline: float) -> None:
+    """Wait until the webserver answers and its code location is loaded.
+
+    Args:
+        dagster: The webserver.
+        deadline: Until when, on the monotonic clock.
+
+    Raises:
+        DeadlineExceeded: It was not in time.
+    """
+    wait_for(
+        dagster.location,
+        what="the code location",
+        deadline_seconds=deadline - time.monotonic(),
+    )

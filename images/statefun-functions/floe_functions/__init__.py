@@ -1,0 +1,1 @@
+"""floe's remote functions for StateFun: a counter, a counter that forgets, a greeter."""

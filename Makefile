@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
+  bases/kafka/run) charts/floe-platform/files/postgres/*.sh charts/statefun/files/hooks/*.sh images/build images/push \
+  images/statefun-functions/assemble docs/pictures/take .ci/run
 IMAGES := ghcr.io/floe/platform ghcr.io/floe/test-runner ghcr.io/floe/test-exporter
 
 .PHONY: help setup demo test unit test-kind faults check lint types charts docs fix ui images lock clean
@@ -45,9 +48,7 @@ check: lint types charts test docs-current ## What CI runs
 lint: setup ## ruff and shellcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/shellcheck --external-sources --severity=warning airgap/run airgap/image airgap/programs airgap/daemon airgap/registry airgap/bases/*/docker-entrypoint.sh airgap/bases/kafka/kafka-program airgap/bases/kafka/run images/build images/push images/statefun-functions/assemble docs/pictures/take .ci/run charts/floe-platform/files/postgres/*.sh charts/statefun/files/hooks/*.sh
-
-types: setup ## pyright, strict for floe_tests
+	@$(BIN)/shellcheck --external-sources --severity=warning $(SHELL_SCRIPTS)
 	@$(BIN)/pyright --project pyproject.toml
 
 charts: setup ## helm lint and the chart's own tests

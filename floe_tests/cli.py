@@ -298,6 +298,7 @@ def _print_summary(summary: Summary) -> None:
             f"  {each.suite}, attempt {each.number}: {legible(each.verdict)[:500]}"
             for each in summary.attempts
         ]
+    lines += [f"  not selected: suite {name}" for name in summary.left_out]
     lines += [f"  note: {legible(text)[:500]}" for text in summary.notices[:_SHOWN_NOTICES]]
     lines += [
         "",
@@ -325,17 +326,14 @@ def _run_config(
     groups: list[str],
     excluded: list[str],
 ) -> dict[str, object]:
-    name = tier.replace("-", "_")
-    ops: dict[str, object] = {}
-    cluster = {key: text for key, text in (("environment", environment), ("keep", keep)) if text}
-    suites = {
-        key: names for key, names in (("groups", groups), ("excluded_groups", excluded)) if names
+    chosen = {
+        "environment": environment,
+        "keep": keep,
+        "groups": groups,
+        "excluded_groups": excluded,
     }
-    if cluster:
-        ops[f"{name}__cluster"] = {"config": cluster}
-    if suites:
-        ops[f"{name}__test_job"] = {"config": suites}
-    return {"ops": ops} if ops else {}
+    config = {key: value for key, value in chosen.items() if value}
+    return {"ops": {f"{tier.replace('-', '_')}__cluster": {"config": config}}} if config else {}
 
 
 def _launch_tags(variables: Mapping[str, str]) -> dict[str, str]:

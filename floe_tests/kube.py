@@ -262,7 +262,10 @@ class Kube:
         away: Deadline | None = None  # runs from the first failure to the next list
         while not (deadline.passed or (away is not None and away.passed)):
             try:
-                items, version = self._list(kind, namespace, label_selector, field_selector)
+                # Its own patience would be added to that of this loop.
+                items, version = self._list(
+                    kind, namespace, label_selector, field_selector, patience_seconds=0
+                )
                 unreachable = away = None
                 state = {str(item["metadata"]["name"]): item for item in items}
                 yield dict(state)
@@ -328,24 +331,31 @@ class Kube:
                 return None
             raise
 
-    def log_pieces(self, pod: str, *, namespace: str, container: str) -> Iterator[bytes]:
+    def log_pieces(
+        self, pod: str, *, namespace: str, container: str, previous: bool = False
+    ) -> Iterator[bytes]:
         """Yield a container's log as it stands: the newest file of it, in pieces.
 
         Raises:
             RefusedError: There is no such log (yet, or any more).
             InfrastructureError: The connection broke.
         """
+        query = [("container", container), ("previous", str(previous).lower())]
         with (
-            self._open(
-                "GET", f"{_path('Pod', namespace)}/{pod}/log", query=[("container", container)]
-            ) as response,
+            self._open("GET", f"{_path('Pod', namespace)}/{pod}/log", query=query) as response,
             _transport_errors("the log of " + pod),
         ):
             while piece := response.read1(64 * 1024):
                 yield piece
 
     def log_tail(
-        self, pod: str, *, namespace: str, container: str, limit_bytes: int
+        self,
+        pod: str,
+        *,
+        namespace: str,
+        container: str,
+        limit_bytes: int,
+        previous: bool = False,
     ) -> bytes | None:
         """Read the end of a container's log: what it said last is what explains its end.
 
@@ -355,7 +365,9 @@ class Kube:
         """
         kept, left_out = b"", 0
         try:
-            for piece in self.log_pieces(pod, namespace=namespace, container=container):
+            for piece in self.log_pieces(
+                pod, namespace=namespace, container=container, previous=previous
+            ):
                 kept += piece
                 if len(kept) > 2 * limit_bytes:
                     left_out += len(kept) - limit_bytes
@@ -431,14 +443,22 @@ class Kube:
         return str(self._json("GET", _VERSION)["gitVersion"])
 
     def _list(
-        self, kind: str, namespace: str | None, labels: str, fields: str
+        self,
+        kind: str,
+        namespace: str | None,
+        labels: str,
+        fields: str,
+        *,
+        patience_seconds: float | None = None,
     ) -> tuple[list[JsonObject], str]:
         query: list[tuple[str, str]] = []
         if labels:
             query.append(("labelSelector", labels))
         if fields:
             query.append(("fieldSelector", fields))
-        answer = self._json("GET", _path(kind, namespace), query=query)
+        answer = self._json(
+            "GET", _path(kind, namespace), query=query, patience_seconds=patience_seconds
+        )
         return list(answer.get("items") or []), str(answer["metadata"].get("resourceVersion", ""))
 
     def _watch(
@@ -488,8 +508,11 @@ class Kube:
         query: list[tuple[str, str]] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+        patience_seconds: float | None = None,
     ) -> JsonObject:
-        patience = Deadline(self._patience_seconds)
+        patience = Deadline(
+            self._patience_seconds if patience_seconds is None else patience_seconds
+        )
         repeated = False
         while True:
             try:

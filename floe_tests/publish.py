@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from floe_tests.clusters.lease import ENTRY, Lease
+from floe_tests.errors import ConfigurationError
 from floe_tests.evidence import Evidence
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Facts
@@ -70,6 +71,7 @@ class PublishedRun:
         first_test_seconds: From its first stage to its first test; None when none ran.
         overhead_seconds: What the Job runner added to the pods' own start and the tests.
         memory_peak_mib: Highest memory of the tests, where it could be read.
+        left_out: The tier's suites that the run did not choose; nothing is said of them.
     """
 
     run_id: str
@@ -83,6 +85,7 @@ class PublishedRun:
     first_test_seconds: float | None
     overhead_seconds: float | None
     memory_peak_mib: float | None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Summary:
     first_test_seconds: float | None = None
     memory_peak_mib: float | None = None
     attempts: tuple[AttemptSummary, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def publish(run: TierRun) -> PublishedRun:
@@ -138,20 +142,21 @@ def publish(run: TierRun) -> PublishedRun:
     stages = run.stages()
     lease = run.ledger.read(run.run_id, ENTRY, Lease)
     attempts = run.attempts()
+    chosen = _chosen_suites(run)
     suites = tuple(
         _suite(
-            suite.name,
-            tuple(attempt for attempt in attempts if attempt.suite == suite.name),
+            name,
+            tuple(attempt for attempt in attempts if attempt.suite == name),
             stages=stages,
             run_id=run.run_id,
         )
-        for suite in run.settings.suites
+        for name in chosen
     )
     verdict = next(
         (suite.verdict for suite in suites if not suite.verdict.passed), suites[0].verdict
     )
     began = min((record.started_at for record in stages.values()), default=datetime.now(UTC))
-    directory = run.workspace.output / run.settings.name / "runs" / run.run_id
+    directory = run.workspace.received(run.settings.name, run.run_id)
     overheads = [a.timings.overhead for a in attempts if a.timings.overhead is not None]
     published = PublishedRun(
         run_id=run.run_id,
@@ -172,11 +177,19 @@ def publish(run: TierRun) -> PublishedRun:
             ),
             default=None,
         ),
+        left_out=tuple(suite.name for suite in run.settings.suites if suite.name not in chosen),
     )
     _write_files(run, published)
     _remember(run, published, lease=lease, stages=stages, began=began)
     run.ledger.write(run.run_id, PUBLISHED, _summary(published, stages))
     return published
+
+
+def _chosen_suites(run: TierRun) -> tuple[str, ...]:
+    try:
+        return tuple(suite.name for suite in run.suites())
+    except ConfigurationError:  # it chose none, which is its verdict
+        return tuple(suite.name for suite in run.settings.suites)
 
 
 def _suite(
@@ -397,6 +410,7 @@ def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summ
             for suite in published.suites
             for attempt in suite.attempts
         ),
+        left_out=published.left_out,
     )
     path = published.directory.parent.parent / "verdict.json"
     path.write_text(json.dumps(as_json(summary), indent=1) + "\n")

@@ -41,6 +41,7 @@ from floe_tests.platform.embedded import EmbeddedPlatform
 from floe_tests.platform.helm import InstalledRelease
 from floe_tests.platform.rollout import Target
 from floe_tests.platform.substitutes import MissingImages
+from floe_tests.selection import Selection, release_values
 from floe_tests.settings import (
     EnvironmentName,
     Keep,
@@ -55,6 +56,8 @@ Log = Callable[[str], None]
 
 # An API server that restarts is away for seconds: nothing that a run asks of it fails for that.
 _API_SECONDS = 90.0
+
+_SELECTION = "selection"
 
 STAGES = ("cluster", "platform", "test_job", "results", "released")
 
@@ -180,17 +183,27 @@ class TierRun:
                 self.run_id, f"stage-{name}", replace(record, seconds=monotonic() - started)
             )
 
-    def acquire(self, *, environment: EnvironmentName | None, keep: Keep | None) -> Lease:
+    def acquire(
+        self,
+        *,
+        environment: EnvironmentName | None = None,
+        keep: Keep | None = None,
+        selection: Selection | None = None,
+    ) -> Lease:
         """Take a lease on the environment; create what is absent.
 
         Args:
             environment: The environment that the run's config chooses; None leaves it to
                 FLOE_TESTS_CLUSTER and the tier.
             keep: The run's own choice of `keep`; None leaves it to the tier.
+            selection: Which tests to run; all of them without one.
 
         Raises:
-            ConfigurationError: The tier cannot run there; nothing was created.
+            ConfigurationError: The tier cannot run there, or the run chose no test at all; nothing
+                was created.
         """
+        self.ledger.write(self.run_id, _SELECTION, selection or Selection())
+        self.suites()
         provider = environment or self.workspace.environment or self.settings.environments[0]
         if provider not in self.settings.environments:
             why = (
@@ -226,34 +239,22 @@ class TierRun:
         self.ledger.write(self.run_id, "platform", installed)
         return installed
 
-    def run_suites(
-        self, *, groups: tuple[str, ...] = (), excluded_groups: tuple[str, ...] = ()
-    ) -> tuple[Attempt, ...]:
-        """Run every suite of the tier, in order, and judge it. A red suite does not stop the next.
+    def run_suites(self) -> tuple[Attempt, ...]:
+        """Run every chosen suite, in order, and judge it. A red one does not stop the next.
 
         A release that is to change before a suite is changed first, once for all its attempts. An
         attempt that the infrastructure ended is made again, as often as its verdict's rule
         allows; a failed test never is.
-
-        Args:
-            groups: Run only tests with one of these markers; empty leaves it to the suite.
-            excluded_groups: Leave out tests with one of these markers.
 
         Raises:
             PlatformError: A release did not survive its change.
         """
         lease = self.lease()
         attempts: list[Attempt] = []
-        for suite in self.settings.suites:
-            chosen = suite.model_copy(
-                update={
-                    "groups": groups or suite.groups,
-                    "excluded_groups": excluded_groups or suite.excluded_groups,
-                }
-            )
+        for suite in self.suites():
             if suite.before is not None:
                 self._change_release(lease, suite.name, suite.before)
-            made = self._attempt_until_said(lease, chosen)
+            made = self._attempt_until_said(lease, suite)
             self.log(f"suite {suite.name}: {made[-1].verdict}")
             attempts += made
             if not made[-1].verdict.passed:
@@ -261,12 +262,13 @@ class TierRun:
         return tuple(attempts)
 
     def give_back(self) -> Lease | None:
-        """Return the environment, signals held back.
+        """Return the environment, signals held back; what its platform's pods said is kept.
 
         Raises:
             CleanupError: Something stays.
         """
         with held_signals(self.log):
+            self._export_logs()
             return give_back(self.ledger, self.run_id, log=self.log)
 
     def lease(self) -> Lease:
@@ -276,6 +278,18 @@ class TierRun:
             LeaseError: There is none, or its environment is gone.
         """
         return live_lease(self.ledger, self.run_id, parent_run_id=self.parent_run_id, log=self.log)
+
+    def suites(self) -> tuple[SuiteSettings, ...]:
+        """Give the suites that the run chose, narrowed to the tests that it chose.
+
+        Raises:
+            ConfigurationError: It chose none.
+        """
+        # A re-execution that begins after the first stage has its parent's.
+        runs = [self.run_id, *([self.parent_run_id] if self.parent_run_id else [])]
+        known = (self.ledger.read(run_id, _SELECTION, Selection) for run_id in runs)
+        selection = next((each for each in known if each is not None), Selection())
+        return selection.suites_of(self.settings)
 
     def attempts(self) -> tuple[Attempt, ...]:
         """Give the attempts made so far, in order of suites and numbers."""
@@ -317,6 +331,17 @@ class TierRun:
         if lease is not None:
             self.ledger.write(self.run_id, ENTRY, replace(lease, failed=True))
 
+    def _export_logs(self) -> None:
+        """Keep the logs of what the run installed, once, while they can still be read."""
+        from floe_tests.platform.logs import export_logs
+
+        lease = self.ledger.read(self.run_id, ENTRY, Lease)
+        if lease is None or lease.state != "held" or lease.access is None:
+            return
+        if self.settings.releases and "platform" in self.stages():
+            directory = self.workspace.received(self.settings.name, self.run_id)
+            export_logs(Kube(lease.access), lease.namespace, directory, log=self.log)
+
     def _start_embedded(self, lease: Lease) -> EmbeddedPlatform | None:
         from floe_tests.platform import embedded
 
@@ -344,10 +369,13 @@ class TierRun:
 
     def _releases(self) -> tuple[ReleaseSettings, ...]:
         """Give the releases as they can be had here."""
-        from floe_tests.platform.substitutes import without
+        from floe_tests.platform.substitutes import with_values, without
 
-        missing = self._missing_images()
-        return tuple(without(release, missing) for release in self.settings.releases)
+        missing, suites = self._missing_images(), self.suites()
+        return tuple(
+            with_values(without(release, missing), release_values(suites, release.name))
+            for release in self.settings.releases
+        )
 
     def _missing_images(self) -> MissingImages:
         """Give the images that are substituted; asked once a run, so that all of it agrees."""
@@ -420,8 +448,8 @@ class TierRun:
             deadlines=self.settings.deadlines,
             environment=self._test_environment(),
         )
-        runs = self.workspace.output / self.settings.name / "runs"
-        directory = runs / self.run_id / f"{suite.name}-{number}"
+        received = self.workspace.received(self.settings.name, self.run_id)
+        directory = received / f"{suite.name}-{number}"
         directory.mkdir(parents=True, exist_ok=True)
 
         template = load_template(self.workspace.root / suite.job) if suite.job else None

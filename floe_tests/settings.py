@@ -188,6 +188,11 @@ class SuiteSettings(_Settings):
         description="Command of a suite without infrastructure; /results is replaced by its "
         "results folder.",
     )
+    release_values: dict[str, dict[str, object]] = Field(
+        default_factory=dict,
+        description="By release, values that it gets where a run has this suite among those it "
+        "chose: what no chosen suite needs is not installed.",
+    )
     before: ReleaseChangeSettings | None = Field(
         default=None, description="What happens to a release before this suite runs."
     )
@@ -376,6 +381,13 @@ class TierSettings(_Settings):
             f"releases ({', '.join(releases) or 'it has none'})."
             for index, suite in enumerate(self.suites)
             if suite.before is not None and suite.before.release not in releases
+        ]
+        problems += [
+            f"suites[{index}].release_values: {name!r} is none of the tier's releases "
+            f"({', '.join(releases) or 'it has none'})."
+            for index, suite in enumerate(self.suites)
+            for name in suite.release_values
+            if name not in releases
         ]
         if self.deadlines.tests_seconds > self.budget.minutes * 60:
             problems.append(

@@ -82,6 +82,10 @@ class Workspace:
         """Give the reference that is pulled for an image's upstream name."""
         return f"{self.image_registry_prefix}{name}"
 
+    def received(self, tier: str, run_id: str) -> Path:
+        """Give the folder of all that a run receives: its suites' results, its platform's logs."""
+        return self.output / tier / "runs" / run_id
+
     def adapted(self, tier: TierSettings) -> TierSettings:
         """Give a tier's settings as they hold here, where a variable takes the place of one."""
         if self.kind_node_image is None:

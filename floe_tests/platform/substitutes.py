@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import cast
 
 from floe_tests import registry
@@ -40,11 +41,17 @@ def missing_images(releases: Iterable[ReleaseSettings], workspace: Workspace) ->
 
 def without(release: ReleaseSettings, missing: MissingImages) -> ReleaseSettings:
     """Give a release's settings with the substitutes of images that are missing."""
-    values: Mapping[str, object] = release.values
-    for each in release.substitutes:
-        if each.image in missing.names:
-            values = merged(values, each.values)
-    return release.model_copy(update={"values": dict(values)})
+    return with_values(
+        release, (each.values for each in release.substitutes if each.image in missing.names)
+    )
+
+
+def with_values(
+    release: ReleaseSettings, layers: Iterable[Mapping[str, object]]
+) -> ReleaseSettings:
+    """Give a release's settings with more values over its own, the last ones on top."""
+    values = reduce(merged, layers, release.values)
+    return release.model_copy(update={"values": values})
 
 
 def merged(values: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:

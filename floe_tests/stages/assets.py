@@ -12,13 +12,14 @@ from pydantic import Field
 
 from floe_tests.clusters.signals import uninterrupted
 from floe_tests.errors import FloeTestsError
+from floe_tests.selection import Selection
 from floe_tests.settings import TierSettings
 from floe_tests.stages import metadata
 from floe_tests.stages.session import SessionResource
 
 
-class ClusterConfig(dg.Config):
-    """What a run may choose about its environment."""
+class RunConfig(dg.Config):
+    """What a run may choose; it stands on the first asset, and all others follow it."""
 
     environment: Literal["default", "local", "kind", "context"] = Field(
         default="default",
@@ -30,13 +31,10 @@ class ClusterConfig(dg.Config):
         default="default",
         description="Whether the environment stays after the run, for a look into it.",
     )
-
-
-class SuiteConfig(dg.Config):
-    """Which tests of the suites to run."""
-
     groups: list[str] = Field(
-        default_factory=list, description="Run only tests with one of these pytest markers."
+        default_factory=list,
+        description="Run only tests with one of these pytest markers. A suite without any of them "
+        "is left out, and what it alone needs is not installed.",
     )
     excluded_groups: list[str] = Field(
         default_factory=list, description="Leave out tests with one of these pytest markers."
@@ -76,7 +74,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
 
     @stage("cluster")
     def cluster(
-        context: dg.AssetExecutionContext, config: ClusterConfig, session: SessionResource
+        context: dg.AssetExecutionContext, config: RunConfig, session: SessionResource
     ) -> dg.MaterializeResult[object]:
         run = session.begin(context, settings, root)
         uninterrupted(context.instance.add_run_tags)(run.run_id, metadata.run_tags(run))
@@ -84,6 +82,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
             lease = run.acquire(
                 environment=None if config.environment == "default" else config.environment,
                 keep=None if config.keep == "default" else config.keep,
+                selection=Selection(tuple(config.groups), tuple(config.excluded_groups)),
             )
         return dg.MaterializeResult(metadata=metadata.of_lease(lease, run))
 
@@ -98,13 +97,11 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
 
     @stage("test_job", "platform")
     def test_job(
-        context: dg.AssetExecutionContext, config: SuiteConfig, session: SessionResource
+        context: dg.AssetExecutionContext, session: SessionResource
     ) -> dg.MaterializeResult[object]:
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("test_job"):
-            attempts = run.run_suites(
-                groups=tuple(config.groups), excluded_groups=tuple(config.excluded_groups)
-            )
+            attempts = run.run_suites()
         return dg.MaterializeResult(metadata=metadata.of_attempts(attempts, run.installed()))
 
     @stage("results", "test_job", check_specs=checks)
@@ -120,7 +117,10 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
         run.log(f"VERDICT {published.verdict}")
         yield dg.MaterializeResult(
             metadata=metadata.of_results(published),
-            check_results=[metadata.check_of(suite, keys["results"]) for suite in published.suites],
+            check_results=[
+                *(metadata.check_of(suite, keys["results"]) for suite in published.suites),
+                *(metadata.check_of_left_out(name, keys["results"]) for name in published.left_out),
+            ],
         )
 
     @stage("released", "results")

@@ -155,6 +155,17 @@ def check_of(suite: PublishedSuite, asset: dg.AssetKey) -> dg.AssetCheckResult:
     )
 
 
+def check_of_left_out(name: str, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """Give the check of a suite that the run did not choose: neither passed nor blocking."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=name.replace("-", "_"),
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="not selected: this run chose other groups. Nothing is known of this suite.",
+    )
+
+
 def of_error(error: FloeTestsError) -> Metadata:
     """Show the evidence of an error."""
     if not error.evidence:

@@ -217,7 +217,7 @@ class SmallTier:
 def go_through(run: TierRun) -> None:
     """Take a run through its stages up to the verdict's."""
     with run.stage("cluster"):
-        run.acquire(environment=None, keep=None)
+        run.acquire()
     with run.stage("platform"):
         run.install()
     with run.stage("test_job"):

@@ -38,7 +38,7 @@ def test_the_exit_code_is_the_verdict_and_the_junit_has_what_the_pod_saw(
     tmp_path: Path, kube: Kube, excluded: list[str], exit_code: int, cause: str
 ) -> None:
     project = write_project(tmp_path / "project", job(SUITE), kind={"cluster": CLUSTER})
-    config = {"ops": {"small__test_job": {"config": {"excluded_groups": excluded}}}}
+    config = {"ops": {"small__cluster": {"config": {"excluded_groups": excluded}}}}
     with DagsterJob(
         "small_project.definitions",
         "small",

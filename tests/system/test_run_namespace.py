@@ -23,7 +23,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, kubeconfig: Path) -> Iterator[
     run = tier.prepare(job(""), budget={"memory": "1Gi", "minutes": 5})
     try:
         with run.stage("cluster"):
-            run.acquire(environment=None, keep=None)
+            run.acquire()
         yield run
     finally:
         run.give_back()

@@ -64,7 +64,7 @@ def test_two_runs_beside_each_other_keep_to_their_own_namespaces(small_tier: Sma
         leases = []
         for run in (first, second):
             with run.stage("cluster"):
-                leases.append(run.acquire(environment=None, keep=None))
+                leases.append(run.acquire())
         verdicts = []
         for run in (second, first):
             with run.stage("test_job"):

@@ -45,6 +45,8 @@ TIER = """\
         - --report-log=/results/events.jsonl
 """
 
+TWO = (("fast", "smoke"), ("thorough", "slow"))
+
 GREEN = """\
 import pytest
 
@@ -265,11 +267,47 @@ def test_groups_of_the_runs_config_choose_the_tests(tier: Tier):
     )
     tier.project.write("pytest.ini", "[pytest]\nmarkers = smoke\n")
 
-    result = tier.run(run_config={"ops": {"tiny__test_job": {"config": {"groups": ["smoke"]}}}})
+    result = tier.run(run_config={"ops": {"tiny__cluster": {"config": {"groups": ["smoke"]}}}})
 
     assert result.success
     (suite,) = tier.remembered(result.run_id).suites
     assert (suite.tally.tests, suite.deselected) == (1, 1)
+
+
+def test_a_suite_that_was_not_chosen_is_neither_run_nor_passed(tier: Tier):
+    tier.suite(
+        "import pytest\n@pytest.mark.smoke\ndef test_a(): pass\n"
+        "@pytest.mark.slow\ndef test_b(): raise ValueError\n"
+    )
+    tier.project.write("pytest.ini", "[pytest]\nmarkers =\n  smoke\n  slow\n")
+    head, _, suite = TIER.partition("    - name: tiny-suite\n")
+    suites = (f"    - name: {name}\n      groups: [{group}]\n{suite}" for name, group in TWO)
+    tier.project.tier(head + "".join(suites))
+
+    result = tier.run(run_config={"ops": {"tiny__cluster": {"config": {"groups": ["smoke"]}}}})
+
+    assert result.success
+    assert tier.summary()["left_out"] == ["thorough"]
+    checks = {
+        check.check_name: (check.passed, check.severity)
+        for check in result.get_asset_check_evaluations()
+    }
+    assert checks["fast"][0] is True
+    assert checks["thorough"] == (False, dg.AssetCheckSeverity.WARN)
+    assert [suite.name for suite in tier.remembered(result.run_id).suites] == ["fast"]
+
+
+def test_a_choice_of_nothing_is_refused_before_anything_starts(tier: Tier):
+    tier.project.tier(
+        "  name: tiny\n  description: one suite\n  environments: [local]\n"
+        "  suites: [{name: fast, groups: [smoke], command: [pytest]}]\n"
+    )
+
+    result = tier.run(run_config={"ops": {"tiny__cluster": {"config": {"groups": ["smok"]}}}})
+
+    assert not result.success
+    assert tier.summary()["cause"] == "CONFIG"
+    assert "groups smok choose no suite" in tier.summary()["evidence"][0]["value"]
 
 
 def test_after_a_red_run_the_environment_stays_where_the_tier_keeps_it(tier: Tier):

@@ -166,7 +166,8 @@ def test_api_away_for_minutes(bench: FaultBench) -> None:
         running.wait_for("attempt 1: INFRA_CLUSTER", seconds=300)
     finally:
         bench.on_node(node, f"mv /kube-apiserver.yaml {manifest}")
-    running.wait_for_second_start(seconds=120)
+    # Scheduler and controllers have crashed meanwhile, and come back with a back-off of minutes.
+    running.wait_for_second_start(seconds=300)
     go(bench, running)
 
     bench.judge(

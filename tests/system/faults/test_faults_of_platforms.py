@@ -62,6 +62,8 @@ def test_a_pod_that_crashes(bench: FaultBench) -> None:
     assert [case.name for case in junit.read(published.junit)] == [
         "floe_tests.small::PLATFORM_FAIL"
     ]
+    (log,) = (published.directory / "platform-logs").glob("engine-*-engine.previous.log")
+    assert log.read_text() == "the engine lost its key\n"
 
 
 def test_a_pod_that_is_never_ready(bench: FaultBench) -> None:

@@ -79,7 +79,7 @@ class Suites:
             settings=tier, workspace=workspace, run_id=str(uuid.uuid4()), log=self.log.append
         )
         with run.stage("cluster"):
-            run.acquire(environment=None, keep=None)
+            run.acquire()
         try:
             with run.stage("test_job"):
                 run.run_suites()

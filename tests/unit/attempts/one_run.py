@@ -48,7 +48,7 @@ def main(folder: Path, command: list[str]) -> None:
     log: list[str] = []
     run = TierRun(settings=settings, workspace=workspace, run_id=str(uuid.uuid4()), log=log.append)
     with run.stage("cluster"):
-        run.acquire(environment=None, keep=None)
+        run.acquire()
     before_mib = memory_mib("VmRSS")
     with run.stage("test_job"):
         run.run_suites()

@@ -126,7 +126,7 @@ def await_tasks(rest: str, waiting: Waiting) -> None:
 
 
 def _read(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(url, timeout=10) as answer:
         return json.load(answer)
 
 

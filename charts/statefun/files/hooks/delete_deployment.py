@@ -1,8 +1,8 @@
 """Deletes a FlinkDeployment before its operator goes, and waits until it is gone.
 
-The operator ends the job, and then lets the object go (a finalizer). Where no operator is left to do
-so, it would stay for ever, and with it its namespace: then the finalizer is struck, and the owner
-references take the pods.
+The operator ends the job, and then lets the object go (a finalizer). Where no operator is left to
+do so, it would stay for ever, and with it its namespace: then the finalizer is struck, and the
+owner references take the pods.
 """
 
 import argparse

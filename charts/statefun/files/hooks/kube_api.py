@@ -1,4 +1,4 @@
-"""The Kubernetes API from inside a pod, with Python's own library: hooks run in an image of others."""
+"""The Kubernetes API from inside a pod, with Python alone: hooks run in an image of others."""
 
 import json
 import ssl
@@ -77,15 +77,13 @@ class KubeApi:
         headers = dict(self._headers)
         if body is not None:
             headers["Content-Type"] = "application/merge-patch+json"
-        request = urllib.request.Request(  # noqa: S310 - the address is the API server's
+        request = urllib.request.Request(
             self._address + path,
             method=method,
             headers=headers,
             data=None if body is None else json.dumps(body).encode(),
         )
-        return urllib.request.urlopen(  # noqa: S310
-            request, timeout=_SILENCE_SECONDS + 15, context=self._tls
-        )
+        return urllib.request.urlopen(request, timeout=_SILENCE_SECONDS + 15, context=self._tls)
 
 
 def namespace_of_this_pod() -> str:

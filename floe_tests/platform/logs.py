@@ -1,0 +1,74 @@
+"""What the pods of a run's platform said, kept beside the run's results when its namespace goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from floe_tests import labels
+from floe_tests.deadline import Deadline
+from floe_tests.errors import FloeTestsError, first_line
+from floe_tests.kube import JsonObject, Kube, part, parts
+
+Log = Callable[[str], None]
+
+FOLDER = "platform-logs"
+# A run's environment waits for this, a cancelled one too, which must be gone after half a minute.
+_SECONDS = 10.0
+_LIMIT_BYTES = 4 * 1024 * 1024
+
+
+def export_logs(kube: Kube, namespace: str, directory: Path, *, log: Log) -> None:
+    """Write the log of every container that is no test's, and of its life before a restart.
+
+    Nothing depends on it: what cannot be read is said, and left.
+
+    Args:
+        kube: The cluster.
+        namespace: The run's namespace.
+        directory: The run's folder; the logs go below it, at most 4 MiB each, the end of them.
+        log: Receives what was done.
+    """
+    deadline = Deadline(_SECONDS)
+    folder = directory / FOLDER
+    written = 0
+    try:
+        for pod, container, previous in _lives(kube, namespace):
+            if deadline.passed:
+                log(f"logs of the platform: not all of them could be read in {_SECONDS:g} s")
+                break
+            text = kube.log_tail(
+                pod,
+                namespace=namespace,
+                container=container,
+                limit_bytes=_LIMIT_BYTES,
+                previous=previous,
+            )
+            if text:
+                folder.mkdir(parents=True, exist_ok=True)
+                suffix = ".previous.log" if previous else ".log"
+                (folder / f"{pod}-{container}{suffix}").write_bytes(text)
+                written += 1
+    except FloeTestsError as error:
+        log(f"logs of the platform cannot be read: {first_line(error)}")
+    if written:
+        log(f"logs of the platform: {written} files in {folder}")
+
+
+def _lives(kube: Kube, namespace: str) -> Iterator[tuple[str, str, bool]]:
+    """Give pod, container, and whether its life before the last restart is meant."""
+    for pod in kube.list("Pod", namespace=namespace):
+        # The tests' own output is among the results.
+        if labels.SUITE not in part(pod, "metadata", "labels"):
+            name = str(pod["metadata"]["name"])
+            for container in _containers(pod):
+                if int(container.get("restartCount") or 0) > 0:
+                    yield name, str(container["name"]), True
+                yield name, str(container["name"]), False
+
+
+def _containers(pod: JsonObject) -> list[JsonObject]:
+    return [
+        *parts(pod, "status", "initContainerStatuses"),
+        *parts(pod, "status", "containerStatuses"),
+    ]

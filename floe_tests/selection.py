@@ -1,0 +1,63 @@
+"""Which of a tier's suites a run wants, and which of their tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from floe_tests.errors import ConfigurationError
+from floe_tests.settings import SuiteSettings, TierSettings
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run chooses among a tier's tests, by pytest markers.
+
+    Attributes:
+        groups: Only tests with one of these markers; empty for all.
+        excluded_groups: No tests with one of these markers.
+    """
+
+    groups: tuple[str, ...] = ()
+    excluded_groups: tuple[str, ...] = ()
+
+    def suites_of(self, tier: TierSettings) -> tuple[SuiteSettings, ...]:
+        """Give the suites that have tests to run, each narrowed to what was chosen.
+
+        A suite's own groups stay in force: of a suite with groups a run can choose some, and one
+        that has none of those that a run chooses is left out.
+
+        Raises:
+            ConfigurationError: None is left.
+        """
+        chosen = tuple(self._narrowed(tier.suites))
+        if not chosen:
+            asked = ", ".join(self.groups) or "all"
+            without = ", ".join(self.excluded_groups)
+            known = {
+                name for suite in tier.suites for name in (*suite.groups, *suite.excluded_groups)
+            }
+            message = (
+                f"groups {asked}{f' without {without}' if without else ''} choose no suite of tier "
+                f"{tier.name}. Its suites name the groups {', '.join(sorted(known))}."
+            )
+            raise ConfigurationError(message)
+        return chosen
+
+    def _narrowed(self, suites: tuple[SuiteSettings, ...]) -> Iterator[SuiteSettings]:
+        for suite in suites:
+            excluded = dict.fromkeys((*suite.excluded_groups, *self.excluded_groups))
+            both = tuple(name for name in suite.groups if name in self.groups)
+            groups = both if suite.groups and self.groups else suite.groups or self.groups
+            wanted = [name for name in groups if name not in excluded]
+            if wanted or not (suite.groups or self.groups):
+                yield suite.model_copy(
+                    update={"groups": groups, "excluded_groups": tuple(excluded)}
+                )
+
+
+def release_values(
+    suites: tuple[SuiteSettings, ...], release: str
+) -> Iterator[Mapping[str, object]]:
+    """Give the values that the chosen suites need of a release, in order."""
+    return (suite.release_values[release] for suite in suites if release in suite.release_values)

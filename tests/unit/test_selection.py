@@ -1,0 +1,77 @@
+"""Which suites and tests a run chooses, and what is installed for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from floe_tests.errors import ConfigurationError
+from floe_tests.selection import Selection, release_values
+from floe_tests.settings import TierSettings
+
+
+def tier(*suites: dict[str, Any]) -> TierSettings:
+    return TierSettings.model_validate(
+        {
+            "name": "streams",
+            "description": "A tier of several suites.",
+            "environments": ["kind"],
+            "releases": [{"name": "app", "chart": "charts/app"}],
+            "suites": [{"job": "test-job.yaml", **suite} for suite in suites],
+        }
+    )
+
+
+STREAMS = tier(
+    {"name": "kafka", "groups": ["kafka"], "release_values": {"app": {"kafka": True}}},
+    {"name": "kinesis", "groups": ["kinesis", "aws"], "release_values": {"app": {"s3": True}}},
+)
+PHASES = tier(
+    {"name": "main", "excluded_groups": ["after_upgrade"]},
+    {"name": "upgraded", "groups": ["after_upgrade"]},
+)
+
+
+def chosen(settings: TierSettings, **selection: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    suites = Selection(**selection).suites_of(settings)
+    return [(suite.name, suite.groups, suite.excluded_groups) for suite in suites]
+
+
+def test_without_a_choice_every_suite_runs_as_its_tier_has_it() -> None:
+    assert chosen(STREAMS) == [("kafka", ("kafka",), ()), ("kinesis", ("kinesis", "aws"), ())]
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        pytest.param({"groups": ("kafka",)}, [("kafka", ("kafka",), ())], id="one suite's group"),
+        pytest.param({"groups": ("aws",)}, [("kinesis", ("aws",), ())], id="some of its groups"),
+        pytest.param(
+            {"excluded_groups": ("kafka",)},
+            [("kinesis", ("kinesis", "aws"), ("kafka",))],
+            id="the other suite's group excluded",
+        ),
+    ],
+)
+def test_a_suite_with_groups_runs_when_one_of_them_is_chosen(
+    selection: dict[str, tuple[str, ...]], expected: list[tuple[Any, ...]]
+) -> None:
+    assert chosen(STREAMS, **selection) == expected
+
+
+def test_a_suite_without_groups_is_narrowed_and_its_exclusions_stay() -> None:
+    assert chosen(PHASES, groups=("cube",)) == [("main", ("cube",), ("after_upgrade",))]
+    assert chosen(PHASES, groups=("after_upgrade",)) == [("upgraded", ("after_upgrade",), ())]
+
+
+def test_a_choice_that_no_suite_has_is_refused_with_the_groups_there_are() -> None:
+    with pytest.raises(ConfigurationError, match="name the groups aws, kafka, kinesis"):
+        chosen(STREAMS, groups=("kafak",))
+
+
+def test_a_release_gets_the_values_of_the_chosen_suites_alone() -> None:
+    suites = Selection(groups=("kafka",)).suites_of(STREAMS)
+
+    assert list(release_values(suites, "app")) == [{"kafka": True}]
+    assert list(release_values(STREAMS.suites, "app")) == [{"kafka": True}, {"s3": True}]

@@ -26,9 +26,9 @@ high-availability.storageDir: {{ $storage }}/ha
 high-availability.kubernetes.leader-election.lease-duration: {{ $flink.leaderElection.leaseSeconds }}s
 high-availability.kubernetes.leader-election.renew-deadline: {{ $flink.leaderElection.renewSeconds }}s
 high-availability.kubernetes.leader-election.retry-period: {{ $flink.leaderElection.retrySeconds }}s
-# A pod that is gone answers no heartbeat; the default of 50 s is most of a recovery.
-heartbeat.interval: 3s
-heartbeat.timeout: 15s
+# A pod that is gone answers no heartbeat; the default of 50 s is most of a recovery. Milliseconds.
+heartbeat.interval: "3000"
+heartbeat.timeout: "15000"
 # The key comes out of the environment.
 s3.endpoint: http://localstack:4566
 s3.path.style.access: "true"

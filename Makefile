@@ -10,7 +10,6 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
   bases/kafka/run) charts/floe-platform/files/postgres/*.sh charts/statefun/files/hooks/*.sh images/build images/push \
   images/statefun-functions/assemble docs/pictures/take .ci/run
-IMAGES := ghcr.io/floe/platform ghcr.io/floe/test-runner ghcr.io/floe/test-exporter
 
 .PHONY: help setup demo test unit test-kind faults check lint types charts docs fix ui images lock clean
 
@@ -49,6 +48,11 @@ lint: setup ## ruff and shellcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/shellcheck --external-sources --severity=warning $(SHELL_SCRIPTS)
+<<<<<<< HEAD
+=======
+
+types: setup ## pyright, strict for floe_tests
+>>>>>>> main
 	@$(BIN)/pyright --project pyproject.toml
 
 charts: setup ## helm lint and the chart's own tests

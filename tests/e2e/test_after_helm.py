@@ -85,8 +85,9 @@ def test_every_snapshot_in_the_history_of_runs_can_still_be_read(
         assert len(lakehouse.rows(table, batch=batch, snapshot=snapshot)) == made["rows"]
 
 
-def test_orders_are_those_of_before(lakehouse: Lakehouse) -> None:
+def test_orders_are_those_of_before(lakehouse: Lakehouse, good_runs: list[FinishedRun]) -> None:
     """Every batch, order by order, as its rules say."""
+    assert good_runs
     for batch in CLEANED:
         found = lakehouse.orders(SILVER, batch=batch.name)
         assert found == batch.rules.cleaned_orders(), batch.name

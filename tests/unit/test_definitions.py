@@ -32,14 +32,20 @@ HEAVY = (
     "typer",
 )
 
+SUITES = {
+    "e2e": ("e2e", "rolled_back", "upgraded"),
+    "integration": ("integration",),
+    "statefun": ("kafka", "kinesis"),
+    "unit": ("unit",),
+}
 LOADED = {
     "assets": [
         f"{tier}/{stage}"
-        for tier in ("integration", "unit")
+        for tier in SUITES
         for stage in ("cluster", "platform", "released", "results", "test_job")
     ],
-    "checks": ["integration/results:integration", "unit/results:unit"],
-    "jobs": ["integration", "reap", "unit"],
+    "checks": [f"{tier}/results:{suite}" for tier, suites in SUITES.items() for suite in suites],
+    "jobs": sorted(["reap", *SUITES]),
     "schedules": [],
     "sensors": ["reaper", "superseded"],
 }

@@ -26,9 +26,12 @@
 {{- printf "s3://%s/" .Values.objectStorage.bucket -}}
 {{- end }}
 
-{{/* Address of a database for Java. Argument: a dict with `root` and `role`. */}}
+{{/*
+Address of a database for Java, in seconds: a connection to a server that is gone is given up.
+Argument: a dict with `root` and `role`.
+*/}}
 {{- define "floe-platform.jdbcAddress" -}}
-{{- printf "jdbc:postgresql://%s:%s/%s?sslmode=%s" (include "floe-platform.postgresHost" .root) (include "floe-platform.postgresPort" .root) (index .root.Values.postgres .role).database .root.Values.postgres.sslMode -}}
+{{- printf "jdbc:postgresql://%s:%s/%s?sslmode=%s&connectTimeout=5&socketTimeout=60&tcpKeepAlive=true" (include "floe-platform.postgresHost" .root) (include "floe-platform.postgresPort" .root) (index .root.Values.postgres .role).database .root.Values.postgres.sslMode -}}
 {{- end }}
 
 {{/*
@@ -44,7 +47,7 @@ what to do, when Postgres refuses the role. Argument: a dict with `root`, `role`
 - name: postgres-login
   image: {{ include "floe-platform.platformImage" .root }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-  command: [python, -m, floe_platform.postgres_login, --secret, {{ $secret | quote }}, --deadline-seconds, "180"]
+  command: [python, -m, floe_platform.postgres_login, --secret, {{ $secret | quote }}, --namespace, {{ .root.Release.Namespace | quote }}, --deadline-seconds, "180"]
   env:
     - name: PGHOST
       value: {{ include "floe-platform.postgresHost" .root | quote }}

@@ -62,7 +62,7 @@ capabilities:
 
 {{/*
 Labels and annotations of a role's pods. Argument: a dict with `root`, `component`, and where it is
-not Dagster's `configuration` (the template of what the role reads).
+not Dagster's `configuration` (the template of what the role reads; empty when it reads nothing).
 */}}
 {{- define "floe-platform.podMetadata" -}}
 labels:
@@ -70,9 +70,12 @@ labels:
   {{- if .root.Values.minimal }}
   floe-platform/history: sqlite
   {{- end }}
+{{- $configuration := ternary .configuration "/configuration.yaml" (hasKey . "configuration") }}
+{{- with $configuration }}
 annotations:
   # A changed configuration restarts the pods that read it.
-  checksum/configuration: {{ include (print .root.Template.BasePath (default "/configuration.yaml" .configuration)) .root | sha256sum }}
+  checksum/configuration: {{ include (print $.root.Template.BasePath .) $.root | sha256sum }}
+{{- end }}
 {{- end }}
 
 {{/* The pods of a role on different nodes, where there are any. Argument: a dict with `root` and `component`. */}}

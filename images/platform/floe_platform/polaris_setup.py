@@ -27,6 +27,8 @@ _PAUSE_SECONDS = 1.0
 _CONFLICT = 409
 # All of a catalog's namespaces, tables and their data; not who may do what.
 _PRIVILEGE = "CATALOG_MANAGE_CONTENT"
+# What of a catalog's storage the chart's values decide.
+_STORAGE = ("region", "endpoint", "pathStyleAccess", "stsUnavailable", "roleArn")
 # What `reset` takes. Source: validateClientId and validateClientSecret in Polaris 1.2.
 _CLIENT_ID = re.compile(r"[0-9a-f]{16}")
 _CLIENT_SECRET = re.compile(r"[0-9a-f]{32}")
@@ -197,21 +199,26 @@ def _ensure_catalog(polaris: Polaris, plan: Plan) -> str:
     found = polaris.find(f"/catalogs/{plan.catalog}")
     if found is None:
         return _ensure(polaris, "catalog", "/catalogs", plan.catalog, {"catalog": wanted})
-    storage = found.get("storageConfigInfo", {})
-    same_storage = all(storage.get(key) == value for key, value in plan.storage().items())
-    location = found.get("properties", {}).get("default-base-location", "")
-    if same_storage and location.rstrip("/") == plan.warehouse.rstrip("/"):
+    storage, properties = found.get("storageConfigInfo", {}), found.get("properties", {})
+    if (
+        properties.get("default-base-location") == plan.warehouse
+        and plan.warehouse in storage.get("allowedLocations", [])
+        # Polaris leaves out what is not set.
+        and all((storage.get(key) or None) == (plan.storage().get(key) or None) for key in _STORAGE)
+    ):
         return f"catalog {plan.catalog} was there"
+    # Tables stay where they were made, so the places that were allowed before stay so.
+    locations = sorted({plan.warehouse, *storage.get("allowedLocations", [])})
     polaris.manage(
         "PUT",
         f"/catalogs/{plan.catalog}",
         {
             "currentEntityVersion": found["entityVersion"],
-            "properties": {**found.get("properties", {}), **wanted["properties"]},
-            "storageConfigInfo": plan.storage(),
+            "properties": {**properties, **wanted["properties"]},
+            "storageConfigInfo": {**plan.storage(), "allowedLocations": locations},
         },
     )
-    return f"catalog {plan.catalog} is changed to {plan.warehouse}"
+    return f"catalog {plan.catalog} is changed: {plan.warehouse} on {plan.endpoint or 'AWS'}"
 
 
 def _ensure(polaris: Polaris, kind: str, path: str, name: str, body: dict[str, Any]) -> str:

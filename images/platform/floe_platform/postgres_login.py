@@ -19,7 +19,6 @@ _REFUSALS = (
     "is not permitted to log in",
     "permission denied for database",
 )
-# A database that is not there may still be being made, by whoever set up the server.
 _CONNECT_TIMEOUT_SECONDS = 5
 _PAUSE_SECONDS = 0.5
 
@@ -110,9 +109,11 @@ def main() -> int:
     parser.add_argument(
         "--secret", required=True, help="the Secret with the password, for messages"
     )
+    parser.add_argument("--namespace", required=True, help="that of the release, for messages")
     parser.add_argument("--deadline-seconds", type=float, default=120)
     arguments = parser.parse_args()
     target = describe(os.environ)
+    kubectl = f"kubectl --namespace {arguments.namespace}"
     try:
         seconds = wait_for_login(
             connect, deadline_seconds=arguments.deadline_seconds, report=_print_reason
@@ -121,13 +122,13 @@ def main() -> int:
         return _fail(
             f"Postgres refuses {target}: {error}. The password is the one in Secret "
             f"{arguments.secret}: make both the same. In the chart's own Postgres this sets the "
-            "passwords of the Secrets: kubectl rollout restart statefulset/postgres, then kubectl "
-            "exec postgres-0 -- /docker-entrypoint-initdb.d/10-databases.sh"
+            f"passwords of the Secrets: `{kubectl} rollout restart statefulset/postgres`, and then "
+            f"`{kubectl} exec postgres-0 -- /docker-entrypoint-initdb.d/10-databases.sh`"
         )
     except LoginTimeoutError as error:
         return _fail(
             f"no login as {target} within {arguments.deadline_seconds:g} s: {error}. Look at "
-            "Postgres: kubectl get pods --selector app.kubernetes.io/component=postgres"
+            f"Postgres: `{kubectl} describe pods --selector app.kubernetes.io/component=postgres`"
         )
     print(f"logged in as {target} after {seconds:.1f} s")  # noqa: T201 - a program
     return 0

@@ -7,5 +7,7 @@ from pathlib import Path
 
 IMAGE = Path(__file__).parents[3] / "images" / "platform"
 
-if str(IMAGE) not in sys.path:
-    sys.path.insert(0, str(IMAGE))
+# And the server beside the tests.
+for folder in (IMAGE, Path(__file__).parent):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import polaris_server
 import pytest
-from floe_platform import readiness
+from floe_platform import polaris_setup, readiness
+from floe_platform.polaris import Credentials, Polaris
+from floe_platform.polaris_setup import Plan
 
 LOADED = {
     "name": "floe",
@@ -65,3 +68,30 @@ def test_nobody_answering_is_a_problem_and_no_crash() -> None:
 
     assert version == ""
     assert "does not answer" in problems[0]
+
+
+def test_a_server_that_is_away_is_named() -> None:
+    problems = readiness.silence("cube", "http://127.0.0.1:1/readyz")
+
+    assert len(problems) == 1
+    assert problems[0].startswith("cube does not answer well on http://127.0.0.1:1/readyz")
+
+
+def test_polaris_counts_as_working_when_the_pipelines_principal_opens_its_catalog() -> None:
+    client = Credentials("0123456789abcdef", "0123456789abcdef" * 2)
+    plan = Plan(catalog="floe", principal="p", warehouse="s3://warehouse/", region="us-east-1")
+    with polaris_server.serve() as server:
+        environment = {
+            "FLOE_CATALOG_REALM": "POLARIS",
+            "FLOE_CATALOG_WAREHOUSE": "floe",
+            "FLOE_CATALOG_CLIENT_ID": client.client_id,
+            "FLOE_CATALOG_CLIENT_SECRET": client.client_secret,
+        }
+
+        before = readiness.closed_catalog(server.url, environment)
+        root = Polaris(server.url, "POLARIS").logged_in(Credentials(*polaris_server.ROOT))
+        list(polaris_setup.apply(root, plan, client))
+        after = readiness.closed_catalog(server.url, environment)
+
+    assert "401" in before[0]
+    assert after == ()

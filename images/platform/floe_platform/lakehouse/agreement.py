@@ -16,6 +16,7 @@ from floe_platform.lakehouse.pipeline import (
     add_up,
     newest_silver,
     read_gold,
+    read_gold_at,
     totals_of_silver,
 )
 
@@ -62,17 +63,19 @@ def compare(lakehouse: "Lakehouse", served: "Served") -> Agreement:
     """
     newest = read_gold(lakehouse)
     gold = newest
-    if served.snapshot_id != newest.snapshot_id and served.snapshot_id is not None:
-        gold = read_gold(lakehouse, served.snapshot_id)
+    if served.loaded_at is not None and served.snapshot_id != newest.snapshot_id:
+        gold = read_gold_at(lakehouse, served.snapshot_id)
     silver = totals_of_silver(lakehouse, gold.silver_snapshot_id)
     problems: list[str] = []
     if served.loaded_at is None:
         problems.append("the serving database was never loaded; materialize serving/daily_totals")
-    elif gold.snapshot_id is None:
+    elif served.snapshot_id != gold.snapshot_id:
         problems.append(f"gold.daily_totals has no snapshot {served.snapshot_id} any more")
     else:
         problems += _differences("the serving database", served.days, "gold", gold.days)
-    if gold.snapshot_id is not None and gold.silver_snapshot_id is None and gold.days:
+    if silver is None:
+        problems.append(f"silver.orders has no snapshot {gold.silver_snapshot_id} any more")
+    elif gold.silver_snapshot_id is None and gold.days:
         problems.append("gold.daily_totals was not written by this pipeline; materialize it again")
     else:
         problems += _differences("gold", gold.days, "silver", silver)
@@ -84,7 +87,7 @@ def compare(lakehouse: "Lakehouse", served: "Served") -> Agreement:
     return Agreement(
         served=add_up(served.days),
         gold=add_up(gold.days),
-        silver=add_up(silver),
+        silver=add_up(silver or ()),
         problems=tuple(problems),
         behind=tuple(behind),
     )

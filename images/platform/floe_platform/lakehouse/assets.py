@@ -52,9 +52,7 @@ class CleaningConfig(dg.Config):
 
 
 @dg.asset(key=["bronze", "orders"], group_name=GROUP, kinds={"iceberg", "duckdb"})
-def bronze_orders(
-    context: dg.AssetExecutionContext, config: BatchConfig
-) -> dg.MaterializeResult[None]:
+def bronze_orders(context: dg.AssetExecutionContext, config: BatchConfig) -> dg.MaterializeResult:
     """Raw orders, as a shop would send them, one batch a run."""
     written = pipeline.ingest(
         _lakehouse(context),
@@ -74,7 +72,7 @@ def bronze_orders(
 )
 def silver_orders(
     context: dg.AssetExecutionContext, config: CleaningConfig
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """The orders that can be used, each once a batch."""
     batch = _batch_of(context.run.run_config)
     try:
@@ -104,7 +102,7 @@ def silver_orders(
     kinds={"iceberg", "duckdb"},
     deps=[silver_orders],
 )
-def gold_daily_totals(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+def gold_daily_totals(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Orders and revenue of each day, over all batches."""
     written, totals = pipeline.total(_lakehouse(context))
     return dg.MaterializeResult(
@@ -124,7 +122,7 @@ def gold_daily_totals(context: dg.AssetExecutionContext) -> dg.MaterializeResult
     kinds={"postgres"},
     deps=[gold_daily_totals],
 )
-def serving_daily_totals(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+def serving_daily_totals(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """The daily totals in Postgres, for Cube."""
     lakehouse = _lakehouse(context)
     served = serving.load(

@@ -143,6 +143,7 @@ def _rest_catalog(settings: "CatalogSettings") -> "Catalog":
         "s3.force-virtual-addressing": "false",
         "s3.connect-timeout": "5",
         "s3.request-timeout": "30",
+        "s3.retry-strategy-impl": "floe_platform.lakehouse.storage.Patience",
     }
     if settings.kind == "polaris":
         properties |= {
@@ -168,7 +169,8 @@ def _ask(
                 message = (
                     f"could not {what}: the catalog failed {attempt} times within {seconds:.0f} s, "
                     f"the last time with {type(error).__name__}: {error}. "
-                    "Look at the pods `catalog` and `postgres` and at the catalog's log."
+                    "Look at the pods `catalog`, `postgres` and `object-storage`, and at the log "
+                    "of the first."
                 )
                 raise CatalogError(message) from error
             log.warning("%s: %s; asking again in %.1f s", what, error, pause)

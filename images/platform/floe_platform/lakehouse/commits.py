@@ -15,8 +15,8 @@ bronze as the source. pyiceberg would repeat a failed commit with the rows it ha
 off, because those rows are then older than the snapshot beneath them.
 
 When the catalog does not say what became of a commit (a 5xx, a lost answer), the next attempt looks
-for its own write id in the table's history before it does anything. A commit that arrives late
-finds the snapshot moved on and is refused.
+for that snapshot in the table's history before it does anything. A commit that arrives later still
+finds the table moved on, and is refused.
 
 Data files that no snapshot names are invisible to every reader. Those of an attempt that lost, or
 whose rows broke a rule, are deleted at once; those of a process that was killed, or of a commit
@@ -25,26 +25,23 @@ whose fate is unknown, stay in the storage until somebody removes the table's or
 
 import random
 import time
-import uuid
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from floe_platform.lakehouse.catalog import passing_errors
-from floe_platform.lakehouse.errors import ConflictError, RuleError, Violation
+from floe_platform.lakehouse.errors import ConflictError, RuleError, Violation, storage_errors
 from floe_platform.lakehouse.tables import TableLayout, arrow_schema, open_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table, Transaction
-    from pyiceberg.table.snapshots import Snapshot
 
     from floe_platform.lakehouse.catalog import Lakehouse
 
 ATTEMPTS = 12
-WRITE_ID = "floe.write-id"
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 3.0
 
@@ -79,8 +76,11 @@ class Written:
 
 @dataclass(frozen=True)
 class _Staged:
-    """The files of a write that is not committed."""
+    """A write whose files are in the storage and which is not committed."""
 
+    table: "Table"
+    transaction: "Transaction"
+    snapshot_id: int
     data_files: tuple[str, ...]
     metadata_files: tuple[str, ...]
 
@@ -109,55 +109,34 @@ def replace(
         RuleError: The audit found a violation; the table stays where it was.
         ConflictError: Others were faster, each time.
         CatalogError: The catalog did not answer within the deadline.
+        StorageError: The object storage failed.
     """
-    from pyiceberg.exceptions import (
-        CommitFailedException,
-        CommitStateUnknownException,
-        ValidationException,
-    )
+    from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
 
-    write_id = uuid.uuid4().hex
-    content: Content | None = None
+    unknown: list[Written] = []
     failure: Exception | None = None
     for attempt in range(1, ATTEMPTS + 1):
         table = open_table(lakehouse, layout)
-        landed = _snapshot_of(table, write_id)
-        if landed is not None and content is not None:
-            return Written(landed.snapshot_id, content, attempt - 1)
+        for written in unknown:
+            if table.snapshot_by_id(written.snapshot_id) is not None:
+                return written
         content = compute()
-        labels = {**lakehouse.labels, **content.labels, WRITE_ID: write_id}
-        transaction = _stage(table, content.rows.cast(arrow_schema(layout)), where, labels)
-        staged = _staged_files(table, transaction)
+        staged = _stage(table, layout, content, where=where, labels=lakehouse.labels)
         violation = audit(content.rows)
         if violation is not None:
-            _delete(lakehouse, table, (*staged.data_files, *staged.metadata_files))
-            current = table.metadata.current_snapshot_id
-            raise RuleError(
-                layout, violation, data_files=len(staged.data_files), snapshot_id=current
-            )
+            raise _refused(lakehouse, layout, staged, violation)
+        written = Written(staged.snapshot_id, content, attempt)
         try:
-            transaction.commit_transaction()
-        except (CommitFailedException, ValidationException) as error:
-            _delete(lakehouse, table, staged.data_files)
+            staged.transaction.commit_transaction()
+        except CommitFailedException as error:
+            _delete(lakehouse, table, staged.data_files)  # pyiceberg has deleted the others
             failure = error
         except (CommitStateUnknownException, *passing_errors()) as error:
+            unknown.append(written)
             failure = error
         else:
-            committed = _snapshot_of(table, write_id)
-            if committed is None:
-                message = f"the catalog confirmed a commit to {layout} that is not in its history"
-                raise ConflictError(message)
-            return Written(committed.snapshot_id, content, attempt)
-        pause = _pause_seconds(attempt)
-        lakehouse.log.warning(
-            "commit %s of at most %s to %s did not succeed, again in %.1f s: %s",
-            attempt,
-            ATTEMPTS,
-            layout,
-            pause,
-            failure,
-        )
-        time.sleep(pause)
+            return written
+        _pause(lakehouse, layout, attempt, failure)
     message = (
         f"{ATTEMPTS} commits to {layout} did not succeed, the last one with "
         f"{type(failure).__name__}: {failure}. The table is as others left it. "
@@ -167,30 +146,40 @@ def replace(
 
 
 def _stage(
-    table: "Table", rows: "pa.Table", where: "BooleanExpression", labels: dict[str, str]
-) -> "Transaction":
+    table: "Table",
+    layout: TableLayout,
+    content: Content,
+    *,
+    where: "BooleanExpression",
+    labels: Mapping[str, str],
+) -> _Staged:
     from pyiceberg.table import TableProperties
 
     # In this process alone: other writers keep what the table's properties say.
     once = {**table.metadata.properties, TableProperties.COMMIT_NUM_RETRIES: "0"}
     table.metadata = table.metadata.model_copy(update={"properties": once})
     transaction = table.transaction()
-    with warnings.catch_warnings():
+    rows = content.rows.cast(arrow_schema(layout))
+    with storage_errors(f"write {layout}"), warnings.catch_warnings():
         # A batch that is new replaces nothing.
         warnings.filterwarnings("ignore", message="Delete operation did not match any records")
-        transaction.overwrite(rows, overwrite_filter=where, snapshot_properties=labels)
-    return transaction
+        transaction.overwrite(
+            rows, overwrite_filter=where, snapshot_properties={**labels, **content.labels}
+        )
+        return _staged(table, transaction)
 
 
-def _staged_files(table: "Table", transaction: "Transaction") -> _Staged:
+def _staged(table: "Table", transaction: "Transaction") -> _Staged:
     from pyiceberg.manifest import ManifestEntryStatus
 
     committed = {snapshot.snapshot_id for snapshot in table.metadata.snapshots}
     data_files: list[str] = []
     metadata_files: list[str] = []
-    for snapshot in transaction.table_metadata.snapshots:
-        if snapshot.snapshot_id in committed:
-            continue
+    # A replacement is two snapshots, one that removes and one that adds; the second one is whole.
+    new = [
+        each for each in transaction.table_metadata.snapshots if each.snapshot_id not in committed
+    ]
+    for snapshot in new:
         metadata_files.append(snapshot.manifest_list)
         for manifest in snapshot.manifests(table.io):
             if manifest.added_snapshot_id != snapshot.snapshot_id:
@@ -201,7 +190,17 @@ def _staged_files(table: "Table", transaction: "Transaction") -> _Staged:
                 for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
                 if entry.status is ManifestEntryStatus.ADDED
             ]
-    return _Staged(tuple(data_files), tuple(metadata_files))
+    return _Staged(
+        table, transaction, new[-1].snapshot_id, tuple(data_files), tuple(metadata_files)
+    )
+
+
+def _refused(
+    lakehouse: "Lakehouse", layout: TableLayout, staged: _Staged, violation: Violation
+) -> RuleError:
+    _delete(lakehouse, staged.table, (*staged.data_files, *staged.metadata_files))
+    current = staged.table.metadata.current_snapshot_id
+    return RuleError(layout, violation, data_files=len(staged.data_files), snapshot_id=current)
 
 
 def _delete(lakehouse: "Lakehouse", table: "Table", paths: Iterable[str]) -> None:
@@ -213,20 +212,11 @@ def _delete(lakehouse: "Lakehouse", table: "Table", paths: Iterable[str]) -> Non
             lakehouse.log.warning("%s is not needed and could not be deleted: %s", path, error)
 
 
-def _snapshot_of(table: "Table", write_id: str) -> "Snapshot | None":
-    # A replacement is two snapshots, one that removes and one that adds; the newer one is whole.
-    return max(
-        (
-            snapshot
-            for snapshot in table.metadata.snapshots
-            if snapshot.summary is not None
-            and snapshot.summary.additional_properties.get(WRITE_ID) == write_id
-        ),
-        key=lambda snapshot: snapshot.sequence_number or 0,
-        default=None,
-    )
-
-
-def _pause_seconds(attempt: int) -> float:
+def _pause(lakehouse: "Lakehouse", layout: TableLayout, attempt: int, failure: Exception) -> None:
     longest = min(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), _LONGEST_PAUSE_SECONDS)
-    return longest * random.uniform(0.5, 1)  # noqa: S311 - so that two losers do not meet again
+    seconds = longest * random.uniform(0.5, 1)  # noqa: S311 - so that two losers do not meet again
+    lakehouse.log.warning(
+        "commit %s of at most %s to %s did not succeed, again in %.1f s: %s",
+        *(attempt, ATTEMPTS, layout, seconds, failure),
+    )
+    time.sleep(seconds)

@@ -8,7 +8,8 @@ LakehouseError
 └── ServingError      Postgres did not answer, or refused
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -30,7 +31,31 @@ class SettingsError(LakehouseError):
 
 
 class CatalogError(LakehouseError):
-    """The catalog failed past the deadline."""
+    """The catalog failed past the deadline, or refused."""
+
+
+class StorageError(LakehouseError):
+    """The object storage failed, or refused."""
+
+
+@contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Say what was done and where to look when the object storage fails.
+
+    Args:
+        what: What the body does, in words: "write bronze.orders".
+
+    Raises:
+        StorageError: The body raised an OSError, which is what pyarrow makes of every failure.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = (
+            f"could not {what}: the object storage failed with {type(error).__name__}: {error} "
+            "Look at the pod `object-storage` and at the Secret floe-object-storage."
+        )
+        raise StorageError(message) from error
 
 
 class ConflictError(LakehouseError):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table
+    from pyiceberg.table.snapshots import Snapshot
 
     from floe_platform.lakehouse.catalog import Lakehouse
 
@@ -143,43 +144,62 @@ def total(lakehouse: "Lakehouse") -> tuple[Written, orders.Totals]:
     return written, add_up(_days(written.content.rows))
 
 
-def read_gold(lakehouse: "Lakehouse", snapshot_id: int | None = None) -> GoldTotals:
-    """Read the daily totals.
+def read_gold(lakehouse: "Lakehouse") -> GoldTotals:
+    """Read the newest daily totals.
 
     Args:
         lakehouse: Where.
-        snapshot_id: At which snapshot; None for the newest.
 
     Returns:
-        The totals and where they come from; empty, without a snapshot, when there is no such one.
+        The totals and where they come from.
 
     Raises:
-        CatalogError: The catalog did not answer within the deadline.
+        LakehouseError: The catalog or the object storage failed.
     """
     gold = open_table(lakehouse, GOLD)
-    snapshot = gold.current_snapshot() if snapshot_id is None else gold.snapshot_by_id(snapshot_id)
-    if snapshot is None:
+    return _gold_at(gold, gold.current_snapshot())
+
+
+def read_gold_at(lakehouse: "Lakehouse", snapshot_id: int | None) -> GoldTotals:
+    """Read the daily totals of a snapshot.
+
+    Args:
+        lakehouse: Where.
+        snapshot_id: The snapshot; None for a gold that had none.
+
+    Returns:
+        The totals and where they come from; without a snapshot when there is no such one any more.
+
+    Raises:
+        LakehouseError: The catalog or the object storage failed.
+    """
+    if snapshot_id is None:
         return GoldTotals(None, None, ())
-    summary = snapshot.summary.additional_properties if snapshot.summary else {}
-    source = summary.get(SILVER_SNAPSHOT)
-    columns = ("day", "orders", "revenue_cents")
-    rows = read(gold, columns, snapshot_id=snapshot.snapshot_id).read_all()
-    return GoldTotals(snapshot.snapshot_id, int(source) if source else None, _days(rows))
+    gold = open_table(lakehouse, GOLD)
+    return _gold_at(gold, gold.snapshot_by_id(snapshot_id))
 
 
-def totals_of_silver(lakehouse: "Lakehouse", snapshot_id: int | None) -> tuple[DailyTotal, ...]:
+def totals_of_silver(
+    lakehouse: "Lakehouse", snapshot_id: int | None
+) -> tuple[DailyTotal, ...] | None:
     """Compute what gold has to hold for a snapshot of silver, without writing it.
 
     Args:
         lakehouse: Where.
-        snapshot_id: The snapshot; None for a silver that has none.
+        snapshot_id: The snapshot; None for a silver that had none.
 
     Returns:
-        The totals, by day.
+        The totals, by day; None when there is no such snapshot any more.
+
+    Raises:
+        LakehouseError: The catalog or the object storage failed.
     """
     if snapshot_id is None:
         return ()
-    return _days(_totals_of(open_table(lakehouse, SILVER), snapshot_id))
+    silver = open_table(lakehouse, SILVER)
+    if silver.snapshot_by_id(snapshot_id) is None:
+        return None
+    return _days(_totals_of(silver, snapshot_id))
 
 
 def newest_silver(lakehouse: "Lakehouse") -> int | None:
@@ -227,6 +247,15 @@ def _totals_of(silver: "Table", snapshot_id: int | None) -> "pa.Table":
         return connection.sql(_DAILY_TOTALS).to_arrow_table()
 
 
+def _gold_at(gold: "Table", snapshot: "Snapshot | None") -> GoldTotals:
+    if snapshot is None:
+        return GoldTotals(None, None, ())
+    labels = snapshot.summary.additional_properties if snapshot.summary else {}
+    source = labels.get(SILVER_SNAPSHOT)
+    rows = read(gold, ("day", "orders", "revenue_cents"), snapshot_id=snapshot.snapshot_id)
+    return GoldTotals(snapshot.snapshot_id, int(source) if source else None, _days(rows.read_all()))
+
+
 def _days(rows: "pa.Table") -> tuple[DailyTotal, ...]:
     return tuple(sorted(DailyTotal(**row) for row in rows.to_pylist()))
 
@@ -234,7 +263,7 @@ def _days(rows: "pa.Table") -> tuple[DailyTotal, ...]:
 def _too_high(rows: "pa.Table", *, batch: str, highest_amount_cents: int) -> Violation | None:
     import pyarrow.compute as pc
 
-    above = rows.filter(pc.greater(rows["amount_cents"], highest_amount_cents))
+    above = rows.filter(pc.field("amount_cents") > highest_amount_cents)
     if above.num_rows == 0:
         return None
     first = above.sort_by("order_id").slice(0, 1).to_pylist()[0]

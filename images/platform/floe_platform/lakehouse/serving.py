@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from floe_platform.lakehouse.errors import ServingError
 from floe_platform.lakehouse.pipeline import DailyTotal, GoldTotals
@@ -215,7 +215,7 @@ def _passes(error: Exception) -> bool:
     return "FATAL" not in text or any(words in text for words in _RESTARTS)
 
 
-def _one(cursor: "psycopg2.extensions.cursor") -> tuple[object, ...]:
+def _one(cursor: "psycopg2.extensions.cursor") -> tuple[Any, ...]:
     row = cursor.fetchone()
     if row is None:
         message = "Postgres answered a question for one row with none"

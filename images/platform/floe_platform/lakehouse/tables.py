@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from floe_platform.lakehouse.errors import storage_errors
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
@@ -129,9 +131,14 @@ def read(
     # The scan's own reader fetches all files at once, and keeps them until they are asked for.
     files = ArrowScan(table.metadata, table.io, projection, scan.row_filter)
 
+    what = f"read {'.'.join(table.name())}"
+    with storage_errors(what):
+        tasks = list(scan.plan_files())
+
     def batches() -> "Iterator[pa.RecordBatch]":
-        for task in scan.plan_files():
-            yield from files.to_record_batches([task])
+        with storage_errors(what):
+            for task in tasks:
+                yield from files.to_record_batches([task])
 
     schema = schema_to_pyarrow(projection, include_field_ids=False)
     return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in batches()))

@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-pytest.importorskip("pyiceberg", reason="the lakehouse's tests need the extra `dev`")
-
 from floe_platform.lakehouse.catalog import Lakehouse
 from pyiceberg.catalog.sql import SqlCatalog
 

@@ -47,13 +47,14 @@ class Fault:
         method: GET or POST.
         path: How the path of the request ends.
         status: What is answered.
-        when: Before the request has an effect, or after it.
+        when: Whether the request has no effect, has one all the same, or has one only when the
+            next request of its kind arrives.
     """
 
     method: str
     path: str
     status: int = 500
-    when: Literal["before", "after"] = "before"
+    when: Literal["without", "all-the-same", "late"] = "without"
 
 
 @dataclass
@@ -64,12 +65,14 @@ class RestServer:
         catalog: The catalog itself.
         uri: Where it is served.
         faults: What is to go wrong, in order.
+        late: Requests that were answered and have had no effect yet.
         requests: What was asked, as `GET /v1/config`.
     """
 
     catalog: SqlCatalog
     uri: str = ""
     faults: list[Fault] = field(default_factory=list)
+    late: list[tuple[str, str, bytes]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -77,17 +80,17 @@ class RestServer:
         """Answer a request, or break as told."""
         with self.lock:
             self.requests.append(f"{method} {path}")
+            for request in [each for each in self.late if each[:2] == (method, path)]:
+                self.late.remove(request)
+                self._serve(*request)
             fault = self._fault_for(method, path)
-            if fault is not None and fault.when == "before":
-                return fault.status, _error(fault.status, "UncheckedSQLException", "stale")
-            try:
-                status, answer = self._serve(method, path, body)
-            except tuple(_STATUS_OF) as error:
-                code = _STATUS_OF[type(error)]
-                status, answer = code, _error(code, type(error).__name__, str(error))
-            if fault is not None:
-                return fault.status, _error(fault.status, "UncheckedSQLException", "lost")
-            return status, answer
+            if fault is None:
+                return self._serve_or_refuse(method, path, body)
+            if fault.when == "all-the-same":
+                self._serve(method, path, body)
+            elif fault.when == "late":
+                self.late.append((method, path, body))
+            return fault.status, _error(fault.status, "UncheckedSQLException", "stale")
 
     def _fault_for(self, method: str, path: str) -> Fault | None:
         for fault in self.faults:
@@ -95,6 +98,15 @@ class RestServer:
                 self.faults.remove(fault)
                 return fault
         return None
+
+    def _serve_or_refuse(
+        self, method: str, path: str, body: bytes
+    ) -> tuple[int, dict[str, object]]:
+        try:
+            return self._serve(method, path, body)
+        except tuple(_STATUS_OF) as error:
+            code = _STATUS_OF[type(error)]
+            return code, _error(code, type(error).__name__, str(error))
 
     def _serve(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, object]]:
         parts = path.split("/")[2:]

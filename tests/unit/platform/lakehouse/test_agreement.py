@@ -97,6 +97,28 @@ def test_nothing_served_is_told(lakehouse: Lakehouse, gold: GoldTotals) -> None:
     )
 
 
+def test_snapshots_that_were_expired_are_told(lakehouse: Lakehouse, gold: GoldTotals) -> None:
+    gone = dataclasses.replace(served_from(gold), snapshot_id=1)
+    of_gold = agreement.compare(lakehouse, gone).problems
+    table = tables.open_table(lakehouse, tables.GOLD)
+    rows = table.scan().to_arrow().cast(tables.arrow_schema(tables.GOLD))
+    table.overwrite(rows, snapshot_properties={pipeline.SILVER_SNAPSHOT: "2"})
+    of_silver = agreement.compare(lakehouse, served_from(pipeline.read_gold(lakehouse))).problems
+
+    assert of_gold == ("gold.daily_totals has no snapshot 1 any more",)
+    assert of_silver == ("silver.orders has no snapshot 2 any more",)
+
+
+def test_a_load_from_before_the_first_gold_is_behind(
+    lakehouse: Lakehouse, gold: GoldTotals
+) -> None:
+    found = agreement.compare(lakehouse, Served(None, NOW, ()))
+
+    assert gold.days != ()
+    assert found.problems == ()
+    assert found.behind == ("gold has a newer snapshot than the serving database was loaded from",)
+
+
 def test_newer_commits_of_others_leave_older_totals_right(
     lakehouse: Lakehouse, gold: GoldTotals
 ) -> None:

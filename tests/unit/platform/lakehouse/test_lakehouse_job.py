@@ -14,7 +14,8 @@ from floe_platform.lakehouse.errors import SettingsError
 from floe_platform.lakehouse.settings import ServingSettings
 from pyiceberg.catalog.sql import SqlCatalog
 
-from ....integration.order_rules import OrderRules  # noqa: TID252 - suites are folders
+from platform_suite.order_rules import OrderRules
+
 from ..conftest import IMAGE  # noqa: TID252
 from .postgres import connection
 from .rest_catalog import Fault, RestServer

@@ -6,15 +6,17 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from floe_platform.lakehouse import pipeline, tables
 from floe_platform.lakehouse.catalog import Lakehouse
-from floe_platform.lakehouse.errors import RuleError
+from floe_platform.lakehouse.errors import RuleError, StorageError
 from floe_platform.orders import Totals
 from pyiceberg.expressions import EqualTo
 from pyiceberg.types import StringType
 
-from ....integration.order_rules import OrderRules  # noqa: TID252 - suites are folders
+from platform_suite.order_rules import OrderRules
+
 from .conftest import LOG, Interrupted, rows_of
 
 if TYPE_CHECKING:
@@ -183,6 +185,27 @@ def test_columns_that_others_added_are_left_empty(lakehouse: Lakehouse) -> None:
     for layout in (tables.BRONZE, tables.SILVER, tables.GOLD):
         rows = rows_of(current(lakehouse, layout))
         assert {row["note"] for row in rows} == {None}
+
+
+def test_a_storage_that_takes_no_files_is_named(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    table = tables.open_table(lakehouse, tables.BRONZE)
+    (tmp_path / "warehouse" / "bronze" / "orders" / "data").write_text("no folder")
+
+    with pytest.raises(StorageError, match=r"^could not write bronze\.orders: .*`object-storage`"):
+        ingest(lakehouse, "a", SMALL)
+
+    assert current(lakehouse, tables.BRONZE).metadata == table.metadata
+
+
+def test_a_data_file_that_is_gone_names_the_table(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    ingest(lakehouse, "a", SMALL)
+    pipeline.clean(lakehouse, "a", highest_amount_cents=None)
+    for path in (tmp_path / "warehouse" / "silver").rglob("*.parquet"):
+        path.unlink()
+
+    # DuckDB passes on what the stream of rows says, as an error of its own.
+    with pytest.raises(duckdb.Error, match=r"could not read silver\.orders"):
+        pipeline.total(lakehouse)
 
 
 class TestBesideAnotherRun:

@@ -48,11 +48,8 @@ lint: setup ## ruff and shellcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/shellcheck --external-sources --severity=warning $(SHELL_SCRIPTS)
-<<<<<<< HEAD
-=======
 
 types: setup ## pyright, strict for floe_tests
->>>>>>> main
 	@$(BIN)/pyright --project pyproject.toml
 
 charts: setup ## helm lint and the chart's own tests

@@ -157,10 +157,12 @@ class Results:
                     continue
                 self._failure = KafkaException(error)
                 return
-            key = message.key().decode()
-            result = Result(value=json.loads(message.value()), seen_at=time.monotonic())
-            with self._lock:
-                self._records[message.topic(), key].append(result)
+            key = message.key()
+            # The job's results have the key of the function's address; others are not the job's.
+            if key is not None:
+                result = Result(value=json.loads(message.value()), seen_at=time.monotonic())
+                with self._lock:
+                    self._records[message.topic(), key.decode()].append(result)
 
 
 class Traffic:

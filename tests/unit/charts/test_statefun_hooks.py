@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -235,6 +237,78 @@ def test_without_an_operator_the_finalizer_is_struck(
     delete(hook, monkeypatch, serve(operator.answer))
 
     assert ("PATCH", f"{COLLECTION}/statefun") in operator.asked
+
+
+class Broker:
+    """A Kafka that answers requests of one kind, each with the next of some error codes."""
+
+    def __init__(self, *codes: int) -> None:
+        self.requests: list[bytes] = []
+        self._codes = list(codes)
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while self._codes:
+            connection, _ = self._socket.accept()
+            with connection, connection.makefile("rb") as stream:
+                (length,) = struct.unpack(">i", stream.read(4))
+                self.requests.append(stream.read(length))
+                topics, code = (b"in", b"out"), self._codes.pop(0)
+                answer = struct.pack(">iii", 1, 0, len(topics))
+                for topic in topics:
+                    said = struct.pack(">h", 2) + b"no" if code else struct.pack(">h", -1)
+                    answer += struct.pack(">h", len(topic)) + topic + struct.pack(">h", code) + said
+                connection.sendall(struct.pack(">i", len(answer)) + answer)
+        self._socket.close()
+
+
+def create_topics(address: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, str(HOOKS / "create_topics.py"), address, "in", "out"]
+    return subprocess.run(
+        [*program, "--partitions=3", f"--deadline-seconds={seconds}"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_topics_are_made_in_one_request() -> None:
+    broker = Broker(0)
+
+    ended = create_topics(broker.address, 20)
+
+    assert ended.stdout == "topic in is made\ntopic out is made\n"
+    (sent,) = broker.requests
+    # CreateTopics in version 2, two topics, three partitions of one replica each.
+    assert sent.startswith(struct.pack(">hh", 19, 2))
+    assert struct.pack(">ih2sihii", 2, 2, b"in", 3, 1, 0, 0) in sent
+
+
+def test_topics_that_are_there_stay() -> None:
+    """The hook runs after each upgrade, too."""
+    ended = create_topics(Broker(36).address, 20)
+
+    assert ended.returncode == 0
+    assert ended.stdout == "topic in is there\ntopic out is there\n"
+
+
+def test_a_broker_that_is_not_ready_is_asked_again() -> None:
+    broker = Broker(41, 0)
+
+    ended = create_topics(broker.address, 20)
+
+    assert ended.returncode == 0
+    assert len(broker.requests) == 2
+
+
+def test_topics_that_cannot_be_made_are_said() -> None:
+    ended = create_topics(Broker(*[17] * 9).address, 0.2)
+
+    assert ended.returncode == 1
+    assert "topic in: error 17: no" in ended.stderr
 
 
 def wait_for_bucket(address: str, seconds: int) -> subprocess.CompletedProcess[str]:

@@ -8,10 +8,14 @@ PYTHON ?= python3
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
-  bases/kafka/run) charts/floe-platform/files/postgres/*.sh charts/statefun/files/hooks/*.sh images/build images/push \
-  images/statefun-functions/assemble docs/pictures/take .ci/run
+  bases/kafka/run) charts/*/files/*/*.sh images/build images/push \
+  images/statefun-functions/assemble docs/pictures/take .ci/*
 
-.PHONY: help setup demo test unit test-kind faults check lint types charts docs fix ui images lock clean
+# Its path has the version: another one is installed beside it.
+ACTIONLINT_VERSION := v1.7.12
+ACTIONLINT := $(HOME)/.cache/floe-tests/actionlint-$(ACTIONLINT_VERSION)/actionlint
+
+.PHONY: help setup demo test unit test-kind faults check lint types charts docs fix ui images lock clean actionlint
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -44,10 +48,16 @@ faults: setup ## Every fault to a running suite on real clusters; writes docs/fa
 
 check: lint types charts test docs-current ## What CI runs
 
-lint: setup ## ruff and shellcheck
+lint: setup ## ruff, shellcheck, and actionlint where `make actionlint` has put it
+	@if test -x $(ACTIONLINT); then $(ACTIONLINT); else echo "not checked: .github/workflows (make actionlint)" >&2; fi
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/shellcheck --external-sources --severity=warning $(SHELL_SCRIPTS)
+
+actionlint: $(ACTIONLINT) ## The linter of .github/workflows, outside the checkout; needs Go
+
+$(ACTIONLINT):
+	@GOBIN=$(@D) go install -ldflags '-s -w' github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
 types: setup ## pyright, strict for floe_tests
 	@$(BIN)/pyright --project pyproject.toml

@@ -276,7 +276,8 @@ class KindSettings(_Settings):
     )
     load_images: tuple[str, ...] = Field(
         default=(),
-        description="Images loaded from the local Docker when no registry prefix is set.",
+        description="Images loaded into the node when the local Docker has them, unless the "
+        "registry prefix is a registry of this machine.",
     )
 
     @property

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from floe_tests.errors import ConfigurationError
+from floe_tests.registry import reference
 from floe_tests.settings import EnvironmentName, TierSettings
 
 UNKNOWN = "unknown"
@@ -81,6 +82,20 @@ class Workspace:
     def image(self, name: str) -> str:
         """Give the reference that is pulled for an image's upstream name."""
         return f"{self.image_registry_prefix}{name}"
+
+    def loaded_images(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Give the references of images that are copied from the local Docker into kind's nodes.
+
+        None where the prefix is a registry of this machine, which `images/build --push` fills. A
+        mirror is asked for what the local Docker does not have: it may know an older image by the
+        same name.
+
+        Args:
+            names: The images' upstream names.
+        """
+        if self.image_registry_prefix and reference(self.image("any")).is_local:
+            return ()
+        return tuple(self.image(name) for name in names)
 
     def received(self, tier: str, run_id: str) -> Path:
         """Give the folder of all that a run receives: its suites' results, its platform's logs."""

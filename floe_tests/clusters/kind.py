@@ -212,10 +212,8 @@ class KindEnvironment:
     def _load_images(
         self, settings: KindSettings, workspace: Workspace, *, deadline: Deadline
     ) -> None:
-        """Copy images that exist in the local Docker alone; with a registry the node pulls them."""
-        if workspace.image_registry_prefix:
-            return
-        for image in settings.load_images:
+        """Copy the images that the local Docker has; the node pulls the others."""
+        for image in workspace.loaded_images(settings.load_images):
             try:
                 program.run(
                     ["docker", "image", "inspect", "--format", "{{.Id}}", image], deadline=deadline

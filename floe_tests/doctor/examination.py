@@ -109,9 +109,9 @@ def _cluster(
         yield lambda: cluster.check_network(kube)
         yield lambda: leftovers.check_namespaces(kube)
     node = [workspace.image(tier.kind.node_image)] if provider == "kind" and kube is None else []
-    # Without a registry, a run copies these from the local Docker into the node.
-    loaded = tier.kind.load_images if provider == "kind" else ()
-    in_docker = [*node, *(() if workspace.image_registry_prefix else loaded)]
+    # A run copies these from the local Docker into the node.
+    loaded = workspace.loaded_images(tier.kind.load_images) if provider == "kind" else ()
+    in_docker = [*node, *loaded]
     yield lambda: images.check_images([*node, *needs.images], in_docker=in_docker, kube=kube)
 
 

@@ -102,6 +102,27 @@ def test_the_prefix_is_put_before_an_images_name_as_it_stands(tmp_path: Path):
     )
 
 
+@pytest.mark.parametrize(
+    ("prefix", "loaded"),
+    [
+        pytest.param("", ("a:1", "ghcr.io/b:2"), id="no prefix"),
+        pytest.param(
+            "harbor.example.com/proxy/",
+            ("harbor.example.com/proxy/a:1", "harbor.example.com/proxy/ghcr.io/b:2"),
+            id="a mirror, which cannot have what this machine has just built",
+        ),
+        pytest.param("localhost:5001/", (), id="a registry of this machine, where it was pushed"),
+    ],
+)
+def test_images_come_from_the_local_docker_unless_this_machine_has_a_registry(
+    tmp_path: Path, prefix: str, loaded: tuple[str, ...]
+):
+    """Behind a mirror, a change's images were not those it built: the node asked the mirror."""
+    workspace = Workspace.from_environment(tmp_path, {"IMAGE_REGISTRY_PREFIX": prefix})
+
+    assert workspace.loaded_images(["a:1", "ghcr.io/b:2"]) == loaded
+
+
 def test_a_prefix_without_its_slash_is_refused_with_the_right_one(tmp_path: Path):
     with pytest.raises(ConfigurationError, match="write 'localhost:5001/'"):
         Workspace.from_environment(tmp_path, {"IMAGE_REGISTRY_PREFIX": "localhost:5001"})

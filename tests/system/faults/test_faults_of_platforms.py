@@ -110,7 +110,7 @@ def test_an_image_that_is_not_there(bench: FaultBench) -> None:
         "no-such:9",
         "ErrImagePull",
     )
-    assert published.seconds < 60
+    assert published.seconds < 120, "it waited for the deadline"
 
 
 def test_no_storage(bench: FaultBench) -> None:
@@ -136,7 +136,7 @@ def test_no_storage(bench: FaultBench) -> None:
         "engine-data",
         "no-such-class",
     )
-    assert published.seconds < 60
+    assert published.seconds < 120, "it waited for the deadline"
 
 
 def test_pods_that_are_refused(bench: FaultBench) -> None:
@@ -153,7 +153,7 @@ def test_pods_that_are_refused(bench: FaultBench) -> None:
         "engine did not come up",
         "exceeded quota",
     )
-    assert published.seconds < 60
+    assert published.seconds < 120, "it waited for the deadline"
 
 
 def test_an_upgrade_that_does_not_come_up(bench: FaultBench) -> None:

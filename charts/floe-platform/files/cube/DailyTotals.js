@@ -2,7 +2,8 @@
 cube(`DailyTotals`, {
   sql: `SELECT day, orders, revenue_cents, loaded_at FROM gold.daily_totals`,
 
-  // Results are kept until the pipeline has loaded the table again.
+  // Cube answers from its cache, and looks afterwards whether the pipeline has loaded the table again.
+  // A query with `renewQuery: true` looks first.
   refreshKey: {
     sql: `SELECT max(loaded_at) FROM gold.daily_totals`,
     every: `1 second`,

@@ -59,6 +59,18 @@ def create_stream(kinesis: Any, name: str, *, shards: int, deadline: float) -> b
     return new
 
 
+def put_early_record(kinesis: Any, stream: str) -> None:
+    """Put the record that is there before the job.
+
+    LocalStack numbers by the second. A record of the second in which its stream was made has the
+    number with which the shard begins, and as long as it is the only one, whoever has read it gets
+    it again with every request.
+    """
+    time.sleep(1.1)
+    data = json.dumps(EARLY_RECORD).encode()
+    kinesis.put_record(StreamName=stream, PartitionKey=EARLY_KEY, Data=data)
+
+
 def create_bucket(s3: Any, name: str, *, deadline: float) -> None:
     """Make a bucket; one that is there stays."""
 
@@ -100,8 +112,7 @@ def main() -> None:
         for name in arguments.stream:
             new = create_stream(kinesis, name, shards=arguments.shards, deadline=deadline)
             if new and name == arguments.read_stream:
-                data = json.dumps(EARLY_RECORD).encode()
-                kinesis.put_record(StreamName=name, PartitionKey=EARLY_KEY, Data=data)
+                put_early_record(kinesis, name)
     create_bucket(client("s3"), arguments.bucket, deadline=deadline)
 
 

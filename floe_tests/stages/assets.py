@@ -79,7 +79,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
     @stage("cluster")
     def cluster(
         context: dg.AssetExecutionContext, config: RunConfig, session: SessionResource
-    ) -> dg.MaterializeResult[object]:
+    ) -> dg.MaterializeResult[None]:
         run = session.begin(context, settings, root)
         uninterrupted(context.instance.add_run_tags)(run.run_id, metadata.run_tags(run))
         with failing_plainly(), run.stage("cluster"):
@@ -89,30 +89,32 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
                 selection=Selection(tuple(config.groups), tuple(config.excluded_groups)),
             )
             uninterrupted(context.instance.add_run_tags)(run.run_id, {ENVIRONMENT: lease.provider})
-        return dg.MaterializeResult(metadata=metadata.of_lease(lease, run))
+        return dg.MaterializeResult[None](value=None, metadata=metadata.of_lease(lease, run))
 
     @stage("platform", "cluster")
     def platform(
         context: dg.AssetExecutionContext, session: SessionResource
-    ) -> dg.MaterializeResult[object]:
+    ) -> dg.MaterializeResult[None]:
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("platform"):
             installed = run.install()
-        return dg.MaterializeResult(metadata=metadata.of_platform(installed))
+        return dg.MaterializeResult[None](value=None, metadata=metadata.of_platform(installed))
 
     @stage("test_job", "platform")
     def test_job(
         context: dg.AssetExecutionContext, session: SessionResource
-    ) -> dg.MaterializeResult[object]:
+    ) -> dg.MaterializeResult[None]:
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("test_job"):
             attempts = run.run_suites()
-        return dg.MaterializeResult(metadata=metadata.of_attempts(attempts, run.installed()))
+        return dg.MaterializeResult[None](
+            value=None, metadata=metadata.of_attempts(attempts, run.installed())
+        )
 
     @stage("results", "test_job", check_specs=checks)
     def results(
         context: dg.AssetExecutionContext, session: SessionResource
-    ) -> Iterator[dg.MaterializeResult[object]]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         from floe_tests.publish import publish
 
         run = session.begin(context, settings, root)
@@ -123,7 +125,8 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
         uninterrupted(context.instance.add_run_tags)(run.run_id, metadata.verdict_tags(published))
         for observation in metadata.observations_of(published, keys["results"]):
             context.log_event(observation)
-        yield dg.MaterializeResult(
+        yield dg.MaterializeResult[None](
+            value=None,
             metadata=metadata.of_results(published, run.workspace),
             check_results=[
                 *(metadata.check_of(suite, keys["results"]) for suite in published.suites),
@@ -134,12 +137,12 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
     @stage("released", "results")
     def released(
         context: dg.AssetExecutionContext, session: SessionResource
-    ) -> dg.MaterializeResult[object]:
+    ) -> dg.MaterializeResult[None]:
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("released"):
             lease = run.give_back()
-        return dg.MaterializeResult(
-            metadata={"state": lease.state if lease else "nothing to return"}
+        return dg.MaterializeResult[None](
+            value=None, metadata={"state": lease.state if lease else "nothing to return"}
         )
 
     return [cluster, platform, test_job, results, released]

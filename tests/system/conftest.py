@@ -105,8 +105,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def kube(kubeconfig: Path) -> Kube:
-    # What a test looks at afterwards may come while an API server that was stopped starts again.
-    return Kube(ClusterAccess(kubeconfig=str(kubeconfig)), patience_seconds=60)
+    return Kube(ClusterAccess(kubeconfig=str(kubeconfig)))
 
 
 def job(test_code: str, **changes: object) -> dict[str, object]:

@@ -309,6 +309,21 @@ def test_a_suite_that_was_not_chosen_is_neither_run_nor_passed(tier: Tier):
     assert [suite.name for suite in tier.remembered(result.run_id).suites] == ["fast"]
 
 
+def test_stages_show_what_they_did_and_store_nothing_for_each_other(tier: Tier):
+    tier.suite(GREEN)
+
+    result = tier.run()
+
+    shown = {
+        event.asset_key.path[-1]: set(event.materialization.metadata)
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    }
+    assert list(shown) == ["cluster", "platform", "test_job", "results", "released"]
+    # Dagster's own word for a file that it keeps a value in.
+    assert not [stage for stage, keys in shown.items() if "path" in keys]
+
+
 def test_a_choice_of_nothing_is_refused_before_anything_starts(tier: Tier):
     tier.project.tier(
         "  name: tiny\n  description: one suite\n  environments: [local]\n"

@@ -90,7 +90,8 @@ class RunningRun:
     def abandon(self) -> None:
         """Take the run's namespace away, if it still goes on; it ends by that."""
         if self._thread.is_alive():
-            self._kube.delete("Namespace", self.namespace)
+            # An API server that the test has stopped may be on its way back.
+            Kube(self._kube.access, patience_seconds=60).delete("Namespace", self.namespace)
             self._thread.join(timeout=120)
 
     def finish(self, *, seconds: float = 240) -> PublishedRun:

@@ -82,7 +82,9 @@
       const bar = make("s");
       bar.style.height = `${Math.round((run.seconds || 0) / longest * 30)}px`;
       const letter = isSuspect(run) ? "S" : run.fault === "none" ? "" : run.fault[0].toUpperCase();
-      cell.append(bar, make("i", letter, isSuspect(run) ? "suspect" : run.fault));
+      const again = run.suites.some(suite => suite.attempts.length > 1);
+      if (again) cell.setAttribute("aria-label", `${cell.getAttribute("aria-label")}, after another attempt`);
+      cell.append(bar, make("i", letter, `${isSuspect(run) ? "suspect" : run.fault}${again ? " again" : ""}`));
       row.append(cell);
     }
     // Labels of neighbouring days would lie on each other.

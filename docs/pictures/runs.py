@@ -39,8 +39,8 @@ attributes:
   quarantine: quarantine.yaml
   suites:
     - name: checkout
-      command: [pytest, suite, -q, -p, no:cacheprovider, --junitxml=/results/junit.xml,
-        --report-log=/results/events.jsonl]
+      command: [pytest, suite, -q, -p, no:cacheprovider, -p, pytest_reportlog.plugin,
+        --junitxml=/results/junit.xml, --report-log=/results/events.jsonl]
 """
 QUARANTINE = """\
 - test: suite.test_payment.TestCard::test_is_declined_politely
@@ -49,22 +49,25 @@ QUARANTINE = """\
   expires: 2999-12-31
 """
 # NUMBER is the run, 0 the oldest: what happens in which run is fixed, so the pictures are too.
-BASKET = """\
+SHOP = """\
 import os
-import signal
-import time
-from pathlib import Path
 
 import pytest
 
 NUMBER = int(os.environ["SHOP_RUN"])
-STARTED = Path("started")
 
 
 @pytest.fixture(autouse=True)
 def the_shop():
     if NUMBER == 6:
         raise ConnectionError("the shop does not answer on port 8080")
+"""
+BASKET = """
+import signal
+import time
+from pathlib import Path
+
+STARTED = Path("started")
 
 
 @pytest.mark.parametrize("items", [1, 2, 10, 100])
@@ -92,13 +95,8 @@ def test_survives_a_restart():
         STARTED.touch()
         os.kill(os.getpid(), signal.SIGKILL)
 """
-PAYMENT = """\
-import os
+PAYMENT = """
 import time
-
-import pytest
-
-NUMBER = int(os.environ["SHOP_RUN"])
 
 
 class TestCard:
@@ -157,9 +155,9 @@ def write(folder: Path) -> None:
         "shop/definitions.py": DEFINITIONS,
         "shop/defs/checkout/defs.yaml": TIER,
         "quarantine.yaml": QUARANTINE,
-        "suite/test_basket.py": BASKET,
-        "suite/test_payment.py": PAYMENT,
-        "home/dagster.yaml": "telemetry:\n  enabled: false\n",
+        "suite/test_basket.py": SHOP + BASKET,
+        "suite/test_payment.py": SHOP + PAYMENT,
+        "home/dagster.yaml": "telemetry:\n  enabled: false\nnux:\n  enabled: false\n",
         "workspace.yaml": "load_from:\n  - python_module:\n      module_name: shop.definitions\n"
         "      location_name: shop\n",
     }
@@ -178,9 +176,12 @@ def variables(folder: Path, number: int = 0) -> dict[str, str]:
         "PYTHONPATH": str(folder),
         "DAGSTER_HOME": str(folder / "home"),
         "FLOE_TESTS_OUTPUT": str(folder / "output"),
+        "FLOE_TESTS_OUTPUT_URL": "https://results.example.com/",
         "FLOE_TESTS_REF": "main",
         "FLOE_TESTS_COMMIT": f"{0xC0FFEE00 + number // 2:x}",
         "FLOE_TESTS_TRIGGER": "push",
+        # The suite needs one plugin, and loading all of them takes longer than it.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "SHOP_RUN": str(number),
     }
 

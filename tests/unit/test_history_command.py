@@ -100,6 +100,19 @@ def test_a_bundle_and_a_junit_file_can_be_imported_twice(url: str, tmp_path: Pat
     assert ask("import", str(tmp_path / "none"), "--tier", "demo").exit_code == 2
 
 
+def test_each_tiers_page_is_written_where_its_results_are(
+    recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert recorded
+    monkeypatch.setenv("FLOE_TESTS_OUTPUT", str(tmp_path / "out"))
+    said = ask("report")
+    assert said.output.strip() == str(tmp_path / "out" / "demo" / "report.html")
+    assert "t::flaky" in (tmp_path / "out" / "demo" / "report.html").read_text()
+    missing = ask("report", "--tier", "none")
+    assert missing.exit_code == 2
+    assert "no run of none" in missing.output
+
+
 @pytest.mark.parametrize(
     ("text", "time"),
     [

@@ -30,7 +30,9 @@
     const text = test.times[column];
     return text ? parseInt(text, 36) / 1000 : null;
   };
-  const blameless = run => run.fault !== "none" && run.fault !== "test";
+  // Nearly everything failed at once: no test is to blame for that either.
+  const isSuspect = run => run.cause === "SUSPECT_ENV";
+  const blameless = run => isSuspect(run) || run.fault !== "none" && run.fault !== "test";
   const textOf = (test, column) => {
     const found = test.texts[column];
     return found ? { message: tier.texts[found[0]], text: tier.texts[found[1]] } : null;
@@ -79,7 +81,10 @@
       }
       const bar = make("s");
       bar.style.height = `${Math.round((run.seconds || 0) / longest * 30)}px`;
-      cell.append(bar, make("i", run.fault === "none" ? "" : run.fault[0].toUpperCase(), run.fault));
+      const letter = isSuspect(run) ? "S" : run.fault === "none" ? "" : run.fault[0].toUpperCase();
+      const again = run.suites.some(suite => suite.attempts.length > 1);
+      if (again) cell.setAttribute("aria-label", `${cell.getAttribute("aria-label")}, after another attempt`);
+      cell.append(bar, make("i", letter, `${isSuspect(run) ? "suspect" : run.fault}${again ? " again" : ""}`));
       row.append(cell);
     }
     // Labels of neighbouring days would lie on each other.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from html.parser import HTMLParser
@@ -19,6 +18,7 @@ from floe_tests.results.analysis import Question, read_accounts
 from floe_tests.results.history import History
 
 from ..results import runs  # noqa: TID252 - suites are folders, not packages
+from . import browser
 
 HOSTILE = "t::</script><script>document.title='taken'</script><img src=x onerror=alert(1)>"
 PASTS = {
@@ -31,7 +31,9 @@ PASTS = {
     HOSTILE: "x...........",
 }
 MARKS = {"passed": "p", "failed": "f", "error": "e", "skipped": "s"}
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(
+    browser.CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)"
+)
 
 
 class _Page(HTMLParser):
@@ -172,7 +174,7 @@ def test_texts_are_left_out_where_the_page_would_grow_too_large() -> None:
     assert texts.place("c" * 90) == texts.place("d" * 90)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)")
+@needs_chromium
 def test_a_browser_shows_the_numbers_and_runs_no_other_script(page: Path, tmp_path: Path) -> None:
     document = _dom(page, tmp_path, "#filter=failing")
     assert "<title>demo · test history</title>" in document
@@ -181,7 +183,7 @@ def test_a_browser_shows_the_numbers_and_runs_no_other_script(page: Path, tmp_pa
     assert document.count('aria-label="failed in quarantine"') == 1
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)")
+@needs_chromium
 def test_a_thousand_tests_by_two_hundred_runs_open_in_two_seconds(tmp_path: Path) -> None:
     pasts = {
         f"tests.integration.test_module_{n % 40}.TestThing::test_that_{n}_holds": "."
@@ -203,13 +205,44 @@ def test_a_thousand_tests_by_two_hundred_runs_open_in_two_seconds(tmp_path: Path
     assert ready < 2_000
 
 
+@needs_chromium
+def test_keys_walk_the_grid_and_open_what_a_click_opens(page: Path, tmp_path: Path) -> None:
+    with browser.opened(page, tmp_path / "profile") as tab:
+        tab.value("document.querySelector('#grid [tabindex=\"0\"]').focus()")
+        tab.press("ArrowDown", "ArrowRight", "ArrowRight")
+        focused = tab.value("document.activeElement.getAttribute('aria-label')")
+        assert re.match(r"(passed|failed|error|skipped).*, t::.*, 2026-11-20 10:00, ", focused)
+        tab.press("Enter")
+        assert tab.value("document.activeElement.id") == "detail"
+        assert "first bad" in tab.value("document.getElementById('detail').textContent")
+        tab.press("Escape")
+        assert tab.value("document.getElementById('detail').hidden")
+        assert tab.value("document.activeElement.getAttribute('role')") == "gridcell"
+
+
+@needs_chromium
+def test_a_screen_reader_meets_a_grid_with_words_for_every_shape(
+    page: Path, tmp_path: Path
+) -> None:
+    with browser.opened(page, tmp_path / "profile") as tab:
+        met = tab.accessible()
+    roles = Counter(role for role, _ in met)
+    assert roles["grid"] == 1
+    assert roles["rowheader"] == 8
+    assert ("gridcell", "failed in quarantine") in met
+    assert not [name for role, name in met if role == "gridcell" and not name]
+    assert roles["status"] == 1
+    heads = [name for role, name in met if role == "columnheader"]
+    assert "run of 2026-11-20 12:00: TEST_FAILURE" in heads
+
+
 def _dom(page: Path, profile: Path, fragment: str = "") -> str:
     return subprocess.run(
         [
-            str(CHROMIUM),
-            *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"),
-            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            *(f"--user-data-dir={profile / 'profile'}", "--window-size=1400,900"),
+            str(browser.CHROMIUM),
+            *browser.OPTIONS,
+            "--dump-dom",
+            f"--user-data-dir={profile / 'profile'}",
             f"{page.as_uri()}{fragment}",
         ],
         capture_output=True,

@@ -8,7 +8,7 @@ PYTHON ?= python3
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
-  bases/kafka/run) charts/floe-platform/files/*/*.sh images/build images/push \
+  bases/kafka/run) charts/*/files/*/*.sh images/build images/push \
   images/statefun-functions/assemble docs/pictures/take .ci/*
 
 # Its path has the version: another one is installed beside it.
@@ -66,6 +66,8 @@ charts: setup ## helm lint and the chart's own tests
 	@helm lint --quiet charts/floe-platform --set minimal=true
 	@helm lint --quiet charts/floe-platform
 	@helm lint --quiet charts/floe-platform --values charts/floe-platform/values-production.yaml
+	@helm lint --quiet charts/flink-operator
+	@helm lint --quiet charts/statefun
 	@$(BIN)/pytest tests/unit/charts -q
 
 docs: setup ## Regenerate the pages that are made from code

@@ -231,6 +231,26 @@ class Kube:
             raise
         return True
 
+    def strike_finalizers(self, resource: str, *, namespace: str) -> None:
+        """Take the finalizers off the objects of a custom resource that are on their way out.
+
+        Args:
+            resource: `PLURAL.GROUP`, the name of its CustomResourceDefinition.
+            namespace: Where they are.
+        """
+        plural, _, group = resource.partition(".")
+        version = part(self._json("GET", f"/apis/{group}"), "preferredVersion")["groupVersion"]
+        path = f"/apis/{version}/namespaces/{namespace}/{plural}"
+        for item in parts(self._json("GET", path), "items"):
+            metadata = part(item, "metadata")
+            if "deletionTimestamp" in metadata and metadata.get("finalizers"):
+                self._json(
+                    "PATCH",
+                    f"{path}/{metadata['name']}",
+                    body={"metadata": {"finalizers": None}},
+                    content_type="application/merge-patch+json",
+                )
+
     def follow(
         self,
         kind: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from datetime import UTC, datetime, timedelta
 
 from floe_tests import labels
@@ -15,6 +16,11 @@ _CONFLICT = 409
 _FORBIDDEN = 403
 _QUOTA = "floe-tests-budget"
 _PAST_GRACE = timedelta(seconds=15)
+# PLURAL.GROUP in the words of a namespace on its way out. Kubernetes' own groups are one word, or
+# end with k8s.io, and their finalizers have controllers outside of the namespace.
+_CUSTOM_RESOURCE = re.compile(
+    r"\b([a-z0-9]+(?:\.[a-z0-9-]+){2,})(?<!\.k8s\.io) has \d+ resource instances"
+)
 
 
 def create_namespace(
@@ -103,6 +109,7 @@ def delete_namespace(
             if name not in namespaces:
                 return
             _strike_stuck_pods(kube, name)
+            _strike_orphans(kube, namespaces[name])
     except DeadlineError as error:
         raise CleanupError(_stuck(kube, name, deadline)) from error
     except InfrastructureError as error:
@@ -127,6 +134,33 @@ def _strike_stuck_pods(kube: Kube, namespace: str) -> None:
             if text is not None and datetime.fromisoformat(text) < late:
                 name = str(pod["metadata"]["name"])
                 kube.delete("Pod", name, namespace=namespace, grace_seconds=0)
+
+
+def _strike_orphans(kube: Kube, namespace: JsonObject) -> None:
+    """Strike the finalizers of custom resources whose operator went with the namespace.
+
+    Kubernetes deletes a namespace's pods first, and the operator's is one of them. What it was to
+    let go then stays for ever. An operator elsewhere has its time: all pods are gone, and what is
+    left has been waiting for a while.
+
+    Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/
+    """
+    conditions = {
+        str(item.get("type")): item
+        for item in parts(namespace, "status", "conditions")
+        if item.get("status") == "True"
+    }
+    waiting = conditions.get("NamespaceFinalizersRemaining", {}).get("lastTransitionTime")
+    content = str(conditions.get("NamespaceContentRemaining", {}).get("message", ""))
+    if waiting is None or "pods. has" in content:
+        return
+    if datetime.fromisoformat(str(waiting)) > datetime.now(UTC) - _PAST_GRACE:
+        return
+    name = str(namespace["metadata"]["name"])
+    # Without the right to it the deletion ends with what keeps the namespace.
+    with contextlib.suppress(RefusedError):
+        for resource in _CUSTOM_RESOURCE.findall(content):
+            kube.strike_finalizers(resource, namespace=name)
 
 
 def _is_of(run_id: str, namespace: JsonObject | None) -> bool:

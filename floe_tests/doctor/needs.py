@@ -18,7 +18,8 @@ from floe_tests.jobs.manifest import JobRequest, build_job, load_template
 from floe_tests.kube import JsonObject, part, parts
 from floe_tests.labels import Owner
 from floe_tests.platform import helm
-from floe_tests.platform.substitutes import missing_images, without
+from floe_tests.platform.substitutes import missing_images, with_values, without
+from floe_tests.selection import release_values
 from floe_tests.settings import EnvironmentName, TierSettings
 from floe_tests.workspace import Workspace
 
@@ -109,8 +110,10 @@ def needs_of(
         for release in tier.releases:
             name = f"chart {release.name}"
             try:
+                # All suites': with none of them a chart may refuse to be installed.
+                values = release_values(tier.suites, release.name)
                 text = helm.check(
-                    without(release, missing),
+                    with_values(without(release, missing), values),
                     kube_version=kube_version,
                     workspace=workspace,
                     directory=Path(folder),

@@ -12,7 +12,6 @@ from kubernetes import client, config
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RELEASE_SELECTOR = "app.kubernetes.io/name=floe-platform"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 
 _PROBES = ("readiness", "liveness", "startup")
@@ -80,23 +79,30 @@ class Quota:
 
 
 class Cluster:
-    """The namespace around this pod, through the Kubernetes API."""
+    """The namespace around this pod, through the Kubernetes API.
 
-    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+    Args:
+        api: The client.
+        namespace: The namespace.
+        chart: Name of the chart whose pods are the release's.
+    """
+
+    def __init__(self, api: client.ApiClient, namespace: str, chart: str) -> None:
         self.namespace = namespace
+        self._selector = f"app.kubernetes.io/name={chart}"
         self._api = api
         self._core = client.CoreV1Api(api)
 
     @classmethod
-    def of_this_pod(cls) -> Cluster:
+    def of_this_pod(cls, chart: str = "floe-platform") -> Cluster:
         """Connect with the ServiceAccount that the kubelet mounted into this pod."""
         settings = client.Configuration()
         config.load_incluster_config(client_configuration=settings)
-        return cls(client.ApiClient(settings), os.environ["POD_NAMESPACE"])
+        return cls(client.ApiClient(settings), os.environ["POD_NAMESPACE"], chart)
 
     def release_pods(self, component: str | None = None) -> tuple[Pod, ...]:
-        """List the platform's pods, of one role or all of them; those that are going left out."""
-        selector = RELEASE_SELECTOR
+        """List the release's pods, of one role or all of them; those that are going left out."""
+        selector = self._selector
         if component is not None:
             selector += f",{COMPONENT_LABEL}={component}"
         listed = self._plain(
@@ -122,6 +128,19 @@ class Cluster:
         """Read the cluster address of a Service."""
         service = self._plain(self._core.read_namespaced_service(name, self.namespace))
         return service["spec"]["clusterIP"]
+
+    def custom_object(self, api_version: str, plural: str, name: str) -> Mapping[str, Any]:
+        """Read an object of a CustomResourceDefinition, as in its manifest.
+
+        Args:
+            api_version: `GROUP/VERSION`.
+            plural: Its kind, as in paths of the API.
+            name: Its name.
+        """
+        group, _, version = api_version.partition("/")
+        api = client.CustomObjectsApi(self._api)
+        found = api.get_namespaced_custom_object(group, version, self.namespace, plural, name)
+        return cast("dict[str, Any]", found)
 
     def network_policies(self) -> tuple[Mapping[str, Any], ...]:
         """List the namespace's NetworkPolicies, as in their manifests."""

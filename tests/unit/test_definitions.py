@@ -35,6 +35,7 @@ HEAVY = (
 SUITES = {
     "e2e": ("e2e", "rolled_back", "upgraded"),
     "integration": ("integration",),
+    "statefun": ("kafka", "kinesis"),
     "unit": ("unit",),
 }
 LOADED = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,6 +105,72 @@ def test_one_that_stays_is_told_with_what_keeps_it(api: Api):
 
     with pytest.raises(CleanupError, match=r"still there 0\.3 s after its deletion: finalizer x"):
         delete_namespace(api.kube(), "ns", deadline=Deadline(0.3))
+
+
+CUSTOM = "/apis/flink.apache.org/v1beta1/namespaces/ns/flinkdeployments"
+
+
+def going(*, content: str, seconds_ago: float) -> dict[str, object]:
+    """A namespace on its way out, in which something with a finalizer is left."""
+    since = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    conditions = [
+        {"type": "NamespaceDeletionContentFailure", "status": "False", "message": "all deleted"},
+        {"type": "NamespaceContentRemaining", "status": "True", "message": content},
+        {
+            "type": "NamespaceFinalizersRemaining",
+            "status": "True",
+            "lastTransitionTime": since.isoformat(),
+        },
+    ]
+    return {"metadata": {"name": "ns"}, "status": {"conditions": conditions}}
+
+
+def struck(api: Api, namespace: dict[str, object]) -> list[str]:
+    """Delete a namespace, and give the paths of what was changed meanwhile."""
+    api.script.answers["DELETE", f"{NAMESPACES}/ns"] = (200, {})
+    api.script.answers["GET", "/apis/flink.apache.org"] = (
+        200,
+        {"preferredVersion": {"groupVersion": "flink.apache.org/v1beta1"}},
+    )
+    held = {"deletionTimestamp": "2026-11-24T12:00:00Z", "finalizers": ["x/finalizer"]}
+    objects = [
+        {"metadata": {"name": "held", **held}},
+        {"metadata": {"name": "new", "finalizers": ["x/finalizer"]}},
+    ]
+    api.script.answers["GET", CUSTOM] = (200, {"items": objects})
+    api.script.answers["PATCH", f"{CUSTOM}/held"] = (200, {})
+    # The namespace, its pods, and then nothing of either.
+    api.script.lists = type(api.script.lists)([[namespace], [], []])
+
+    delete_namespace(api.kube(), "ns", deadline=Deadline(30))
+
+    changed = [item for item in api.script.requests if item.method == "PATCH"]
+    assert all(item.body == {"metadata": {"finalizers": None}} for item in changed)
+    return [item.path for item in changed]
+
+
+REMAINING = "Some resources are remaining: "
+ORPHAN = "flinkdeployments.flink.apache.org has 1 resource instances"
+
+
+def test_what_an_operator_was_to_let_go_is_let_go_when_the_operator_went_first(api: Api):
+    """Kubernetes deletes pods first: the namespace stayed for ever."""
+    assert struck(api, going(content=REMAINING + ORPHAN, seconds_ago=60)) == [f"{CUSTOM}/held"]
+
+
+@pytest.mark.parametrize(
+    ("content", "seconds_ago"),
+    [
+        pytest.param(ORPHAN, 2, id="an operator elsewhere has its time"),
+        pytest.param(f"{ORPHAN}, pods. has 2 resource instances", 60, id="pods are left"),
+        pytest.param("persistentvolumeclaims. has 1 resource instances", 60, id="kubernetes' own"),
+        pytest.param(
+            "x.networking.k8s.io has 1 resource instances", 60, id="of a group of its own"
+        ),
+    ],
+)
+def test_nothing_else_is_struck(api: Api, content: str, seconds_ago: float):
+    assert struck(api, going(content=REMAINING + content, seconds_ago=seconds_ago)) == []
 
 
 def test_one_that_may_not_be_deleted_is_told_with_the_command(api: Api):

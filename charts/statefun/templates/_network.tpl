@@ -1,0 +1,92 @@
+{{/* A peer: the pods of a role of the release. Argument: a dict with `root` and `component`. */}}
+{{- define "statefun.peer" -}}
+- podSelector:
+    matchLabels:
+      {{- include "statefun.selectorLabels" . | nindent 6 }}
+{{- end }}
+
+{{/*
+Peers: several roles of the release. Argument: a dict with `root`, `roles` (a list of components), and
+`tests` (whether test pods are one of them).
+*/}}
+{{- define "statefun.peers" -}}
+{{- range .roles }}
+{{ include "statefun.peer" (dict "root" $.root "component" .) }}
+{{- end }}
+{{- if and .tests .root.Values.tests.enabled }}
+- podSelector:
+    matchLabels:
+      floe-tests/role: test-runner
+{{- end }}
+{{- end }}
+
+{{/* A rule that opens a port from roles. Argument: as for statefun.peers, and `port`. */}}
+{{- define "statefun.from" -}}
+- from:
+    {{- include "statefun.peers" . | trim | nindent 4 }}
+  ports:
+    - {protocol: TCP, port: {{ .port }}}
+{{- end }}
+
+{{/* A rule that opens a port of a role. Argument: a dict with `root`, `component` and `port`. */}}
+{{- define "statefun.to" -}}
+- to:
+    {{- include "statefun.peer" . | nindent 4 }}
+  ports:
+    - {protocol: TCP, port: {{ .port }}}
+{{- end }}
+
+{{/* A rule that opens DNS, to the pods and addresses of the values. */}}
+{{- define "statefun.toDns" -}}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace }}
+      podSelector:
+        matchLabels:
+          {{- toYaml .Values.networkPolicy.dns.podLabels | nindent 10 }}
+    {{- range .Values.networkPolicy.dns.cidrs }}
+    - ipBlock:
+        cidr: {{ . }}
+    {{- end }}
+  ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+{{- end }}
+
+{{/* A rule that opens the Kubernetes API. */}}
+{{- define "statefun.toApi" -}}
+- ports:
+    {{- range .Values.networkPolicy.kubernetesApi.ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+  {{- with .Values.networkPolicy.kubernetesApi.cidrs }}
+  to:
+    {{- range . }}
+    - ipBlock:
+        cidr: {{ . }}
+    {{- end }}
+  {{- end }}
+{{- end }}
+
+{{/* What the job asks: the records' systems, the checkpoints' storage, the functions. */}}
+{{- define "statefun.toBackends" -}}
+{{- if .Values.kafka.enabled }}
+{{ include "statefun.to" (dict "root" . "component" "kafka" "port" 9092) }}
+{{- end }}
+{{ include "statefun.to" (dict "root" . "component" "localstack" "port" 4566) }}
+{{- end }}
+
+{{/* Metadata and subject of a policy for one role. Argument: a dict with `root` and `component`. */}}
+{{- define "statefun.policyOf" -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ .component }}
+  labels:
+    {{- include "statefun.labels" . | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "statefun.selectorLabels" . | nindent 6 }}
+{{- end }}

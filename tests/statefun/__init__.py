@@ -1,0 +1,1 @@
+"""The StateFun suites: Kafka and Kinesis, through the functions and back, from a pod inside."""

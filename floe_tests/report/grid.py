@@ -21,6 +21,8 @@ from floe_tests.results.grid import Grid
 from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
 
 NAME = REPORT
+TESTS = 3_000
+"""Most tests of a page; more of them would make it slow, and nobody reads so many."""
 TEXTS_BYTES = 1_500_000
 """Texts of the newest failures first; what does not fit stands in the runs' JUnit files."""
 
@@ -108,16 +110,30 @@ def _embedded(data: object) -> str:
 
 def _data(account: TierAccount) -> dict[str, object]:
     texts = Texts()
-    places = _places(account.accounts, texts)
+    shown = _shown(account.accounts)
+    places = _places(shown, texts)
     return {
         "provider": account.grid.provider,
+        "all": len(account.accounts),
         "runs": [_run(run) for run in account.grid.runs],
-        "tests": [
-            _test(each, account.grid, places.get(each.test.test_id, {}))
-            for each in account.accounts
-        ],
+        "tests": [_test(each, account.grid, places.get(each.test.test_id, {})) for each in shown],
         "texts": texts.found,
     }
+
+
+def _shown(accounts: Sequence[TestAccount]) -> Sequence[TestAccount]:
+    """Give the tests that fit onto a page: what fails or wavers before what is well."""
+    if len(accounts) <= TESTS:
+        return accounts
+    first = sorted(
+        range(len(accounts)),
+        key=lambda place: (
+            not accounts[place].is_failing,
+            accounts[place].diagnosis.standing == "stable",
+            place,
+        ),
+    )
+    return [accounts[place] for place in sorted(first[:TESTS])]
 
 
 def _places(accounts: Iterable[TestAccount], texts: Texts) -> dict[int, dict[int, tuple[int, int]]]:

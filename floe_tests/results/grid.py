@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, Text, func, literal, or_, select
+from sqlalchemy import Connection, Row, Text, func, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from floe_tests.results.models import CaseRow, CaseTextRow, RunRow, SuiteRow, TestRow
@@ -21,7 +21,10 @@ from floe_tests.results.rows import run_records
 MESSAGE_CHARACTERS = 400
 TEXT_CHARACTERS = 1_500
 """The end of a traceback says most; the whole stands in the run's JUnit file."""
+TEXTS_CHARACTERS = 3_000_000
+"""Most of all texts together, give or take those of one suite; equal ones are many."""
 
+_TEXTS_A_SUITE = 2_000
 _FAILING = ("failed", "error")
 
 
@@ -178,26 +181,31 @@ def _cells(connection: Connection, columns: Mapping[int, int]) -> dict[int, list
 
 
 def _texts(connection: Connection, columns: Mapping[int, int]) -> dict[int, dict[int, CaseText]]:
-    newest = [suite_id for suite_id, column in columns.items() if column == 0]
-    query = (
-        select(
-            CaseTextRow.suite_id,
-            CaseTextRow.test_id,
-            func.substr(CaseTextRow.message, 1, MESSAGE_CHARACTERS),
-            _end_of_text(connection),
-        )
-        .join(
-            CaseRow,
-            (CaseRow.suite_id == CaseTextRow.suite_id) & (CaseRow.test_id == CaseTextRow.test_id),
-        )
-        .where(
-            CaseTextRow.suite_id.in_(columns),
-            or_(CaseRow.outcome.in_(_FAILING), CaseRow.suite_id.in_(newest)),
-        )
-    )
+    """Read the texts of the newest runs first, and no more than a page will hold."""
     texts: dict[int, dict[int, CaseText]] = {}
-    for suite_id, test_id, message, text in connection.execute(query):
-        texts.setdefault(test_id, {})[columns[suite_id]] = CaseText(message, text)
+    left = TEXTS_CHARACTERS
+    for suite_id, column in sorted(columns.items(), key=lambda item: item[1]):
+        query = (
+            select(
+                CaseTextRow.test_id,
+                func.substr(CaseTextRow.message, 1, MESSAGE_CHARACTERS),
+                _end_of_text(connection),
+            )
+            .join(
+                CaseRow,
+                (CaseRow.suite_id == CaseTextRow.suite_id)
+                & (CaseRow.test_id == CaseTextRow.test_id),
+            )
+            .where(CaseTextRow.suite_id == suite_id)
+            .limit(_TEXTS_A_SUITE)
+        )
+        if column > 0:
+            query = query.where(CaseRow.outcome.in_(_FAILING))
+        for test_id, message, text in connection.execute(query):
+            texts.setdefault(test_id, {})[column] = CaseText(message, text)
+            left -= len(message) + len(text)
+        if left <= 0:
+            break
     return texts
 
 

@@ -153,7 +153,8 @@
     at = { row: 0, column: 0 };
     grid.setAttribute("aria-rowcount", tests.length + 1);
     grid.setAttribute("aria-colcount", tier.runs.length + 1);
-    element("count").textContent = `${tests.length} of ${tier.tests.length} tests, ${tier.runs.length} runs`;
+    element("count").textContent = `${tests.length} of ${tier.tests.length} tests, ${tier.runs.length} runs`
+      + (tier.all > tier.tests.length ? `; ${tier.all - tier.tests.length} more are too many for a page` : "");
     for (const button of document.querySelectorAll("#filters button")) {
       button.setAttribute("aria-pressed", String(button.dataset.filter === filter));
     }
@@ -289,6 +290,7 @@
         shown.push(make("h3", "message"), make("pre", text.message || "none"));
         if (text.text) shown.push(make("h3", "the end of its text"), make("pre", text.text));
       }
+      else if ("feq".includes(test.cells[at.column])) shown.push(make("p", "What it said is not on this page: see the run's junit.xml.", "quiet"));
       shown.push(make("h3", "the run"), facts(runFacts(run)));
       if (suite) shown.push(...attempts([suite]));
       shown.push(make("h3", "the test"), facts(testFacts(test)), ...durations(test, at.column));

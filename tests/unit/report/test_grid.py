@@ -250,3 +250,16 @@ def _dom(page: Path, profile: Path, fragment: str = "") -> str:
         timeout=120,
         check=True,
     ).stdout
+
+
+def test_of_too_many_tests_those_that_fail_are_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "TESTS", 3)
+    pasts = {f"t::{n}": "x" if n == 8 else "." for n in range(10)}
+    with History.open(f"sqlite:///{tmp_path}/history.db") as history:
+        history.record(run=runs.run_of(0, pasts))
+        accounts = read_accounts(history, Question(), with_texts=True)
+    (local,) = _Page(grid.html(accounts)).data["tiers"]
+    assert [test["name"] for test in local["tests"]] == ["t::0", "t::1", "t::8"]
+    assert local["all"] == 10

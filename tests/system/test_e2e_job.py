@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,29 +11,25 @@ from floe_tests.results.cases import CaseOutcome
 
 from .conftest import ROOT
 from .dagster_job import DagsterJob, Place
-from .kind_clusters import kind_clusters
+from .kind_clusters import enforcing_node_image, kind_clusters
 
-NODE_IMAGE = "kindest/node:v1.34.2-cilium"
 OWN_CLUSTER = "floe-tests"
 
 
 @pytest.fixture
-def enforcing_node_image() -> str:
+def node_image() -> str:
     """A node image whose network enforces NetworkPolicies."""
-    image = f"{os.environ.get('IMAGE_REGISTRY_PREFIX', '')}{NODE_IMAGE}"
-    found = subprocess.run(
-        ["docker", "image", "inspect", image], capture_output=True, check=False
-    ).returncode
-    if found != 0:
-        pytest.skip(f"no image {image} here: `airgap/run node --cilium` builds it")
-    return NODE_IMAGE
+    image = enforcing_node_image()
+    if image is None:
+        pytest.skip("no node with Cilium here: `airgap/run node --cilium` builds it")
+    return image
 
 
 def test_the_whole_platform_passes_from_nothing_and_leaves_nothing(
-    tmp_path: Path, enforcing_node_image: str
+    tmp_path: Path, node_image: str
 ) -> None:
     assert OWN_CLUSTER not in kind_clusters(), "left over: kind delete cluster --name floe-tests"
-    variables = {"FLOE_TESTS_CLUSTER": "kind", "FLOE_TESTS_KIND_IMAGE": enforcing_node_image}
+    variables = {"FLOE_TESTS_CLUSTER": "kind", "FLOE_TESTS_KIND_IMAGE": node_image}
     with DagsterJob(
         "floe_tests.definitions",
         "e2e",

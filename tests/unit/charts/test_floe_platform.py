@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from rendered import (
-    CHART,
     ICEBERG_REST,
     MINIMAL,
     POLARIS,
@@ -294,57 +288,3 @@ def test_network_policies_and_budgets_can_be_left_out(render: Render) -> None:
 
     assert of_kind(rendered, "NetworkPolicy") == []
     assert of_kind(rendered, "PodDisruptionBudget") == []
-
-
-def schema_leaves(schema: Manifest, path: str = "") -> Iterator[tuple[str, Manifest]]:
-    for name, child in schema.get("properties", {}).items():
-        here = f"{path}.{name}" if path else name
-        yield here, child
-        yield from schema_leaves(child, here)
-
-
-def value_paths(values: Manifest, known: dict[str, Manifest], path: str = "") -> Iterator[str]:
-    for name, child in values.items():
-        here = f"{path}.{name}" if path else name
-        yield here
-        if isinstance(child, dict) and "properties" in known.get(here, {}):
-            yield from value_paths(child, known, here)
-
-
-def test_the_schema_describes_every_value_and_refuses_others() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
-    known = dict(schema_leaves(schema))
-
-    assert set(value_paths(values, known)) == set(known)
-    for path, child in known.items():
-        assert child["description"].endswith("."), path
-        if "properties" in child:
-            assert child["additionalProperties"] is False, path
-        if "default" in child:
-            assert child["default"] == value_at(values, path), path
-
-
-def value_at(values: Manifest, path: str) -> object:
-    found: Any = values
-    for name in path.split("."):
-        found = found[name]
-    return found
-
-
-def test_every_value_has_a_comment_above_it() -> None:
-    lines = (CHART / "values.yaml").read_text().splitlines()
-    # What stands inside `requests`, `hard` and the like is one value, explained above it.
-    explained_above = {
-        *("volume", "requests", "limits", "k8s-app"),
-        *("pods", "persistentvolumeclaims"),
-    }
-    bare = [
-        line.strip()
-        for before, line in itertools.pairwise(lines)
-        if (key := re.match(r" *([A-Za-z0-9-]+):", line))
-        and key[1] not in explained_above
-        and not before.lstrip().startswith("#")
-    ]
-
-    assert bare == []

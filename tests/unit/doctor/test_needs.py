@@ -115,3 +115,22 @@ def test_a_chart_that_helm_refuses_fails_with_what_helm_said(workspace: Workspac
     assert (check.name, check.state) == ("chart engine", "failed")
     assert check.found.startswith("Error: chart requires kubeVersion")
     assert "--kube-version v1.34.2" in check.remedy
+
+
+def test_a_chart_is_rendered_with_what_its_suites_need(workspace: Workspace, programs: Put):
+    """With nothing enabled, a chart may refuse what a run never asks of it."""
+    (workspace.root / "test-job.yaml").write_text(yaml.safe_dump(JOB))
+    programs(
+        "helm",
+        "for word; do file=$word; done\n"
+        'while read -r line; do echo "$line" >&2; done <"$file"\nexit 1',
+    )
+    suites = [
+        {"name": name, "job": "test-job.yaml", "release_values": {"engine": {name: True}}}
+        for name in ("one", "two")
+    ]
+    wanted = tier(releases=[{"name": "engine", "chart": "charts/engine"}], suites=suites)
+
+    check = needs_of(wanted, "context", workspace, kube_version=None).checks[0]
+
+    assert "one: true\ntwo: true" in check.remedy

@@ -32,7 +32,7 @@ from floe_tests.jobs.manifest import EXPORTER, EXPORTER_COMMAND, JobRequest, Job
 from floe_tests.jobs.observation import Observation, has_ended
 from floe_tests.jobs.receiver import Receiver
 from floe_tests.jobs.symptoms import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
-from floe_tests.kube import JsonObject, Kube, RefusedError
+from floe_tests.kube import JsonObject, Kube, RefusedError, part
 
 Log = Callable[[str], None]
 
@@ -49,6 +49,7 @@ _REFUSED_SECONDS = 2.5
 # A cancelled run must be gone in 30 s.
 _STOP_GRACE_SECONDS = 15
 _REMOVE_SECONDS = 60.0
+_OVER = frozenset({"Succeeded", "Failed"})
 _POD_LOG_BYTES = 5 * 1024 * 1024
 # The exporter sends something every 10 s. After twice that its node is looked at, now and then.
 _SILENT_SECONDS = 20.0
@@ -149,7 +150,9 @@ class JobRun:
             for pods in self._kube.follow(
                 "Pod", namespace=namespace, label_selector=f"job-name={name}", deadline=deadline
             ):
-                if not pods:
+                # One that has ended takes no room: the Job controller, which may be away as long as
+                # the API was, still has to strike it from its books.
+                if all(part(pod, "status").get("phase") in _OVER for pod in pods.values()):
                     return
         except DeadlineError as error:
             message = (

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -234,6 +235,140 @@ def reap(
     raise typer.Exit(int(failed))
 
 
+@app.command()
+def history(  # noqa: PLR0913 - one a flag
+    *,
+    test: Annotated[
+        str | None, typer.Option(help="What one test did in each run: its name, as in JUnit.")
+    ] = None,
+    tier: Annotated[str | None, typer.Option(help="Only this tier.")] = None,
+    environment: Annotated[
+        str | None, typer.Option("--environment", "-e", help="Only runs on it.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only runs since: `12h`, `7d`, `2w` or a date.")
+    ] = None,
+    show: Annotated[
+        str,
+        typer.Option(
+            help="`noteworthy`, `failing`, `newly-failing`, `flaky`, `slowest`, `new`, `never-run`."
+        ),
+    ] = "noteworthy",
+    runs: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Ask the history of all runs: what fails, since when, what is flaky, slow or never runs."""
+    from floe_tests import history_command as asked
+    from floe_tests.results.analysis import Question, read_accounts
+    from floe_tests.results.history import History
+
+    workspace = _workspace(os.environ)
+    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200)
+    try:
+        choice = asked.show_named(show)
+        question = Question(
+            tier=tier,
+            provider=environment,
+            since=asked.time_of(since, now=datetime.now(UTC)) if since else None,
+            runs=runs,
+            default_branch=workspace.default_branch,
+        )
+        with History.open(workspace.history_url) as opened:
+            if test is not None:
+                found = asked.runs_of_test(opened, test, question)
+                if as_json:
+                    typer.echo(asked.runs_as_json(found))
+                else:
+                    asked.print_runs(test, found, console)
+                return
+            accounts = read_accounts(opened, question)
+    except FloeTestsError as error:
+        _fail(str(error))
+    if as_json:
+        typer.echo(asked.accounts_as_json(accounts, choice))
+    else:
+        asked.print_accounts(accounts, choice, console)
+
+
+@app.command()
+def report(
+    *,
+    tier: Annotated[str | None, typer.Option(help="Only this tier.")] = None,
+    runs: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 200,
+    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+) -> None:
+    """Write each tier's history as a page: tests by runs, one HTML file without network."""
+    from floe_tests.report import grid
+    from floe_tests.results.analysis import Question, read_accounts
+    from floe_tests.results.history import History
+
+    workspace = _workspace(os.environ)
+    question = Question(tier=tier, runs=runs, default_branch=workspace.default_branch)
+    try:
+        with History.open(workspace.history_url) as opened:
+            accounts = read_accounts(opened, question, with_texts=True)
+    except FloeTestsError as error:
+        _fail(str(error))
+    names = sorted({account.grid.tier for account in accounts})
+    if not names:
+        _fail(f"the history has no run{f' of {tier}' if tier else ''}: nothing to show.")
+    for name in names:
+        path = workspace.output / name / grid.NAME
+        grid.write(path, [account for account in accounts if account.grid.tier == name])
+        typer.echo(path)
+        if open_it:
+            typer.launch(str(path))
+
+
+@app.command(name="import")
+def import_runs(  # noqa: PLR0913 - one a flag
+    files: Annotated[list[Path], typer.Argument(help="Bundles of runs, or JUnit files.")],
+    *,
+    tier: Annotated[str | None, typer.Option(help="The tier of a JUnit file.")] = None,
+    suite: Annotated[str | None, typer.Option(help="Its suite; the tier's name without.")] = None,
+    environment: Annotated[
+        str, typer.Option("--environment", "-e", help="What a JUnit file's run was on.")
+    ] = "imported",
+    ref: Annotated[str | None, typer.Option(help="Branch or tag of a JUnit file.")] = None,
+    commit: Annotated[str | None, typer.Option(help="Commit of a JUnit file.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="When it began; without, what the file says.")
+    ] = None,
+) -> None:
+    """Add runs that were made elsewhere to the history; twice is once.
+
+    A run writes `bundle.json.gz` beside its JUnit file, which says all of itself.
+    """
+    from floe_tests import history_command as asked
+    from floe_tests.results.history import History
+    from floe_tests.results.importing import Origin
+
+    try:
+        began = asked.time_of(at, now=datetime.now(UTC)) if at else None
+        origin = (
+            Origin(
+                tier=tier,
+                provider=environment,
+                suite=suite,
+                ref=ref,
+                commit=commit,
+                started_at=began,
+            )
+            if tier
+            else None
+        )
+        with History.open(_workspace(os.environ).history_url) as opened:
+            for found in asked.import_files(opened, files, origin):
+                tests = sum(each.tally.tests for each in found.run.suites)
+                run = found.run
+                typer.echo(
+                    f"{found.state:<9} {run.run_id} {run.tier} on {run.provider}, "
+                    f"{run.started_at:%Y-%m-%d %H:%M}: {run.cause}, {tests} tests"
+                )
+    except FloeTestsError as error:
+        _fail(str(error))
+
+
 def _execute(
     command: list[str], variables: dict[str, str], *, verbose: bool
 ) -> tuple[int, str | None]:
@@ -285,8 +420,9 @@ def _print_summary(summary: Summary) -> None:
     lines = [
         summary.cause + ("" if passed else f"  (fault: {summary.fault})"),
         (
-            f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed, "
-            f"{summary.skipped} skipped, in {summary.seconds:.0f} s on {summary.provider}"
+            f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed"
+            + (f" ({summary.quarantined} in quarantine)" if summary.quarantined else "")
+            + f", {summary.skipped} skipped, in {summary.seconds:.0f} s on {summary.provider}"
         ),
     ]
     shown = Console(highlight=False, emoji=False)
@@ -303,6 +439,7 @@ def _print_summary(summary: Summary) -> None:
     lines += [
         "",
         f"JUnit    {summary.junit}",
+        *([f"history  {summary.report}"] if summary.report else []),
         f"files    {summary.junit.parent / 'runs' / summary.run_id}",
         "Dagster  make ui   (then http://127.0.0.1:3000)",
     ]

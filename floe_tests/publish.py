@@ -9,21 +9,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from floe_tests.clusters.lease import ENTRY, Lease
 from floe_tests.errors import ConfigurationError
 from floe_tests.evidence import Evidence
+from floe_tests.gate import quarantine_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Facts
 from floe_tests.jobs.verdict import Cause, Fault, Verdict, classify
 from floe_tests.ledger import as_json
-from floe_tests.results import junit
+from floe_tests.results import bundle, junit
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults, collate
+from floe_tests.results.quarantine import NOTHING, Quarantine, QuarantineEntry
 from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
 from floe_tests.run import StageRecord, TierRun
 
+if TYPE_CHECKING:
+    from floe_tests.results.analysis import TierAccount
+
 PUBLISHED = "published"
+REPORT = "report.html"
 
 _NO_RESULTS = SuiteResults(
     cases=(),
@@ -47,12 +54,20 @@ class PublishedSuite:
         verdict: What its last attempt came to.
         results: Its cases, and what is to be said of them.
         attempts: Every attempt, in order; none when the run ended before.
+        quarantined: What lets a failed test fail, by its name.
     """
 
     name: str
     verdict: Verdict
     results: SuiteResults
     attempts: tuple[Attempt, ...] = ()
+    quarantined: Mapping[str, QuarantineEntry] = field(default_factory=dict[str, QuarantineEntry])
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is to be said of the results, and of the failures that the gate lets pass."""
+        excused = (f"{name} failed; {entry}" for name, entry in self.quarantined.items())
+        return (*self.results.notices, *excused)
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,7 @@ class PublishedRun:
         overhead_seconds: What the Job runner added to the pods' own start and the tests.
         memory_peak_mib: Highest memory of the tests, where it could be read.
         left_out: The tier's suites that the run did not choose; nothing is said of them.
+        account: What the tier's history says now, this run included.
     """
 
     run_id: str
@@ -86,6 +102,12 @@ class PublishedRun:
     overhead_seconds: float | None
     memory_peak_mib: float | None
     left_out: tuple[str, ...] = ()
+    account: TierAccount | None = None
+
+    @property
+    def report(self) -> Path:
+        """The grid of the tier's history, as of this run."""
+        return self.junit.with_name(REPORT)
 
 
 @dataclass(frozen=True)
@@ -126,6 +148,9 @@ class Summary:
     memory_peak_mib: float | None = None
     attempts: tuple[AttemptSummary, ...] = ()
     left_out: tuple[str, ...] = ()
+    quarantined: int = 0
+    report: Path | None = None
+    flaky: int | None = None
 
 
 def publish(run: TierRun) -> PublishedRun:
@@ -142,13 +167,14 @@ def publish(run: TierRun) -> PublishedRun:
     stages = run.stages()
     lease = run.ledger.read(run.run_id, ENTRY, Lease)
     attempts = run.attempts()
-    chosen = _chosen_suites(run)
+    chosen, listed = _chosen_suites(run), _quarantine(run)
     suites = tuple(
         _suite(
             name,
             tuple(attempt for attempt in attempts if attempt.suite == name),
             stages=stages,
             run_id=run.run_id,
+            listed=listed,
         )
         for name in chosen
     )
@@ -180,7 +206,8 @@ def publish(run: TierRun) -> PublishedRun:
         left_out=tuple(suite.name for suite in run.settings.suites if suite.name not in chosen),
     )
     _write_files(run, published)
-    _remember(run, published, lease=lease, stages=stages, began=began)
+    account = _remember(run, published, lease=lease, stages=stages, began=began)
+    published = replace(published, account=account)
     run.ledger.write(run.run_id, PUBLISHED, _summary(published, stages))
     return published
 
@@ -192,13 +219,26 @@ def _chosen_suites(run: TierRun) -> tuple[str, ...]:
         return tuple(suite.name for suite in run.settings.suites)
 
 
+def _quarantine(run: TierRun) -> Quarantine:
+    try:
+        return quarantine_of(run.settings, run.workspace.root)
+    except ConfigurationError:  # which has ended the run: its verdict says so
+        return NOTHING
+
+
 def _suite(
-    name: str, attempts: tuple[Attempt, ...], *, stages: Mapping[str, StageRecord], run_id: str
+    name: str,
+    attempts: tuple[Attempt, ...],
+    *,
+    stages: Mapping[str, StageRecord],
+    run_id: str,
+    listed: Quarantine,
 ) -> PublishedSuite:
     if not attempts:
         return PublishedSuite(name, _verdict_of_stages(run_id, stages), _NO_RESULTS)
     last = attempts[-1]
-    verdict, earlier = last.verdict, attempts[:-1]
+    results = _results(last)
+    verdict, earlier = verdict_of(last, listed, results=results), attempts[:-1]
     tests = stages.get("test_job")
     if tests is not None and tests.cancelled and last.number <= verdict.retries:
         # Cancelled between two attempts: the one that was to come has the last word.
@@ -206,8 +246,14 @@ def _suite(
     return PublishedSuite(
         name=name,
         verdict=replace(verdict, earlier=tuple(str(attempt.verdict) for attempt in earlier)),
-        results=_results(last),
+        results=results,
         attempts=attempts,
+        quarantined={
+            case.name: entry
+            for case in results.cases
+            if case.outcome.is_failing
+            and (entry := listed.entry(suite=name, test=case.name)) is not None
+        },
     )
 
 
@@ -240,7 +286,7 @@ def _write_files(run: TierRun, published: PublishedRun) -> None:
     """Write the run's own JUnit file, then put it where the tier's newest one stands."""
     published.directory.mkdir(parents=True, exist_ok=True)
     own = published.directory / "junit.xml"
-    cases = [case for suite in published.suites for case in suite.results.cases]
+    cases = [_gated(case, suite) for suite in published.suites for case in suite.results.cases]
     if published.verdict.cause not in {Cause.PASS, Cause.TEST_FAILURE, Cause.SUSPECT_ENV}:
         cases.append(_verdict_case(published))
     junit.write(
@@ -257,9 +303,22 @@ def _write_files(run: TierRun, published: PublishedRun) -> None:
             **_attempt_properties(published),
         },
     )
-    temporary = published.junit.with_name(f".junit.{os.getpid()}.xml")
-    shutil.copyfile(own, temporary)
-    temporary.replace(published.junit)
+    _replace(own, published.junit)
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Copy a file to where the tier's newest one stands, at once or not at all."""
+    temporary = target.with_name(f".{os.getpid()}.{target.name}")
+    shutil.copyfile(source, temporary)
+    temporary.replace(target)
+
+
+def _gated(case: CaseResult, suite: PublishedSuite) -> CaseResult:
+    """Give a case as a CI that reads JUnit alone must see it: what may fail is skipped there."""
+    entry = suite.quarantined.get(case.name)
+    if entry is None:
+        return case
+    return replace(case, outcome=CaseOutcome.SKIPPED, message=f"{entry}; failed: {case.message}")
 
 
 def _attempt_properties(published: PublishedRun) -> dict[str, str]:
@@ -291,34 +350,44 @@ def _remember(
     lease: Lease | None,
     stages: Mapping[str, StageRecord],
     began: datetime,
-) -> None:
+) -> TierAccount | None:
+    """Write the run's bundle, its place in the history, and the tier's report."""
+    from floe_tests.report import grid
+    from floe_tests.results.analysis import Question, read_accounts
     from floe_tests.results.history import History
 
     installed = run.installed()
+    record = RunRecord(
+        run_id=run.run_id,
+        tier=published.tier,
+        provider=published.provider,
+        environment=_environment_name(lease),
+        outcome=published.verdict.outcome,
+        cause=published.verdict.cause,
+        fault=published.verdict.fault,
+        summary=str(published.verdict),
+        ref=run.workspace.ref,
+        commit=run.workspace.commit,
+        trigger=run.workspace.trigger,
+        started_at=began,
+        finished_at=datetime.now(UTC),
+        stage_seconds={name: record.seconds for name, record in stages.items()},
+        first_test_seconds=published.first_test_seconds,
+        overhead_seconds=published.overhead_seconds,
+        platform=as_json(installed) if installed else {},
+        retained_lease=lease.run_id if lease and lease.stays else None,
+        suites=tuple(suite_record(suite) for suite in published.suites),
+    )
+    # First the file: where the database is away, this is what is left of the run.
+    own = published.directory / bundle.NAME
+    bundle.write(own, record)
+    _replace(own, published.junit.with_name(bundle.NAME))
     with History.open(run.workspace.history_url) as history:
-        history.record(
-            run=RunRecord(
-                run_id=run.run_id,
-                tier=published.tier,
-                provider=published.provider,
-                environment=_environment_name(lease),
-                outcome=published.verdict.outcome,
-                cause=published.verdict.cause,
-                fault=published.verdict.fault,
-                summary=str(published.verdict),
-                ref=run.workspace.ref,
-                commit=run.workspace.commit,
-                trigger=run.workspace.trigger,
-                started_at=began,
-                finished_at=datetime.now(UTC),
-                stage_seconds={name: record.seconds for name, record in stages.items()},
-                first_test_seconds=published.first_test_seconds,
-                overhead_seconds=published.overhead_seconds,
-                platform=as_json(installed) if installed else {},
-                retained_lease=lease.run_id if lease and lease.stays else None,
-                suites=tuple(suite_record(suite) for suite in published.suites),
-            )
-        )
+        history.record(run=record)
+        question = Question(tier=published.tier, default_branch=run.workspace.default_branch)
+        accounts = read_accounts(history, question, with_texts=True)
+    grid.write(published.report, accounts)
+    return next((each for each in accounts if each.grid.provider == published.provider), None)
 
 
 def suite_record(suite: PublishedSuite) -> SuiteRecord:
@@ -340,7 +409,8 @@ def suite_record(suite: PublishedSuite) -> SuiteRecord:
         in_flight=results.in_flight,
         session_finished=results.session_finished,
         exit_status=results.exit_status,
-        notices=results.notices,
+        notices=suite.notices,
+        quarantined=tuple(suite.quarantined),
         seconds=seconds if suite.attempts else None,
     )
 
@@ -393,7 +463,7 @@ def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summ
             for case in suite.results.cases
             if case.outcome.is_failing
         )[:50],
-        notices=tuple(notice for suite in published.suites for notice in suite.results.notices),
+        notices=tuple(notice for suite in published.suites for notice in suite.notices),
         stage_seconds={name: record.seconds for name, record in stages.items()},
         overhead_seconds=published.overhead_seconds,
         first_test_seconds=published.first_test_seconds,
@@ -411,6 +481,9 @@ def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summ
             for attempt in suite.attempts
         ),
         left_out=published.left_out,
+        quarantined=sum(len(suite.quarantined) for suite in published.suites),
+        report=published.report,
+        flaky=published.account.flaky if published.account else None,
     )
     path = published.directory.parent.parent / "verdict.json"
     path.write_text(json.dumps(as_json(summary), indent=1) + "\n")

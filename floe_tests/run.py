@@ -33,6 +33,7 @@ from floe_tests.errors import (
     LeaseError,
     PlatformError,
 )
+from floe_tests.gate import quarantine_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Party
 from floe_tests.kube import ClusterAccess, Kube
@@ -250,14 +251,16 @@ class TierRun:
             PlatformError: A release did not survive its change.
         """
         lease = self.lease()
+        listed = quarantine_of(self.settings, self.workspace.root)
         attempts: list[Attempt] = []
         for suite in self.suites():
             if suite.before is not None:
                 self._change_release(lease, suite.name, suite.before)
             made = self._attempt_until_said(lease, suite)
-            self.log(f"suite {suite.name}: {made[-1].verdict}")
+            verdict = verdict_of(made[-1], listed)
+            self.log(f"suite {suite.name}: {verdict}")
             attempts += made
-            if not made[-1].verdict.passed:
+            if not verdict.passed:
                 self._mark_failed()
         return tuple(attempts)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -21,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import ErrorDetails, InitErrorDetails
+
+from floe_tests.errors import ConfigurationError
 
 _Item = TypeVar("_Item")
 
@@ -356,6 +359,11 @@ class TierSettings(_Settings):
     schedule: ScheduleSettings | None = Field(
         default=None, description="When the tier runs by itself."
     )
+    quarantine: str | None = Field(
+        default=None,
+        description="Path of the tier's quarantine list, relative to the project: tests that run "
+        "and are reported, and whose failure does not fail the gate until their last day.",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -429,6 +437,8 @@ class TierSettings(_Settings):
             for index, suite in enumerate(self.suites)
             if suite.job is not None and not (root / suite.job).is_file()
         ]
+        if self.quarantine is not None:
+            problems += _wrong_quarantine(root / self.quarantine)
         if self.embedded is not None and not (root / self.embedded.code).is_dir():
             problems.append(f"embedded.code: {self.embedded.code} is no folder under {root}.")
         return tuple(problems)
@@ -440,6 +450,16 @@ def _missing(field: str, names: tuple[str, ...], root: Path) -> list[str]:
         for name in names
         if not (root / name).is_file()
     ]
+
+
+def _wrong_quarantine(path: Path) -> list[str]:
+    from floe_tests.results import quarantine
+
+    try:
+        quarantine.read(path, today=date.min)
+    except ConfigurationError as error:
+        return [f"quarantine: {error}"]
+    return []
 
 
 def _repeated(field: str, names: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from floe_tests.errors import ConfigurationError
-from floe_tests.labels import TIER, TRIGGER
+from floe_tests.labels import CAUSE, COMMIT, ENVIRONMENT, REF, TIER, TRIGGER
 from floe_tests.settings import TierSettings
 from floe_tests.stages.assets import tier_assets
 
@@ -58,7 +58,7 @@ class TestTier(dg.Component):
         job = dg.define_asset_job(  # pyright: ignore[reportUnknownMemberType] - its metadata is untyped
             name,
             selection=f'group:"{name}"',
-            description=settings.description,
+            description=job_description(settings),
             tags={TIER: settings.name},
         )
         schedules = (
@@ -77,3 +77,38 @@ class TestTier(dg.Component):
         return dg.Definitions(
             assets=tier_assets(settings, self.root), jobs=[job], schedules=schedules
         )
+
+
+def job_description(settings: TierSettings) -> str:
+    """Say what a tier's job proves, where it can run, what it may use, and where its results go."""
+    suites = ", ".join(suite.name for suite in settings.suites)
+    environments = " or ".join(settings.environments)
+    paragraphs = [
+        settings.description,
+        (
+            f"**Runs** the suites {suites} on {environments}: "
+            "cluster → platform → test_job → results → released."
+        ),
+        (
+            f"**May use** {settings.budget.memory} of memory; its tests "
+            f"{settings.budget.minutes:g} minutes."
+        ),
+        _LAUNCH.format(tier=settings.name),
+        _RESULTS,
+        _TAGS,
+    ]
+    if settings.quarantine:
+        paragraphs.append(f"**In quarantine** are the tests of {settings.quarantine}.")
+    return "\n\n".join(paragraphs)
+
+
+_LAUNCH = (
+    "**To launch it**, open the launchpad: environment, `keep` and groups stand in the config of "
+    "the first asset, all with defaults. From a terminal: `floe-tests run {tier}`."
+)
+_RESULTS = (
+    "**Its results**: the asset `results` has the verdict, the counts of every run as plots, a "
+    "check for each suite and the page of the tier's history. A run is green on PASS alone. What "
+    "the infrastructure did to it stands there as an observation, not as a failed test."
+)
+_TAGS = f"**To find runs**, filter them by tag: `{REF}`, `{COMMIT}`, `{ENVIRONMENT}`, `{CAUSE}`."

@@ -31,6 +31,9 @@ class Workspace:
         ref: The git ref under test (FLOE_TESTS_REF, GITHUB_REF, else what git says).
         commit: The commit under test (FLOE_TESTS_COMMIT, GITHUB_SHA, else what git says).
         trigger: What started the run (FLOE_TESTS_TRIGGER, GITHUB_EVENT_NAME, else `manual`).
+        default_branch: The branch on which flips make a test suspect (FLOE_TESTS_DEFAULT_BRANCH).
+        output_url: Address under which a web server shows `output` (FLOE_TESTS_OUTPUT_URL), with
+            its final slash; None where none does.
     """
 
     root: Path
@@ -43,6 +46,8 @@ class Workspace:
     ref: str = UNKNOWN
     commit: str = UNKNOWN
     trigger: str = "manual"
+    default_branch: str = "main"
+    output_url: str | None = None
 
     @classmethod
     def from_environment(cls, root: Path, environ: Mapping[str, str]) -> Workspace:
@@ -77,6 +82,8 @@ class Workspace:
             trigger=environ.get("FLOE_TESTS_TRIGGER")
             or environ.get("GITHUB_EVENT_NAME")
             or "manual",
+            default_branch=environ.get("FLOE_TESTS_DEFAULT_BRANCH") or "main",
+            output_url=_directory_url(environ.get("FLOE_TESTS_OUTPUT_URL", "")),
         )
 
     def image(self, name: str) -> str:
@@ -107,6 +114,10 @@ class Workspace:
             return tier
         kind = tier.kind.model_copy(update={"node_image": self.kind_node_image})
         return tier.model_copy(update={"kind": kind})
+
+
+def _directory_url(text: str) -> str | None:
+    return f"{text.strip().rstrip('/')}/" if text.strip() else None
 
 
 def _prefix(text: str) -> str:

@@ -138,6 +138,8 @@ class ResultFacts:
         failed: Tests that failed, errors included.
         skipped: Tests that were skipped.
         failures: Names of failed tests, the first 50.
+        quarantined: Names of failed tests that the tier's quarantine list lets fail.
+        expired: Entries of that list whose last day is over, one sentence each.
         in_flight: Tests that had started and not ended.
         session_finished: Whether the test program said that it was done.
         started: Whether at least one test started.
@@ -153,6 +155,8 @@ class ResultFacts:
     failed: int = 0
     skipped: int = 0
     failures: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
     in_flight: tuple[str, ...] = ()
     session_finished: bool = False
     started: bool = False

@@ -19,6 +19,7 @@ from floe_tests.jobs.facts import (
 )
 
 # pytest's exit codes. Source: https://docs.pytest.org/en/stable/reference/exit-codes.html
+_TESTS_FAILED = 1
 _PYTEST_INTERRUPTED = 2
 _PYTEST_INTERNAL_ERROR = 3
 _PYTEST_USAGE_ERROR = 4
@@ -254,33 +255,55 @@ def lost(facts: Facts) -> Sequence[Evidence]:
 def suspect(facts: Facts) -> Sequence[Evidence]:
     """Nearly everything failed at once."""
     results = facts.results
-    enough = results.failed > 0 and results.reported >= _SUSPECT_TESTS
-    if not enough or results.failed < _SUSPECT_SHARE * (results.reported - results.skipped):
+    # A quarantined failure was expected, and so tells nothing about the platform.
+    blamed = _blamed(facts)
+    ran = results.reported - results.skipped - len(results.quarantined)
+    enough = blamed > 0 and results.reported >= _SUSPECT_TESTS
+    if not enough or blamed < _SUSPECT_SHARE * ran:
         return ()
-    share = f"{results.failed} of {results.reported - results.skipped} tests failed"
+    share = f"{blamed} of {ran} tests failed"
     return [Evidence(facts.subject, "results", share), *_failures(facts)]
 
 
 def failed(facts: Facts) -> Sequence[Evidence]:
     """Tests failed."""
-    if facts.results.failed:
+    if _blamed(facts):
         return [*_failures(facts), *_exit_evidence(facts)]
-    return _exit_evidence(facts) if _test_exit(facts) not in {0, None} else ()
+    return _exit_evidence(facts) if _test_exit(facts) not in {None, *_good_exits(facts)} else ()
+
+
+def expired(facts: Facts) -> Sequence[Evidence]:
+    """A quarantine has outlived its last day."""
+    return [Evidence(facts.subject, "quarantine", line) for line in facts.results.expired]
 
 
 def passed(facts: Facts) -> Sequence[Evidence]:
     """The test program ended well."""
-    if _test_exit(facts) != 0:
+    results = facts.results
+    if _test_exit(facts) not in _good_exits(facts):
         return ()
+    excused = len(results.quarantined)
+    words = f", {excused} failed in quarantine" if excused else ""
     return [
         *_exit_evidence(facts),
         Evidence(
             facts.subject,
             "results",
-            f"{facts.results.reported} reported, checksums match: {facts.results.passed} passed, "
-            f"{facts.results.skipped} skipped",
+            f"{results.reported} reported, checksums match: {results.passed} passed, "
+            f"{results.skipped} skipped{words}",
         ),
+        *(Evidence(name, "outcome", "failed, quarantined") for name in results.quarantined),
     ]
+
+
+def _blamed(facts: Facts) -> int:
+    """Give how many tests failed that may not."""
+    return facts.results.failed - len(facts.results.quarantined)
+
+
+def _good_exits(facts: Facts) -> frozenset[int]:
+    """Give the exit codes of a test program that ended well; 1 where only failures say so."""
+    return frozenset({0, _TESTS_FAILED}) if facts.results.quarantined else frozenset({0})
 
 
 def _test(facts: Facts) -> ContainerFacts | None:

@@ -47,6 +47,7 @@ class Cause(StrEnum):
     SUSPECT_ENV = "SUSPECT_ENV"
     TEST_TIMEOUT = "TEST_TIMEOUT"
     NO_TESTS = "NO_TESTS"
+    QUARANTINE_EXPIRED = "QUARANTINE_EXPIRED"
     INTERRUPTED = "INTERRUPTED"
     RESULT_LOST = "RESULT_LOST"
     RESOURCE_OOM = "RESOURCE_OOM"
@@ -369,17 +370,26 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Cause.TEST_FAILURE,
         Fault.TEST,
-        "tests failed, and the results are complete",
+        "tests failed that are not in quarantine, and the results are complete",
         "Read the failures.",
         symptoms.failed,
         looks_at="the tests' outcomes, the container's exit code",
     ),
     Rule(
+        Cause.QUARANTINE_EXPIRED,
+        Fault.CONFIGURATION,
+        "no other test failed, and an entry of the tier's quarantine list is past its last day",
+        "Take the entry out of the list, or have its owner's new date reviewed.",
+        symptoms.expired,
+        looks_at="the list in the repository, and the date",
+    ),
+    Rule(
         Cause.PASS,
         Fault.NONE,
-        "every collected test was reported, none failed, checksums match, exit code 0",
+        "every collected test was reported, none failed but in quarantine, checksums match, exit "
+        "code 0 (1 with failures in quarantine)",
         "Nothing to do.",
         symptoms.passed,
-        looks_at="container exit code 0, the manifest, collected = reported",
+        looks_at="container exit code, the manifest, collected = reported",
     ),
 )

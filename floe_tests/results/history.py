@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from floe_tests.results import database, migration, rows
 from floe_tests.results.cases import CaseResult
 from floe_tests.results.database import HistoryUnavailableError
+from floe_tests.results.grid import Grid, read_grid
 from floe_tests.results.models import CaseRow, RunRow, SuiteRow, TestRow
 from floe_tests.results.records import CaseRun, RunRecord
 
@@ -192,6 +194,40 @@ class History:
                     case=rows.case_result(row),
                 )
                 for row in connection.execute(query)
+            )
+
+    def tiers(self) -> tuple[tuple[str, str], ...]:
+        """Give every tier and provider that the history has runs of, in order."""
+        query = select(RunRow.tier, RunRow.provider).distinct()
+        with self._reading() as connection:
+            return tuple(sorted((row.tier, row.provider) for row in connection.execute(query)))
+
+    def grid(
+        self,
+        *,
+        tier: str,
+        provider: str,
+        limit: int = 200,
+        since: datetime | None = None,
+        with_texts: bool = False,
+    ) -> Grid:
+        """Give all that a tier's tests did in its newest runs on one provider.
+
+        Args:
+            tier: The tier.
+            provider: What the runs ran on.
+            limit: How many runs at most.
+            since: Only runs from this time on.
+            with_texts: Whether with messages and texts of failures, cut to what a page can show.
+        """
+        with self._reading() as connection:
+            return read_grid(
+                connection,
+                tier=tier,
+                provider=provider,
+                limit=limit,
+                since=since,
+                with_texts=with_texts,
             )
 
     @contextmanager

@@ -104,24 +104,34 @@ class RunRow(Base):
         Index(None, "commit"),
     )
 
-    run_id: Mapped[str] = mapped_column(String(255), primary_key=True)
-    tier: Mapped[str] = mapped_column(String(63))
-    provider: Mapped[str] = mapped_column(String(63))
-    environment: Mapped[str]
-    outcome: Mapped[str] = mapped_column(String(63))
-    cause: Mapped[str] = mapped_column(String(63))
-    fault: Mapped[str | None] = mapped_column(String(63))
-    summary: Mapped[str]
-    ref: Mapped[str | None]
-    commit: Mapped[str | None] = mapped_column(String(255))
-    trigger: Mapped[str | None]
-    started_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
-    stage_seconds: Mapped[dict[str, Any]]
-    first_test_seconds: Mapped[float | None]
-    overhead_seconds: Mapped[float | None]
-    platform: Mapped[dict[str, Any]]
-    retained_lease: Mapped[str | None]
+    run_id: Mapped[str] = mapped_column(
+        String(255), primary_key=True, doc="Id of the Dagster run; `junit-…` for an import."
+    )
+    tier: Mapped[str] = mapped_column(String(63), doc="The tier.")
+    provider: Mapped[str] = mapped_column(
+        String(63), doc="`local`, `kind` or `context`; never mixed."
+    )
+    environment: Mapped[str] = mapped_column(doc="Name of the cluster or context.")
+    outcome: Mapped[str] = mapped_column(String(63), doc="`passed`, `failed` or `cancelled`.")
+    cause: Mapped[str] = mapped_column(String(63), doc="Cause of the [verdict](verdicts.md).")
+    fault: Mapped[str | None] = mapped_column(String(63), doc="Whose fault a red run is.")
+    summary: Mapped[str] = mapped_column(doc="The verdict in a sentence.")
+    ref: Mapped[str | None] = mapped_column(doc="Branch or tag.")
+    commit: Mapped[str | None] = mapped_column(String(255), doc="Commit under test.")
+    trigger: Mapped[str | None] = mapped_column(doc="What started it.")
+    started_at: Mapped[datetime] = mapped_column(doc="Begin of its first stage.")
+    finished_at: Mapped[datetime | None] = mapped_column(doc="When its verdict was given.")
+    stage_seconds: Mapped[dict[str, Any]] = mapped_column(doc="Seconds by stage.")
+    first_test_seconds: Mapped[float | None] = mapped_column(
+        doc="From its begin to its first test."
+    )
+    overhead_seconds: Mapped[float | None] = mapped_column(
+        doc="What it took beyond the pods' own time."
+    )
+    platform: Mapped[dict[str, Any]] = mapped_column(doc="Charts, versions, digests.")
+    retained_lease: Mapped[str | None] = mapped_column(
+        doc="The lease of an environment that was kept."
+    )
 
 
 class SuiteRow(Base):
@@ -130,28 +140,36 @@ class SuiteRow(Base):
     __tablename__ = "history_suites"
     __table_args__ = (UniqueConstraint("run_id", "name"),)
 
-    suite_id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    run_id: Mapped[str] = mapped_column(ForeignKey("history_runs.run_id", ondelete="CASCADE"))
-    position: Mapped[int]
-    name: Mapped[str] = mapped_column(String(63))
-    outcome: Mapped[str] = mapped_column(String(63))
-    cause: Mapped[str] = mapped_column(String(63))
-    fault: Mapped[str | None] = mapped_column(String(63))
-    tests: Mapped[int]
-    passed: Mapped[int]
-    failed: Mapped[int]
-    errors: Mapped[int]
-    skipped: Mapped[int]
-    case_seconds: Mapped[float]
-    seconds: Mapped[float | None]
-    source: Mapped[str] = mapped_column(String(15))
-    collected: Mapped[int | None]
-    deselected: Mapped[int | None]
-    reported: Mapped[int]
-    in_flight: Mapped[list[Any]]
-    session_finished: Mapped[bool]
-    exit_status: Mapped[int | None]
-    notices: Mapped[list[Any]]
+    suite_id: Mapped[int] = mapped_column(Integer, primary_key=True, doc="A number of its own.")
+    run_id: Mapped[str] = mapped_column(
+        ForeignKey("history_runs.run_id", ondelete="CASCADE"), doc="Its run."
+    )
+    position: Mapped[int] = mapped_column(doc="Its place in the run, from 0.")
+    name: Mapped[str] = mapped_column(String(63), doc="Name of the suite.")
+    outcome: Mapped[str] = mapped_column(String(63), doc="As of the run.")
+    cause: Mapped[str] = mapped_column(String(63), doc="Cause of the suite's verdict.")
+    fault: Mapped[str | None] = mapped_column(String(63), doc="Whose fault it was.")
+    tests: Mapped[int] = mapped_column(doc="Cases in all.")
+    passed: Mapped[int] = mapped_column(doc="Cases that passed.")
+    failed: Mapped[int] = mapped_column(doc="Cases that failed, those in quarantine included.")
+    errors: Mapped[int] = mapped_column(doc="Cases that broke outside of the test.")
+    skipped: Mapped[int] = mapped_column(doc="Cases that were skipped.")
+    case_seconds: Mapped[float] = mapped_column(doc="Sum of the cases' seconds.")
+    seconds: Mapped[float | None] = mapped_column(doc="On the wall clock.")
+    source: Mapped[str] = mapped_column(String(15), doc="Where its cases come from.")
+    collected: Mapped[int | None] = mapped_column(doc="Tests that were about to run.")
+    deselected: Mapped[int | None] = mapped_column(doc="Tests left out on request.")
+    reported: Mapped[int] = mapped_column(doc="Tests that reported.")
+    in_flight: Mapped[list[Any]] = mapped_column(doc="Names of tests that were running at the end.")
+    session_finished: Mapped[bool] = mapped_column(doc="Whether the test tool came to its own end.")
+    exit_status: Mapped[int | None] = mapped_column(doc="The test tool's exit status.")
+    notices: Mapped[list[Any]] = mapped_column(
+        doc="What was cut, unreadable, contradictory or let pass."
+    )
+    # The default is for rows that were there before the column.
+    quarantined: Mapped[list[Any]] = mapped_column(
+        server_default="[]", doc="Names of failed tests that the quarantine list let fail."
+    )
 
 
 class AttemptRow(Base):
@@ -160,19 +178,21 @@ class AttemptRow(Base):
     __tablename__ = "history_attempts"
 
     suite_id: Mapped[int] = mapped_column(
-        ForeignKey("history_suites.suite_id", ondelete="CASCADE"), primary_key=True
+        ForeignKey("history_suites.suite_id", ondelete="CASCADE"),
+        primary_key=True,
+        doc="Its suite.",
     )
-    shard: Mapped[int] = mapped_column(primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
-    cause: Mapped[str] = mapped_column(String(63))
-    fault: Mapped[str | None] = mapped_column(String(63))
-    evidence: Mapped[list[Any]]
-    job: Mapped[str | None]
-    pod: Mapped[str | None]
-    node: Mapped[str | None]
-    exit_code: Mapped[int | None]
-    started_at: Mapped[datetime | None]
-    seconds: Mapped[float | None]
+    shard: Mapped[int] = mapped_column(primary_key=True, doc="Which part of the suite, from 0.")
+    number: Mapped[int] = mapped_column(primary_key=True, doc="From 1.")
+    cause: Mapped[str] = mapped_column(String(63), doc="Cause of its verdict.")
+    fault: Mapped[str | None] = mapped_column(String(63), doc="Whose fault it was.")
+    evidence: Mapped[list[Any]] = mapped_column(doc="What the verdict rests on.")
+    job: Mapped[str | None] = mapped_column(doc="Name of the Job.")
+    pod: Mapped[str | None] = mapped_column(doc="Name of the pod.")
+    node: Mapped[str | None] = mapped_column(doc="Name of the node.")
+    exit_code: Mapped[int | None] = mapped_column(doc="Exit code of the test container.")
+    started_at: Mapped[datetime | None] = mapped_column(doc="When it began.")
+    seconds: Mapped[float | None] = mapped_column(doc="How long it took.")
 
 
 class TestRow(Base):
@@ -182,13 +202,13 @@ class TestRow(Base):
     __tablename__ = "history_tests"
     __table_args__ = (UniqueConstraint("tier", "suite", "name"),)
 
-    test_id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    tier: Mapped[str] = mapped_column(String(63))
-    suite: Mapped[str] = mapped_column(String(63))
-    name: Mapped[str]
-    is_collection: Mapped[bool]
-    file: Mapped[str | None]
-    line: Mapped[int | None]
+    test_id: Mapped[int] = mapped_column(Integer, primary_key=True, doc="A number of its own.")
+    tier: Mapped[str] = mapped_column(String(63), doc="Its tier.")
+    suite: Mapped[str] = mapped_column(String(63), doc="Its suite.")
+    name: Mapped[str] = mapped_column(doc="`classname::name`, as in JUnit.")
+    is_collection: Mapped[bool] = mapped_column(doc="Whether it is a module, not a test.")
+    file: Mapped[str | None] = mapped_column(doc="Source file, as last reported.")
+    line: Mapped[int | None] = mapped_column(doc="Line in it.")
 
 
 class CaseRow(Base):
@@ -204,14 +224,16 @@ class CaseRow(Base):
     )
 
     suite_id: Mapped[int] = mapped_column(
-        ForeignKey("history_suites.suite_id", ondelete="CASCADE"), primary_key=True
+        ForeignKey("history_suites.suite_id", ondelete="CASCADE"),
+        primary_key=True,
+        doc="The suite of a run.",
     )
     test_id: Mapped[int] = mapped_column(
-        ForeignKey("history_tests.test_id", ondelete="CASCADE"), primary_key=True
+        ForeignKey("history_tests.test_id", ondelete="CASCADE"), primary_key=True, doc="The test."
     )
-    outcome: Mapped[str] = mapped_column(String(7))
-    seconds: Mapped[float]
-    reruns: Mapped[int]
+    outcome: Mapped[str] = mapped_column(String(7), doc="`passed`, `failed`, `error` or `skipped`.")
+    seconds: Mapped[float] = mapped_column(doc="Set-up, call and clean-up.")
+    reruns: Mapped[int] = mapped_column(doc="How often the test tool ran it again before that.")
 
 
 class CaseTextRow(Base):
@@ -220,10 +242,12 @@ class CaseTextRow(Base):
     __tablename__ = "history_case_texts"
 
     suite_id: Mapped[int] = mapped_column(
-        ForeignKey("history_suites.suite_id", ondelete="CASCADE"), primary_key=True
+        ForeignKey("history_suites.suite_id", ondelete="CASCADE"),
+        primary_key=True,
+        doc="The suite of a run.",
     )
     test_id: Mapped[int] = mapped_column(
-        ForeignKey("history_tests.test_id", ondelete="CASCADE"), primary_key=True
+        ForeignKey("history_tests.test_id", ondelete="CASCADE"), primary_key=True, doc="The test."
     )
-    message: Mapped[str]
-    text: Mapped[str]
+    message: Mapped[str] = mapped_column(doc="Why it failed or was skipped, at most 4 KiB.")
+    text: Mapped[str] = mapped_column(doc="Traceback and output, at most 64 KiB.")

@@ -70,7 +70,8 @@ class SuiteRecord:
         in_flight: Names of the tests that were running when the results ended.
         session_finished: Whether the test tool came to its own end.
         exit_status: The test tool's own exit status. None when unknown.
-        notices: What was unreadable, cut or contradictory.
+        notices: What was unreadable, cut or contradictory, and what the gate let pass.
+        quarantined: Names of failed tests that the quarantine list let fail.
         seconds: How long the suite took on the wall clock. None when unknown.
     """
 
@@ -89,6 +90,7 @@ class SuiteRecord:
     session_finished: bool = False
     exit_status: int | None = None
     notices: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()
     seconds: float | None = None
 
 

@@ -235,6 +235,7 @@ def _suite_records(connection: Connection, run_ids: Sequence[str]) -> dict[str, 
         values = {name: getattr(row, name) for name in _SUITE_COLUMNS}
         values["in_flight"] = tuple(row.in_flight)
         values["notices"] = tuple(row.notices)
+        values["quarantined"] = tuple(row.quarantined)
         tally = {name: getattr(row, column) for column, name in _TALLY_COLUMNS.items()}
         attempts_of_suite = tuple(attempts.get(row.suite_id, ()))
         record = SuiteRecord(**values, tally=Tally(**tally), attempts=attempts_of_suite)

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from floe_tests.clusters.signals import uninterrupted
 from floe_tests.errors import FloeTestsError
+from floe_tests.labels import ENVIRONMENT
 from floe_tests.selection import Selection
 from floe_tests.settings import TierSettings
 from floe_tests.stages import metadata
@@ -24,12 +25,15 @@ class RunConfig(dg.Config):
     environment: Literal["default", "local", "kind", "context"] = Field(
         default="default",
         description=(
-            "Where to run. `default`: FLOE_TESTS_CLUSTER, then the tier's first environment."
+            "Where to run: `local` as processes of this machine, `kind` on a kind cluster that is "
+            "created if absent, `context` on an existing cluster. `default` is FLOE_TESTS_CLUSTER, "
+            "then the tier's first environment."
         ),
     )
     keep: Literal["default", "never", "on_failure", "always"] = Field(
         default="default",
-        description="Whether the environment stays after the run, for a look into it.",
+        description="Whether the environment stays after the run, for a look into it; at most 24 "
+        "hours. `default` is the tier's own setting.",
     )
     groups: list[str] = Field(
         default_factory=list,
@@ -84,6 +88,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
                 keep=None if config.keep == "default" else config.keep,
                 selection=Selection(tuple(config.groups), tuple(config.excluded_groups)),
             )
+            uninterrupted(context.instance.add_run_tags)(run.run_id, {ENVIRONMENT: lease.provider})
         return dg.MaterializeResult[None](value=None, metadata=metadata.of_lease(lease, run))
 
     @stage("platform", "cluster")
@@ -117,9 +122,12 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
             run.lease()
             published = uninterrupted(publish)(run)
         run.log(f"VERDICT {published.verdict}")
+        uninterrupted(context.instance.add_run_tags)(run.run_id, metadata.verdict_tags(published))
+        for observation in metadata.observations_of(published, keys["results"]):
+            context.log_event(observation)
         yield dg.MaterializeResult[None](
             value=None,
-            metadata=metadata.of_results(published),
+            metadata=metadata.of_results(published, run.workspace),
             check_results=[
                 *(metadata.check_of(suite, keys["results"]) for suite in published.suites),
                 *(metadata.check_of_left_out(name, keys["results"]) for name in published.left_out),

@@ -1,24 +1,50 @@
-"""What the Dagster UI shows of a run: metadata, tags and checks, from plain values."""
+"""What the Dagster UI shows of a run: metadata, tags, checks, observations, from plain values.
+
+Names and messages come from tests and clusters: in Markdown they are escaped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import dagster as dg
 
 from floe_tests.clusters.lease import Lease
 from floe_tests.errors import FloeTestsError
+from floe_tests.evidence import Evidence
 from floe_tests.jobs.attempt import Attempt
-from floe_tests.labels import COMMIT, REF, TRIGGER
+from floe_tests.jobs.verdict import Fault, Verdict
+from floe_tests.labels import CAUSE, COMMIT, ENVIRONMENT, FAULT, REF, TRIGGER
 from floe_tests.publish import PublishedRun, PublishedSuite
 from floe_tests.results.cases import CaseResult
 from floe_tests.run import InstalledPlatform, TierRun
+from floe_tests.workspace import Workspace
 
 Metadata = dict[str, dg.MetadataValue]
 
 # 100/1k/10k rows are 17 kB/154 kB/1.5 MB of event log; the full JUnit file is linked.
 _TABLE_ROWS = 50
 _MESSAGE_CHARACTERS = 300
+
+_BLAMELESS = frozenset({Fault.NONE, Fault.TEST})
+# Source: https://spec.commonmark.org/0.31.2/#ascii-punctuation-character
+_PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
+_BACKTICKS = re.compile(r"`+")
+
+
+def escaped(text: str) -> str:
+    """Give a text as Markdown that shows it, on one line and whatever stands in it."""
+    return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+
+
+def code(text: str) -> str:
+    """Give a text as a code span; more backticks around it than in it."""
+    text = " ".join(text.split())
+    longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def run_tags(run: TierRun) -> Mapping[str, str]:
@@ -27,6 +53,16 @@ def run_tags(run: TierRun) -> Mapping[str, str]:
         REF: run.workspace.ref,
         COMMIT: run.workspace.commit,
         TRIGGER: run.workspace.trigger,
+    }
+
+
+def verdict_tags(published: PublishedRun) -> Mapping[str, str]:
+    """Give the tags that a finished run is found by in the UI."""
+    return {
+        ENVIRONMENT: published.provider,
+        # Dagster serialises plain strings alone.
+        CAUSE: str(published.verdict.cause),
+        FAULT: str(published.verdict.fault),
     }
 
 
@@ -54,9 +90,9 @@ def of_platform(installed: InstalledPlatform) -> Metadata:
         shown["done without"] = dg.MetadataValue.text(", ".join(installed.substituted))
     for release in installed.releases:
         shown[release.name] = dg.MetadataValue.md(
-            f"chart `{release.chart}` {release.version}, app {release.app_version}, "
-            f"ready in {release.seconds:.1f} s\n\n"
-            + "\n".join(f"- `{image}` {digest}" for image, digest in release.images)
+            f"chart {code(release.chart)} {escaped(release.version)}, "
+            f"app {escaped(release.app_version)}, ready in {release.seconds:.1f} s\n\n"
+            + "\n".join(f"- {code(image)} {escaped(digest)}" for image, digest in release.images)
         )
     return shown
 
@@ -74,9 +110,9 @@ def of_attempts(attempts: Sequence[Attempt], installed: InstalledPlatform | None
         pod, timings = attempt.facts.pod, attempt.timings
         again = f", attempt {attempt.number}" if attempt.number > 1 else ""
         lines = [
-            f"- verdict: {attempt.verdict}",
-            f"- pod: `{pod.name if pod else 'none'}`",
-            f"- node: `{(pod.node if pod else '') or 'this machine'}`",
+            f"- verdict: {escaped(str(attempt.verdict))}",
+            f"- pod: {code(pod.name if pod else 'none')}",
+            f"- node: {code((pod.node if pod else '') or 'this machine')}",
             f"- total {timings.total:.1f} s",
         ]
         if timings.pod_start is not None:
@@ -91,9 +127,13 @@ def of_attempts(attempts: Sequence[Attempt], installed: InstalledPlatform | None
     return shown
 
 
-def of_results(published: PublishedRun) -> Metadata:
-    """Describe a run's results: numbers first, because the UI plots them."""
-    tallies = [suite.results.tally for suite in published.suites]
+def of_results(published: PublishedRun, workspace: Workspace) -> Metadata:
+    """Describe a run's results: numbers first, because the UI plots them.
+
+    Args:
+        published: The run.
+        workspace: Where its files are, and under which address they are shown, if any.
+    """
     failing = [
         case
         for suite in published.suites
@@ -104,12 +144,10 @@ def of_results(published: PublishedRun) -> Metadata:
         "verdict": dg.MetadataValue.text(str(published.verdict)),
         "fault": dg.MetadataValue.text(str(published.verdict.fault)),
         "environment": dg.MetadataValue.text(published.provider),
-        "tests": dg.MetadataValue.int(sum(tally.tests for tally in tallies)),
-        "passed": dg.MetadataValue.int(sum(tally.passed for tally in tallies)),
-        "failed": dg.MetadataValue.int(sum(tally.failing for tally in tallies)),
-        "skipped": dg.MetadataValue.int(sum(tally.skipped for tally in tallies)),
+        **_counts(published),
         "seconds": dg.MetadataValue.float(round(published.seconds, 2)),
-        "junit": dg.PathMetadataValue(str(published.junit)),
+        "report": _link(published.report, workspace),
+        "junit": _link(published.junit, workspace),
         "received files": dg.PathMetadataValue(str(published.directory)),
     }
     for name, seconds in (
@@ -134,13 +172,45 @@ def of_results(published: PublishedRun) -> Metadata:
     return shown
 
 
+def _counts(published: PublishedRun) -> Metadata:
+    """Give the counts; none where no test reported, so that no plot falls to 0 for a lost node."""
+    tallies = [suite.results.tally for suite in published.suites]
+    if not any(tally.tests for tally in tallies) and published.verdict.fault not in _BLAMELESS:
+        return {}
+    counts = {
+        "tests": sum(tally.tests for tally in tallies),
+        "passed": sum(tally.passed for tally in tallies),
+        "failed": sum(tally.failing for tally in tallies),
+        "skipped": sum(tally.skipped for tally in tallies),
+        "in quarantine": sum(len(suite.quarantined) for suite in published.suites),
+    }
+    if published.account is not None:
+        counts["flaky tests"] = published.account.flaky
+        counts["broken tests"] = published.account.broken
+    return {name: dg.MetadataValue.int(count) for name, count in counts.items()}
+
+
+def _link(path: Path, workspace: Workspace) -> dg.MetadataValue:
+    """Give a link where a web server shows the output, else the path: browsers open no file."""
+    if workspace.output_url is None or not path.is_relative_to(workspace.output):
+        return dg.PathMetadataValue(str(path))
+    return dg.MetadataValue.url(
+        f"{workspace.output_url}{path.relative_to(workspace.output).as_posix()}"
+    )
+
+
 def check_of(suite: PublishedSuite, asset: dg.AssetKey) -> dg.AssetCheckResult:
     """Give a suite's check: passed means PASS, and nothing else does."""
     tally, verdict = suite.results.tally, suite.verdict
-    lines = [str(verdict), "", verdict.remedy, ""]
+    lines = [escaped(str(verdict)), "", verdict.remedy, ""]
+    if verdict.fault not in _BLAMELESS:
+        lines += ["No test is blamed for this.", ""]
     if len(suite.attempts) > 1:
-        lines += [f"- attempt {each.number}: {each.verdict}" for each in suite.attempts]
-    lines += [f"- {item}" for item in verdict.evidence[:_TABLE_ROWS]]
+        lines += [
+            f"- attempt {each.number}: {escaped(str(each.verdict))}" for each in suite.attempts
+        ]
+    lines += [f"- {escaped(str(item))}" for item in _evidence(verdict, suite)]
+    lines += list(_failures(suite))
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=suite.name.replace("-", "_"),
@@ -151,8 +221,61 @@ def check_of(suite: PublishedSuite, asset: dg.AssetKey) -> dg.AssetCheckResult:
             "verdict": dg.MetadataValue.md("\n".join(lines)),
             "tests": dg.MetadataValue.int(tally.tests),
             "failed": dg.MetadataValue.int(tally.failing),
+            "in quarantine": dg.MetadataValue.int(len(suite.quarantined)),
         },
     )
+
+
+def _evidence(verdict: Verdict, suite: PublishedSuite) -> Sequence[Evidence]:
+    """Give the evidence without the failed tests, which follow with their messages."""
+    failed = {case.name for case in suite.results.cases if case.outcome.is_failing}
+    return [item for item in verdict.evidence if item.subject not in failed][:_TABLE_ROWS]
+
+
+def _failures(suite: PublishedSuite) -> Iterator[str]:
+    failing = [case for case in suite.results.cases if case.outcome.is_failing]
+    if not failing:
+        return
+    yield ""
+    for case in failing[:_TABLE_ROWS]:
+        entry = suite.quarantined.get(case.name)
+        excused = f" ({escaped(str(entry))})" if entry else ""
+        message = escaped(case.message[:_MESSAGE_CHARACTERS])
+        yield f"- {code(case.name)} {case.outcome}{excused}: {message}"
+    if len(failing) > _TABLE_ROWS:
+        yield f"- and {len(failing) - _TABLE_ROWS} more, in the JUnit file"
+
+
+def observations_of(published: PublishedRun, asset: dg.AssetKey) -> list[dg.AssetObservation]:
+    """Give what the infrastructure did to a run, as observations: no test failed by it.
+
+    One for each attempt that it ended, also where a later one went well, and one for a run that it
+    ended before any attempt.
+    """
+    said: list[tuple[str, Verdict]] = [
+        (f"{suite.name}, attempt {attempt.number}", attempt.verdict)
+        for suite in published.suites
+        for attempt in suite.attempts
+        if attempt.verdict.fault is Fault.INFRASTRUCTURE
+    ]
+    if not said and published.verdict.fault is Fault.INFRASTRUCTURE:
+        said = [("before the tests", published.verdict)]
+    return [
+        dg.AssetObservation(
+            asset_key=asset,
+            description=f"{verdict.cause}: {where}"[:1000],
+            metadata={
+                "cause": dg.MetadataValue.text(str(verdict.cause)),
+                "where": dg.MetadataValue.text(where),
+                "run": dg.MetadataValue.text(published.run_id),
+                "environment": dg.MetadataValue.text(published.provider),
+                "evidence": dg.MetadataValue.md(
+                    "\n".join(f"- {escaped(str(item))}" for item in verdict.evidence[:_TABLE_ROWS])
+                ),
+            },
+        )
+        for where, verdict in said
+    ]
 
 
 def check_of_left_out(name: str, asset: dg.AssetKey) -> dg.AssetCheckResult:
@@ -170,7 +293,8 @@ def of_error(error: FloeTestsError) -> Metadata:
     """Show the evidence of an error."""
     if not error.evidence:
         return {}
-    return {"evidence": dg.MetadataValue.md("\n".join(f"- {item}" for item in error.evidence))}
+    lines = (f"- {escaped(str(item))}" for item in error.evidence)
+    return {"evidence": dg.MetadataValue.md("\n".join(lines))}
 
 
 def _record(case: CaseResult) -> dg.TableRecord:

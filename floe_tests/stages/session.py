@@ -20,6 +20,7 @@ from floe_tests.errors import FloeTestsError
 from floe_tests.labels import COMMIT, REF, TRIGGER
 from floe_tests.run import TierRun
 from floe_tests.settings import TierSettings
+from floe_tests.stages import metadata
 from floe_tests.stages.cancellation import why_cancelled
 from floe_tests.workspace import UNKNOWN, Workspace
 
@@ -29,7 +30,7 @@ Log = Callable[[str], None]
 class SessionResource(dg.ConfigurableResource[None]):
     """Ends every run of a tier: verdict, history, environment."""
 
-    _runs: dict[str, TierRun] = PrivateAttr(default_factory=dict)
+    _runs: dict[str, tuple[TierRun, dg.DagsterInstance]] = PrivateAttr(default_factory=dict)
 
     def begin(
         self, context: dg.AssetExecutionContext, settings: TierSettings, root: Path
@@ -50,7 +51,7 @@ class SessionResource(dg.ConfigurableResource[None]):
             parent_run_id=context.run.parent_run_id,
             why_cancelled=partial(why_cancelled, context.instance, context.run.run_id),
         )
-        self._runs[run.run_id] = run
+        self._runs[run.run_id] = run, context.instance
         return run
 
     @contextlib.contextmanager
@@ -63,8 +64,8 @@ class SessionResource(dg.ConfigurableResource[None]):
             yield self
         finally:
             with held_signals(log):
-                for run in self._runs.values():
-                    _end(run, log=log)
+                for run, instance in self._runs.values():
+                    _end(run, instance, log=log)
                 self._runs.clear()
 
 
@@ -87,7 +88,7 @@ def _workspace_of(run: dg.DagsterRun, root: Path) -> Workspace:
     )
 
 
-def _end(run: TierRun, *, log: Log) -> None:
+def _end(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:
     """Publish a run that has not been, and give its environment back, even if the first fails."""
     from floe_tests.publish import PUBLISHED, publish
 
@@ -95,6 +96,10 @@ def _end(run: TierRun, *, log: Log) -> None:
         if not (run.ledger.folder(run.run_id) / f"{PUBLISHED}.json").exists():
             published = publish(run)
             log(f"VERDICT {published.verdict}; JUnit: {published.junit}")
+            instance.add_run_tags(run.run_id, metadata.verdict_tags(published))
+            results = dg.AssetKey([run.settings.name.replace("-", "_"), "results"])
+            for observation in metadata.observations_of(published, results):
+                instance.report_runless_asset_event(observation)
     except FloeTestsError as error:
         log(f"the run could not be recorded: {error}")
     finally:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     DailyTotals = dict[date, DayTotal]
 
 PIPELINE = "lakehouse_pipeline"
+# The pipeline of the minimal form, which knows no batches.
+ON_DUCKDB = "orders_pipeline"
+DUCKDB_RULES = OrderRules(rows=50)
 STAGES = ("bronze/orders", "silver/orders", "gold/daily_totals", "serving/daily_totals")
 TABLES = ("bronze.orders", "silver.orders", "gold.daily_totals")
 

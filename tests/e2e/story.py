@@ -15,9 +15,11 @@ from platform_suite.order_rules import totals_by_day
 
 from .batches import (
     BESIDE,
+    DUCKDB_RULES,
     EVOLVED,
     FIRST,
     MAIN,
+    ON_DUCKDB,
     PIPELINE,
     TABLES,
     TOO_DEAR,
@@ -100,15 +102,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class Evolution:
-    """A new column in the orders' tables, and EVOLVED after it.
+    """A new column in the orders' tables, and EVOLVED after it; beside it, two runs on DuckDB.
 
     Attributes:
         snapshot_before: The silver table's snapshot before it had the column.
         run: The run with EVOLVED.
+        on_duckdb: The two runs of the pipeline on DuckDB, launched back to back.
     """
 
     snapshot_before: int
     run: FinishedRun
+    on_duckdb: tuple[FinishedRun, FinishedRun]
 
 
 class Story:
@@ -209,8 +213,10 @@ class Story:
         before = self._lakehouse.snapshot(SILVER)
         for table in _ORDERS:
             self._lakehouse.add_column(table, NEW_COLUMN)
-        run = self._runs.finish(self._dagster.launch(PIPELINE, EVOLVED.run_config()))
-        return Evolution(before, run)
+        evolved = self._dagster.launch(PIPELINE, EVOLVED.run_config())
+        earlier, later = (self._dagster.launch(ON_DUCKDB, DUCKDB_RULES.run_config()) for _ in "12")
+        run = self._runs.finish(evolved)
+        return Evolution(before, run, (self._runs.finish(earlier), self._runs.finish(later)))
 
     def _snapshots(self) -> dict[str, int]:
         return {table: self._lakehouse.snapshot(table) for table in TABLES}

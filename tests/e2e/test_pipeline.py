@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from platform_suite.order_rules import OrderRules
-
-from .batches import BESIDE, FIRST, MAIN, STAGES, TABLES, daily_totals, totals
+from .batches import (
+    BESIDE,
+    DUCKDB_RULES,
+    FIRST,
+    MAIN,
+    ON_DUCKDB,
+    PIPELINE,
+    STAGES,
+    TABLES,
+    daily_totals,
+    totals,
+)
 from .lakehouse import SILVER
 
 if TYPE_CHECKING:
@@ -28,7 +37,7 @@ def test_code_location_serves_the_lakehouse_beside_the_pipelines_on_duckdb(
     location: Location,
 ) -> None:
     """The full form has all of the minimal one."""
-    assert location.jobs >= {"lakehouse_pipeline", "orders_pipeline", "import_orders"}
+    assert location.jobs >= {PIPELINE, ON_DUCKDB, "import_orders"}
     assert location.assets >= {*STAGES, "orders", "orders_cleaned", "daily_totals"}
 
 
@@ -109,16 +118,13 @@ def test_totals_after_two_pipelines_at_once_are_those_of_all_orders(two_at_once:
     assert totals(two_at_once.gold).orders >= both.orders
 
 
-def test_pipeline_on_duckdb_still_runs_one_at_a_time(
-    dagster: DagsterApi, evolution: Evolution
-) -> None:
+def test_pipeline_on_duckdb_still_runs_one_at_a_time(evolution: Evolution) -> None:
     """Two places in the queue, and yet one writer of the DuckDB file."""
-    assert evolution.run.run.status == "SUCCESS", evolution.run.reasons()
-    config = OrderRules(rows=50).run_config()
-    run_ids = [dagster.launch("orders_pipeline", config) for _ in range(2)]
-    both = [dagster.wait_for_run(run_id, deadline_seconds=60) for run_id in run_ids]
-    assert {run.status for run in both} == {"SUCCESS"}
-    earlier, later = sorted(both, key=lambda run: run.started_at or 0)
-    assert earlier.ended_at is not None
-    assert later.started_at is not None
-    assert earlier.ended_at <= later.started_at
+    earlier, later = sorted(evolution.on_duckdb, key=lambda each: each.run.started_at or 0)
+    for each in (earlier, later):
+        assert each.run.status == "SUCCESS", each.reasons()
+        totals = each.about("MaterializationEvent")["daily_totals"].metadata
+        assert totals["orders"] == DUCKDB_RULES.cleaned_rows()
+    assert earlier.run.ended_at is not None
+    assert later.run.started_at is not None
+    assert earlier.run.ended_at <= later.run.started_at

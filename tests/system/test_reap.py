@@ -134,7 +134,14 @@ def neighbours(
         kube.create(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": found}}
         )
-    project = write_project(tmp_path_factory.mktemp("live") / "project", job(HANGING), kind=SHARED)
+    project = write_project(
+        tmp_path_factory.mktemp("live") / "project",
+        job(HANGING),
+        kind=SHARED,
+        # It outlasts all tests here, on a machine that is slow as well.
+        deadlines={"tests_seconds": 1700, "pod_seconds": 1750, "job_seconds": 1800},
+        budget={"minutes": 30},
+    )
     with start(project, reaper.place) as live:
         live.wait_for("passed test_suite::test_before", timeout_seconds=120)
         of_the_run = f"{labels.RUN}={live.run_id}"

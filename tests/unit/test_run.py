@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -18,7 +19,9 @@ import psutil
 import pytest
 from junitparser import JUnitXml
 
+from floe_tests.errors import InfrastructureError
 from floe_tests.jobs import process
+from floe_tests.results import bundle
 from floe_tests.results.history import History
 from floe_tests.results.records import RunRecord
 
@@ -109,6 +112,15 @@ def tier(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> T
     monkeypatch.setenv("DAGSTER_HOME", str(made.home))
     monkeypatch.setenv("FLOE_TESTS_OUTPUT", str(made.output))
     return made
+
+
+FLAKY = """\
+def test_adds():
+    assert 1 + 1 == 2
+
+def test_wavers():
+    assert 1 + 1 == 3
+"""
 
 
 def check_of(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
@@ -516,3 +528,84 @@ def test_a_run_that_a_newer_one_supersedes_ends_and_its_verdict_says_by_which(ti
     assert f"superseded by run {newer.run_id[:8]} on feature" in remembered.summary
     assert (remembered.ref, remembered.trigger) == ("feature", "push")
     assert summary["passed"] == 1, "what had passed before is reported"
+
+
+@pytest.mark.parametrize(
+    ("expires", "cause"),
+    [("2999-01-01", "PASS"), ("2020-01-01", "TEST_FAILURE")],
+    ids=["in quarantine", "past its last day"],
+)
+def test_a_quarantined_test_runs_and_is_reported_and_fails_no_gate(
+    tier: Tier, expires: str, cause: str
+):
+    tier.project.write(
+        "quarantine.yaml",
+        "- {test: 'suite.test_tiny::test_wavers', owner: data, reason: a race, "
+        f"expires: {expires}}}\n",
+    )
+    tier.suite(FLAKY, settings="  quarantine: quarantine.yaml\n")
+    result = tier.run()
+    assert result.success == (cause == "PASS")
+    remembered = tier.remembered(result.run_id)
+    assert (remembered.cause, remembered.suites[0].tally.failed) == (cause, 1)
+    excused = cause == "PASS"
+    assert remembered.suites[0].quarantined == (
+        ("suite.test_tiny::test_wavers",) if excused else ()
+    )
+    junit = tier.junit()
+    assert (junit.tests, junit.failures, junit.skipped) == (2, int(not excused), int(excused))
+    notices = tier.summary()["notices"]
+    assert (
+        any("quarantined until 2999-01-01 by data: a race" in each for each in notices) == excused
+    )
+
+
+def test_a_quarantine_that_is_over_fails_a_run_without_failures(tier: Tier):
+    tier.project.write(
+        "quarantine.yaml",
+        "- {test: 'suite.test_tiny::test_adds', owner: data, reason: a race, "
+        "expires: 2020-01-01}\n",
+    )
+    tier.suite(GREEN, settings="  quarantine: quarantine.yaml\n")
+    result = tier.run()
+    assert not result.success
+    assert tier.summary()["cause"] == "QUARANTINE_EXPIRED"
+    assert "by data ended on 2020-01-01" in check_of(result).description
+
+
+def test_a_run_is_found_by_its_verdict_and_leaves_its_page_and_bundle(tier: Tier):
+    tier.suite(FLAKY)
+    result = tier.run()
+    run = tier.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags["floe-tests/environment"] == "local"
+    assert run.tags["floe-tests/cause"] == "TEST_FAILURE"
+    summary = tier.summary()
+    assert summary["flaky"] == 0
+    assert "test_wavers" in Path(summary["report"]).read_text()
+    record = bundle.read(tier.output / "tiny" / bundle.NAME)
+    assert replace(
+        record, suites=tuple(replace(suite, cases=()) for suite in record.suites)
+    ) == tier.remembered(result.run_id)
+
+
+def test_what_the_infrastructure_did_before_the_tests_is_an_observation(
+    tier: Tier, monkeypatch: pytest.MonkeyPatch
+):
+    tier.suite(GREEN)
+
+    def fail(*_: object, **__: object) -> None:
+        message = "no node came up"
+        raise InfrastructureError(message)
+
+    monkeypatch.setattr("floe_tests.run.TierRun.install", fail)
+    result = tier.run()
+    assert not result.success
+    records = tier.instance.fetch_observations(dg.AssetKey(["tiny", "results"]), limit=5).records
+    (observation,) = [record.asset_observation for record in records]
+    assert observation is not None
+    assert observation.metadata["cause"].value == "INFRA_CLUSTER"
+    assert observation.metadata["run"].value == result.run_id
+    run = tier.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags["floe-tests/fault"] == "infrastructure"

@@ -12,6 +12,8 @@ from floe_tests.jobs.verdict import Cause
 from ..conftest import ROOT, job  # noqa: TID252 - suites are folders, not packages
 from .bench import FaultBench, RunningRun
 
+pytestmark = pytest.mark.thorough
+
 GREEN = "def test_passes(): pass"
 LIMITS = {"budget": {"memory": "16Gi", "minutes": 12}}
 

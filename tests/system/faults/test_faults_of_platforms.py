@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from floe_tests.jobs.verdict import Cause
 from floe_tests.results import junit
 
@@ -156,6 +158,7 @@ def test_pods_that_are_refused(bench: FaultBench) -> None:
     assert published.seconds < 120, "it waited for the deadline"
 
 
+@pytest.mark.thorough
 def test_an_upgrade_that_does_not_come_up(bench: FaultBench) -> None:
     """The suite before it keeps its results; the one that needs the upgrade does not run."""
     good = release(bench, WORKS, ready_seconds=60)

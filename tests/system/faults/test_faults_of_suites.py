@@ -147,6 +147,7 @@ def test_nothing_collected(bench: FaultBench) -> None:
     bench.judge("no tests", bench.run(job("")), Cause.NO_TESTS, "exit code: 5")
 
 
+@pytest.mark.thorough
 def test_a_disk_beyond_its_limit(bench: FaultBench) -> None:
     """The kubelet looks at volumes now and then, and evicts the pod: no disruption, its fault."""
     code = """

@@ -35,6 +35,7 @@ COMPLETE = ResultFacts(
 ONE_FAILED = replace(
     COMPLETE, passed=3, failed=1, failures=("tests.integration.test_runs::test_b",)
 )
+QUARANTINED = replace(ONE_FAILED, failures=(), quarantined=ONE_FAILED.failures)
 CUT_OFF = ResultFacts(
     problems=("the exporter sent no manifest",),
     collected=4,
@@ -129,6 +130,25 @@ ROWS: dict[str, Row] = {
         Cause.TEST_FAILURE,
         Fault.TEST,
         "tests.integration.test_runs::test_b outcome: failed",
+    ),
+    "a test failed in quarantine": Row(
+        facts("exit-1", results=QUARANTINED),
+        Cause.PASS,
+        Fault.NONE,
+        "test-runner exit code: 1",
+        shown=("1 failed in quarantine", "test_b outcome: failed, quarantined"),
+    ),
+    "a test failed in quarantine, and another one": Row(
+        facts("exit-1", results=replace(QUARANTINED, failed=2, passed=2, failures=("t::other",))),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "t::other outcome: failed",
+    ),
+    "a quarantine is past its last day": Row(
+        facts("green", results=replace(COMPLETE, expired=("t::a: the quarantine ended",))),
+        Cause.QUARANTINE_EXPIRED,
+        Fault.CONFIGURATION,
+        "quarantine: t::a: the quarantine ended",
     ),
     "a program exits with its own code and reports no failure": Row(
         facts("exit-1"), Cause.TEST_FAILURE, Fault.TEST, "test-runner exit code: 1"

@@ -161,12 +161,18 @@ def _as_postgres(*command: str) -> list[str]:
     return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else [*command]
 
 
+def _postgres_program(name: str) -> str | None:
+    """Find a server program; Debian keeps them beside its path, a folder a version."""
+    found = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))]
+    return shutil.which(name) or (found[-1] if found else None)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Path]:
     """Start a Postgres server of its own and give the directory of its socket."""
-    programs = [shutil.which(name) for name in ("initdb", "pg_ctl")]
+    programs = [_postgres_program(name) for name in ("initdb", "pg_ctl")]
     if None in programs:
-        pytest.skip("initdb and pg_ctl are not on the PATH (Debian: apt-get install postgresql)")
+        pytest.skip("needs initdb and pg_ctl (Debian: apt-get install postgresql)")
     initdb, pg_ctl = (str(program) for program in programs)
     # Not below pytest's own directory, which other users cannot enter.
     directory = Path(tempfile.mkdtemp(prefix="history-postgres-"))

@@ -1,0 +1,277 @@
+"""What a tier's grid says of its tests: one account for the page, the command line and Dagster."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+
+from floe_tests.results.flakiness import (
+    Diagnosis,
+    Sighting,
+    Standing,
+    counts,
+    diagnose,
+    is_default_branch,
+)
+from floe_tests.results.grid import Grid, GridTest
+from floe_tests.results.history import History
+from floe_tests.results.records import RunRecord, SuiteRecord
+
+NEW_RUNS = 10
+"""A test that none but so many of the newest runs knows is new."""
+NEWLY_FAILING_RESULTS = 5
+SLOW_TESTS = 20
+SLOW_SHARE = 0.5
+"""The slow tests are the fewest that together take this share of the tier's time, at most 20."""
+
+_FAILING = frozenset({"failed", "error"})
+_RAN = frozenset({"passed", *_FAILING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestAccount:
+    """A test and what its past says.
+
+    Attributes:
+        test: The test with its cells.
+        diagnosis: What the rules of flakiness say.
+        passed: Runs in which it passed, of those shown.
+        failed: Runs in which it failed, errors included; infrastructure's too, as the cells have.
+        skipped: Runs in which it was skipped.
+        newest: Its newest outcome; None when no run shown reported it.
+        median_seconds: Over the runs in which it ran; None when it never did.
+        is_new: Whether only the newest runs know it.
+        is_newly_failing: Whether it fails now and passed shortly before.
+        is_slow: Whether it is one of those that take most of the tier's time.
+        is_quarantined: Whether its newest failure was let pass by the quarantine list.
+    """
+
+    __test__ = False  # no test class of pytest's
+
+    test: GridTest
+    diagnosis: Diagnosis
+    passed: int
+    failed: int
+    skipped: int
+    newest: str | None
+    median_seconds: float | None
+    is_new: bool
+    is_newly_failing: bool
+    is_slow: bool = False
+    is_quarantined: bool = False
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether its newest outcome makes a run red."""
+        return self.newest in _FAILING
+
+    @property
+    def is_flaky(self) -> bool:
+        """Whether it is flaky by the rules, confirmed or suspected."""
+        return self.diagnosis.standing in {Standing.FLAKY, Standing.SUSPECTED}
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether no run shown got beyond skipping it."""
+        return not self.passed and not self.failed
+
+
+def accounts_of(grid: Grid, *, default_branch: str) -> tuple[TestAccount, ...]:
+    """Give an account of every test of a grid, in its order.
+
+    Args:
+        grid: A tier's newest runs.
+        default_branch: The branch whose flips count.
+    """
+    suites: dict[str, list[SuiteRecord | None]] = {}
+    for number, run in enumerate(grid.runs):
+        for suite in run.suites:
+            suites.setdefault(suite.name, [None] * len(grid.runs))[number] = suite
+    context = _Context(
+        runs=grid.runs,
+        suites=suites,
+        counting={name: [_counts(each) for each in of] for name, of in suites.items()},
+        on_branch=[is_default_branch(run.ref, default_branch) for run in grid.runs],
+    )
+    medians = {test.test_id: _median_seconds(test) for test in grid.tests}
+    slow = _slow({test: seconds for test, seconds in medians.items() if seconds})
+    return tuple(
+        _account(
+            test,
+            context,
+            median_seconds=medians[test.test_id],
+            is_slow=test.test_id in slow,
+        )
+        for test in grid.tests
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Context:
+    """What the tests of a grid share: all lists go by column."""
+
+    runs: Sequence[RunRecord]
+    suites: Mapping[str, Sequence[SuiteRecord | None]]
+    counting: Mapping[str, Sequence[bool]]
+    on_branch: Sequence[bool]
+
+
+def _counts(suite: SuiteRecord | None) -> bool:
+    return suite is not None and counts(cause=suite.cause, fault=suite.fault)
+
+
+def _account(
+    test: GridTest, context: _Context, *, median_seconds: float | None, is_slow: bool
+) -> TestAccount:
+    suites = context.suites.get(test.suite, ())
+    sightings = _sightings(test, context)
+    outcomes = [cell.outcome for cell in test.cells]
+    newest_suite = suites[test.cells[0].column] if test.cells else None
+    passed = outcomes.count("passed")
+    skipped = outcomes.count("skipped")
+    oldest = test.cells[-1].column if test.cells else None
+    return TestAccount(
+        test=test,
+        diagnosis=diagnose(sightings),
+        passed=passed,
+        failed=len(outcomes) - passed - skipped,
+        skipped=skipped,
+        newest=outcomes[0] if outcomes else None,
+        median_seconds=median_seconds,
+        is_new=oldest is not None and oldest < NEW_RUNS <= _last_column(suites),
+        is_newly_failing=_is_newly_failing(sightings),
+        is_slow=is_slow,
+        is_quarantined=newest_suite is not None and test.name in newest_suite.quarantined,
+    )
+
+
+def _sightings(test: GridTest, context: _Context) -> list[Sighting]:
+    counting = context.counting.get(test.suite, ())
+    return [
+        Sighting(
+            at=context.runs[column].started_at,
+            failing=outcome in _FAILING,
+            commit=context.runs[column].commit,
+            on_default_branch=context.on_branch[column],
+            reruns=reruns,
+        )
+        for column, outcome, _, reruns in test.cells
+        if outcome in _RAN and counting[column]
+    ]
+
+
+def _last_column(suites: Sequence[SuiteRecord | None]) -> int:
+    """Give the oldest run that reported tests of the suite."""
+    return max((n for n, suite in enumerate(suites) if suite and suite.tally.tests), default=0)
+
+
+def _is_newly_failing(sightings: Sequence[Sighting]) -> bool:
+    streak = next((n for n, each in enumerate(sightings) if not each.failing), None)
+    return streak is not None and 0 < streak <= NEWLY_FAILING_RESULTS
+
+
+def _median_seconds(test: GridTest) -> float | None:
+    seconds = [cell.seconds for cell in test.cells if cell.outcome in _RAN]
+    return median(seconds) if seconds else None
+
+
+def _slow(medians: dict[int, float]) -> Collection[int]:
+    wanted, taken = sum(medians.values()) * SLOW_SHARE, 0.0
+    slow: set[int] = set()
+    for test, seconds in sorted(medians.items(), key=lambda item: -item[1])[:SLOW_TESTS]:
+        if taken >= wanted:
+            break
+        slow.add(test)
+        taken += seconds
+    return slow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierAccount:
+    """A tier on one provider, in numbers.
+
+    Attributes:
+        grid: Its newest runs.
+        accounts: Its tests.
+        measured_at: When it was read from the history.
+    """
+
+    grid: Grid
+    accounts: tuple[TestAccount, ...]
+    measured_at: datetime
+
+    @property
+    def reported(self) -> int:
+        """Tests that at least one of the runs shown reported."""
+        return sum(each.newest is not None for each in self.accounts)
+
+    @property
+    def failing(self) -> int:
+        """Tests whose newest outcome is a failure."""
+        return sum(each.is_failing for each in self.accounts)
+
+    @property
+    def flaky(self) -> int:
+        """Tests that are flaky, confirmed or suspected."""
+        return sum(each.is_flaky for each in self.accounts)
+
+    @property
+    def broken(self) -> int:
+        """Tests that are broken."""
+        return sum(each.diagnosis.standing is Standing.BROKEN for each in self.accounts)
+
+    @property
+    def quarantined(self) -> int:
+        """Tests whose newest failure the quarantine list let pass."""
+        return sum(each.is_quarantined for each in self.accounts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked of the history.
+
+    Attributes:
+        tier: Only this tier.
+        provider: Only runs on this environment.
+        since: Only runs from this time on.
+        runs: How many of the newest runs at most, a tier and environment.
+        default_branch: The branch whose flips count as flakiness.
+    """
+
+    tier: str | None = None
+    provider: str | None = None
+    since: datetime | None = None
+    runs: int = 200
+    default_branch: str = "main"
+
+
+def read_accounts(
+    history: History, question: Question, *, with_texts: bool = False
+) -> tuple[TierAccount, ...]:
+    """Read the account of each tier on each provider that is asked for.
+
+    Args:
+        history: The history.
+        question: What is asked of it.
+        with_texts: Whether with messages and texts of failures.
+    """
+    return tuple(
+        TierAccount(
+            grid=grid,
+            accounts=accounts_of(grid, default_branch=question.default_branch),
+            measured_at=datetime.now(UTC),
+        )
+        for tier, provider in history.tiers()
+        if question.tier in {None, tier} and question.provider in {None, provider}
+        for grid in [
+            history.grid(
+                tier=tier,
+                provider=provider,
+                limit=question.runs,
+                since=question.since,
+                with_texts=with_texts,
+            )
+        ]
+    )

@@ -1,0 +1,193 @@
+"""Which tests are flaky, which are broken, and which were: rules over a test's past results.
+
+Pure functions, so that the grid, the command line and the Dagster UI say the same. The rules, in
+the order in which they decide:
+
+- **broken**: its newest three results are failures; of a test that wavered before, at least 80 % of
+  its newest ten. What always fails is no matter of luck.
+- **flaky**: it passed and failed on one commit, or the test tool passed it only when it ran it
+  again. Nothing but the test, or what it stands on, can have changed between the two.
+- **suspected**: on the default branch it went between pass and fail three times or more. Three or
+  more failures in a row are left out of that count: somebody broke it, and somebody mended it.
+- **recovered**: it was flaky or suspected, and has been clean for 7 days or for 100 results.
+- **failing**: its newest result is a failure, and none of the above is known yet.
+
+Results of suites whose verdict blames anything but the test do not count, nor does a suite in which
+nearly everything failed at once (SUSPECT_ENV): they say nothing about one test.
+
+Source: the terms are those of TestGrid's flip analysis
+(https://github.com/GoogleCloudPlatform/testgrid) and of hosted flaky-test services.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import groupby, pairwise
+
+BROKEN_SHARE = 0.8
+BROKEN_WINDOW = 10
+STREAK = 3
+"""So many failures in a row are a breakage, and no flip."""
+SUSPECTED_FLIPS = 3
+CLEAN_DAYS = 7
+CLEAN_RESULTS = 100
+
+_SUSPECT_ENVIRONMENT = "SUSPECT_ENV"
+_UNKNOWN = "unknown"
+
+
+class Standing(StrEnum):
+    """What is known of a test from its past."""
+
+    STABLE = "stable"
+    FAILING = "failing"
+    BROKEN = "broken"
+    FLAKY = "flaky"
+    SUSPECTED = "suspected"
+    RECOVERED = "recovered"
+    NEVER_RUN = "never run"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One result of a test that says something about it.
+
+    Attributes:
+        at: When its run began.
+        failing: Whether it failed.
+        commit: The commit; None when unknown.
+        on_default_branch: Whether its run was on the default branch.
+        reruns: How often the test tool ran it again before this result.
+    """
+
+    at: datetime
+    failing: bool
+    commit: str | None = None
+    on_default_branch: bool = False
+    reruns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the rules say of a test.
+
+    Attributes:
+        standing: The rule that decided.
+        results: Results that counted.
+        failures: How many of them were failures.
+        flips: Changes between pass and fail on the default branch, breakages left out.
+        mixed_commits: Commits on which it both passed and failed, newest first.
+        failing_since: The first result of the failures that it is in now; None when it passes.
+    """
+
+    standing: Standing
+    results: int = 0
+    failures: int = 0
+    flips: int = 0
+    mixed_commits: tuple[str, ...] = ()
+    failing_since: Sighting | None = None
+
+
+def counts(*, cause: str, fault: str | None) -> bool:
+    """Tell whether a suite's results say anything about its tests.
+
+    Args:
+        cause: Cause of the suite's verdict.
+        fault: Whose fault it was; None or `none` for a green one.
+    """
+    return fault in {None, "none", "test"} and cause != _SUSPECT_ENVIRONMENT
+
+
+def is_default_branch(ref: str | None, default_branch: str) -> bool:
+    """Tell whether a ref names the default branch, with or without `refs/heads/`."""
+    return (ref or "").removeprefix("refs/heads/") == default_branch
+
+
+def diagnose(sightings: Sequence[Sighting]) -> Diagnosis:
+    """Apply the rules to one test.
+
+    Args:
+        sightings: Its results that count, newest first; skipped ones are none.
+    """
+    if not sightings:
+        return Diagnosis(Standing.NEVER_RUN)
+    mixed, flips = _mixed_commits(sightings), flips_of(sightings)
+    return Diagnosis(
+        standing=_standing(sightings, mixed=mixed, flips=flips),
+        results=len(sightings),
+        failures=sum(each.failing for each in sightings),
+        flips=flips,
+        mixed_commits=mixed,
+        failing_since=_failing_since(sightings),
+    )
+
+
+def flips_of(sightings: Iterable[Sighting]) -> int:
+    """Count how often a test went between pass and fail on the default branch.
+
+    Args:
+        sightings: Its results that count, in order of time, either way.
+    """
+    on_branch = (each.failing for each in sightings if each.on_default_branch)
+    runs = [(failing, len(list(group))) for failing, group in groupby(on_branch)]
+    kept = [failing for failing, length in runs if not (failing and length >= STREAK)]
+    return sum(before != after for before, after in pairwise(kept))
+
+
+def _standing(sightings: Sequence[Sighting], *, mixed: tuple[str, ...], flips: int) -> Standing:
+    retried = any(each.reruns and not each.failing for each in sightings)
+    confirmed, suspected = bool(mixed) or retried, flips >= SUSPECTED_FLIPS
+    if _is_broken(sightings, is_known_to_waver=confirmed or suspected):
+        return Standing.BROKEN
+    if (confirmed or suspected) and _is_clean(sightings):
+        return Standing.RECOVERED
+    if confirmed:
+        return Standing.FLAKY
+    if suspected:
+        return Standing.SUSPECTED
+    return Standing.FAILING if sightings[0].failing else Standing.STABLE
+
+
+def _is_broken(sightings: Sequence[Sighting], *, is_known_to_waver: bool) -> bool:
+    newest = sightings[:BROKEN_WINDOW]
+    if len(_streak(newest)) < STREAK:
+        return False
+    # Three in a row are chance for a test that wavers, and a breakage for one that never did.
+    share = sum(each.failing for each in newest) / len(newest)
+    return share >= BROKEN_SHARE or not is_known_to_waver
+
+
+def _streak(sightings: Sequence[Sighting]) -> list[Sighting]:
+    streak: list[Sighting] = []
+    for each in sightings:
+        if not each.failing:
+            break
+        streak.append(each)
+    return streak
+
+
+def _failing_since(sightings: Sequence[Sighting]) -> Sighting | None:
+    streak = _streak(sightings)
+    return streak[-1] if streak else None
+
+
+def _mixed_commits(sightings: Iterable[Sighting]) -> tuple[str, ...]:
+    outcomes: dict[str, set[bool]] = {}
+    for each in sightings:
+        if each.commit and each.commit != _UNKNOWN:
+            outcomes.setdefault(each.commit, set()).add(each.failing)
+    return tuple(commit for commit, seen in outcomes.items() if len(seen) > 1)
+
+
+def _is_clean(sightings: Sequence[Sighting]) -> bool:
+    """Tell whether it has passed long enough, by time or by number."""
+    doubts = (n for n, each in enumerate(sightings) if each.failing or each.reruns)
+    clean = next(doubts, len(sightings))
+    if clean == 0:
+        return False
+    if clean >= CLEAN_RESULTS or clean == len(sightings):
+        return True
+    return sightings[0].at - sightings[clean].at >= timedelta(days=CLEAN_DAYS)

@@ -1,0 +1,107 @@
+"""A headless Chromium that a test can type into and read as a screen reader does."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+OPTIONS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--window-size=1400,900"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+START_SECONDS = 60
+_CODES = {"ArrowDown": 40, "ArrowUp": 38, "ArrowRight": 39, "End": 35, "Enter": 13, "Escape": 27}
+
+
+class Tab:
+    """A page that is open, by Chromium's own protocol.
+
+    Source: https://chromedevtools.github.io/devtools-protocol/
+    """
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._numbers = itertools.count(1)
+
+    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        self._connection.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(self._connection.recv(timeout=START_SECONDS))
+            if answer.get("id") == number:
+                return answer["result"]
+
+    def value(self, expression: str) -> Any:
+        return self.ask("Runtime.evaluate", expression=expression, returnByValue=True)[
+            "result"
+        ].get("value")
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            common = {"key": key, "code": key, "windowsVirtualKeyCode": _CODES[key]}
+            self.ask("Input.dispatchKeyEvent", type="keyDown", **common)
+            self.ask("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def accessible(self) -> list[tuple[str, str]]:
+        """Give role and name of all that a screen reader meets."""
+        nodes = self.ask("Accessibility.getFullAXTree")["nodes"]
+        return [
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in nodes
+            if not node.get("ignored")
+        ]
+
+
+@contextmanager
+def opened(page: Path, profile: Path) -> Iterator[Tab]:
+    """Open a page, and close the browser after."""
+    process = subprocess.Popen(
+        [
+            str(CHROMIUM),
+            *OPTIONS,
+            "--remote-debugging-port=0",
+            f"--user-data-dir={profile}",
+            page.as_uri(),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with connect(_address(profile), max_size=None) as connection:
+            tab = Tab(connection)
+            deadline = time.monotonic() + START_SECONDS
+            while not tab.value("document.documentElement.dataset.readyMilliseconds"):
+                if time.monotonic() > deadline:
+                    message = "the page did not become ready"
+                    raise TimeoutError(message)
+                time.sleep(0.05)
+            yield tab
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS)
+
+
+def _address(profile: Path) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    file = profile / "DevToolsActivePort"
+    while time.monotonic() < deadline:
+        lines = file.read_text().splitlines() if file.is_file() else []
+        if len(lines) > 1:
+            with urllib.request.urlopen(f"http://127.0.0.1:{lines[0]}/json") as answer:
+                pages = [each for each in json.load(answer) if each["type"] == "page"]
+            if pages:
+                return str(pages[0]["webSocketDebuggerUrl"])
+        time.sleep(0.05)
+    message = "Chromium did not open its port"
+    raise TimeoutError(message)

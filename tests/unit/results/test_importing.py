@@ -1,0 +1,118 @@
+"""Runs from elsewhere: bundles and JUnit files, and what comes twice is there once."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from floe_tests.errors import ConfigurationError, FloeTestsError
+from floe_tests.results import bundle, importing
+from floe_tests.results.history import History
+from floe_tests.results.importing import Origin
+
+from . import runs
+
+JUNIT = """\
+<testsuites><testsuite name="s" timestamp="2026-10-01T10:00:00">
+<testcase classname="t" name="a" time="1.5"/>
+<testcase classname="t" name="b" time="0.5"><failure message="no">Traceback</failure></testcase>
+</testsuite></testsuites>
+"""
+
+
+def _run():
+    return runs.run_of(3, {"t::a": ".", "t::b": "x", "t::c": "s"}, quarantined=("t::b",))
+
+
+def test_a_bundle_is_the_run_with_every_case(tmp_path: Path) -> None:
+    bundle.write(tmp_path / bundle.NAME, _run())
+    assert bundle.read(tmp_path / bundle.NAME) == _run()
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        bundle.write(tmp_path / name, _run())
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_bundle_imported_twice_is_one_run(tmp_path: Path, url: str) -> None:
+    bundle.write(tmp_path / bundle.NAME, _run())
+    with History.open(url) as history:
+        states = [
+            importing.add(history, importing.read(tmp_path / bundle.NAME, None)).state
+            for _ in range(2)
+        ]
+        assert states == ["added", "unchanged"]
+        assert history.grid(tier="demo", provider="local").total_runs == 1
+        assert set(history.cases(run_id="run-0003")["tiny"]) == set(_run().suites[0].cases)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\\x1f\\x8bnot gzip", "cannot be read as a bundle"),
+        (gzip.compress(b"{}"), "is no bundle of this floe-tests"),
+        (gzip.compress(b'{"format": "floe-tests-run", "version": 2}'), "newer version"),
+        (gzip.compress(b"[" * 100_000), "is no bundle"),
+    ],
+    ids=["no gzip", "no run", "newer", "nested"],
+)
+def test_what_is_no_bundle_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "b"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=said):
+        bundle.read(path)
+
+
+def test_a_bundle_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    bundle.write(tmp_path / "b", _run())
+    (tmp_path / "b").write_bytes((tmp_path / "b").read_bytes()[:-20])
+    with pytest.raises(ConfigurationError, match="Copy it again"):
+        importing.read(tmp_path / "b", None)
+
+
+def test_counts_that_a_bundle_claims_are_counted_again(tmp_path: Path) -> None:
+    bundle.write(tmp_path / "b", _run())
+    text = gzip.decompress((tmp_path / "b").read_bytes()).replace(b'"passed":1', b'"passed":999')
+    (tmp_path / "b").write_bytes(gzip.compress(text))
+    assert bundle.read(tmp_path / "b").suites[0].tally.passed == 1
+
+
+def test_a_junit_file_becomes_a_run_of_its_tier(tmp_path: Path, sqlite_url: str) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text(JUNIT)
+    origin = Origin(tier="demo", provider="kind", ref="main", commit="abc")
+    with History.open(sqlite_url) as history:
+        found = importing.add(history, importing.read(path, origin))
+        again = importing.add(history, importing.read(path, origin))
+        assert (found.state, again.state) == ("added", "unchanged")
+        run = history.run(run_id=found.run.run_id)
+    assert run is not None
+    assert (run.cause, run.fault, run.provider, run.commit) == (
+        "TEST_FAILURE",
+        "test",
+        "kind",
+        "abc",
+    )
+    assert run.started_at == datetime(2026, 10, 1, 10, tzinfo=UTC)
+    assert (run.suites[0].tally.passed, run.suites[0].tally.failed) == (1, 1)
+    assert "nothing proves that it is complete" in run.suites[0].notices[0]
+
+
+def test_a_junit_file_does_not_name_its_tier(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text(JUNIT)
+    with pytest.raises(ConfigurationError, match="add --tier"):
+        importing.read(path, None)
+
+
+@pytest.mark.parametrize("text", ["", "<testsuites/>", "no xml"])
+def test_a_file_without_tests_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text(text)
+    with pytest.raises(FloeTestsError):
+        importing.read(path, Origin(tier="demo"))

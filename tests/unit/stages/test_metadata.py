@@ -1,0 +1,139 @@
+"""What the Dagster UI shows: escaped, countable, and silent about tests that nobody can blame."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from floe_tests.evidence import Evidence
+from floe_tests.jobs.verdict import Cause, Fault, Verdict
+from floe_tests.publish import PublishedRun, PublishedSuite
+from floe_tests.results.cases import CaseOutcome, CaseResult
+from floe_tests.results.collate import SuiteResults
+from floe_tests.results.quarantine import QuarantineEntry
+from floe_tests.stages import metadata
+from floe_tests.workspace import Workspace
+
+ASSET = dg.AssetKey(["tiny", "results"])
+NAME = "t::test_x[`a` | <b>*c*</b> _d_ ![e](https://f.example)]"
+NOTHING = SuiteResults(
+    cases=(),
+    source="none",
+    collected=None,
+    deselected=None,
+    reported=0,
+    in_flight=(),
+    session_finished=False,
+    exit_status=None,
+    notices=(),
+)
+LOST = Verdict(Cause.INFRA_NODE, Fault.INFRASTRUCTURE, (Evidence("node/n", "Ready", "*no*"),), "x")
+RED = Verdict(Cause.TEST_FAILURE, Fault.TEST, (Evidence(NAME, "outcome", "failed"),), "Read them.")
+
+
+def suite(verdict: Verdict, *cases: CaseResult) -> PublishedSuite:
+    return PublishedSuite("tiny-suite", verdict, replace(NOTHING, cases=cases))
+
+
+def failed(name: str = NAME, message: str = "<img src=x> said **no**") -> CaseResult:
+    return CaseResult(name=name, outcome=CaseOutcome.FAILED, seconds=1, message=message)
+
+
+def run(*suites: PublishedSuite) -> PublishedRun:
+    output = Path("/out")
+    return PublishedRun(
+        run_id="r",
+        tier="tiny",
+        provider="kind",
+        verdict=suites[0].verdict,
+        suites=suites,
+        junit=output / "tiny" / "junit.xml",
+        directory=output / "tiny" / "runs" / "r",
+        seconds=1.0,
+        first_test_seconds=None,
+        overhead_seconds=None,
+        memory_peak_mib=None,
+    )
+
+
+def workspace(**fields: str) -> Workspace:
+    return Workspace(
+        root=Path("/r"), output=Path("/out"), home=Path("/h"), history_url="", **fields
+    )  # type: ignore[arg-type]
+
+
+def test_names_and_messages_are_text_in_a_checks_markdown() -> None:
+    check = metadata.check_of(suite(RED, failed()), ASSET)
+    text = str(check.metadata["verdict"].value)
+    assert metadata.code(NAME) in text
+    bare = re.sub(r"(`+).+?(?<!`)\1(?!`)", "", text)
+    assert not re.search(r"(?<!\\)[<*!\[]", bare)
+    assert text.count(metadata.code(NAME)) == 1
+
+
+@given(st.text(min_size=1))
+def test_every_mark_of_an_escaped_text_has_its_backslash(text: str) -> None:
+    escaped = metadata.escaped(text)
+    assert "\n" not in escaped
+    assert not re.search(r"[`*_<>\[\]|#]", re.sub(r"\\.", "", escaped))
+    assert re.sub(r"\\(.)", r"\1", escaped) == " ".join(text.split())
+
+
+@pytest.mark.parametrize("text", ["plain", "a `b` c", "``", "a ``` b"])
+def test_a_code_span_ends_where_its_text_does(text: str) -> None:
+    span = metadata.code(text)
+    fence = re.match(r"`+", span)
+    assert fence is not None
+    assert span.endswith(fence[0])
+    assert fence[0] not in text
+
+
+def test_a_failure_in_quarantine_says_so_in_its_check() -> None:
+    entry = QuarantineEntry(test=NAME, owner="data", reason="a race", expires=date(2026, 12, 1))
+    green = Verdict(Cause.PASS, Fault.NONE, (), "Nothing to do.")
+    found = replace(suite(green, failed()), quarantined={NAME: entry})
+    check = metadata.check_of(found, ASSET)
+    assert check.passed
+    assert "quarantined until" in str(check.metadata["verdict"].value)
+    assert check.metadata["in quarantine"].value == 1
+
+
+def test_what_the_infrastructure_did_is_an_observation_and_no_count_of_tests() -> None:
+    """A plot that falls to 0 tests for each lost node says nothing about the tests."""
+    lost = run(suite(LOST))
+    (observation,) = metadata.observations_of(lost, ASSET)
+    assert observation.metadata["cause"].value == "INFRA_NODE"
+    assert "\\*no\\*" in str(observation.metadata["evidence"].value)
+    shown = metadata.of_results(lost, workspace())
+    assert "tests" not in shown
+    assert "failed" not in shown
+    assert "No test is blamed" in str(metadata.check_of(lost.suites[0], ASSET).metadata["verdict"])
+
+
+def test_a_failed_test_is_no_observation() -> None:
+    red = run(suite(RED, failed()))
+    assert metadata.observations_of(red, ASSET) == []
+    assert metadata.of_results(red, workspace())["failed"].value == 1
+
+
+def test_report_and_junit_are_links_where_a_server_shows_them() -> None:
+    red = run(suite(RED, failed()))
+    assert metadata.of_results(red, workspace())["report"].value == "/out/tiny/report.html"
+    shown = metadata.of_results(red, workspace(output_url="https://ci.example/output/"))
+    assert shown["report"].value == "https://ci.example/output/tiny/report.html"
+    assert shown["junit"].value == "https://ci.example/output/tiny/junit.xml"
+
+
+def test_a_run_is_found_by_its_environment_and_cause() -> None:
+    assert metadata.verdict_tags(run(suite(LOST))) == {
+        "floe-tests/environment": "kind",
+        "floe-tests/cause": "INFRA_NODE",
+        "floe-tests/fault": "infrastructure",
+    }

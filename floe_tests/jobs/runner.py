@@ -147,6 +147,8 @@ class JobRun:
         deadline = Deadline(_REMOVE_SECONDS)
         try:
             self._delete(grace_seconds=0 if self._seen.node else _STOP_GRACE_SECONDS)
+            # From here: the API may have taken its time to hear of it.
+            deadline = Deadline(_REMOVE_SECONDS)
             for pods in self._kube.follow(
                 "Pod", namespace=namespace, label_selector=f"job-name={name}", deadline=deadline
             ):

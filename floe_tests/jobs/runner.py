@@ -48,8 +48,8 @@ _TESTS_SLACK_SECONDS = 5.0
 _REFUSED_SECONDS = 2.5
 # A cancelled run must be gone in 30 s.
 _STOP_GRACE_SECONDS = 15
-# A kubelet whose API was away for minutes looks again after up to one: client-go's back-off is 30 s,
-# doubled by its jitter. Then the pod has its grace.
+# A kubelet whose API was away for minutes looks again after up to one: client-go's back-off is
+# 30 s, doubled by its jitter. Then the pod has its grace.
 _REMOVE_SECONDS = 150.0
 _OVER = frozenset({"Succeeded", "Failed"})
 _POD_LOG_BYTES = 5 * 1024 * 1024

@@ -146,7 +146,6 @@ class JobRun:
             CleanupError: It is still there.
         """
         name, namespace = self._request.job_name, self._request.namespace
-        deadline = Deadline(_REMOVE_SECONDS)
         try:
             self._delete(grace_seconds=0 if self._seen.node else _STOP_GRACE_SECONDS)
             # From here: the API may have taken its time to hear of it.
@@ -160,7 +159,7 @@ class JobRun:
                     return
         except DeadlineError as error:
             message = (
-                f"the pod of {self._subject} is still there {deadline.seconds:g} s after its "
+                f"the pod of {self._subject} is still there {_REMOVE_SECONDS:g} s after its "
                 f"deletion. See `{self._kube.access.kubectl('get pods --namespace', namespace)}`."
             )
             raise CleanupError(message) from error

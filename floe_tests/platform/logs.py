@@ -8,7 +8,8 @@ from pathlib import Path
 from floe_tests import labels
 from floe_tests.deadline import Deadline
 from floe_tests.errors import FloeTestsError, first_line
-from floe_tests.kube import JsonObject, Kube, part, parts
+from floe_tests.kube import Kube, part
+from floe_tests.platform.rollout import containers_of
 
 Log = Callable[[str], None]
 
@@ -61,14 +62,7 @@ def _lives(kube: Kube, namespace: str) -> Iterator[tuple[str, str, bool]]:
         # The tests' own output is among the results.
         if labels.SUITE not in part(pod, "metadata", "labels"):
             name = str(pod["metadata"]["name"])
-            for container in _containers(pod):
+            for container in containers_of(pod):
                 if int(container.get("restartCount") or 0) > 0:
                     yield name, str(container["name"]), True
                 yield name, str(container["name"]), False
-
-
-def _containers(pod: JsonObject) -> list[JsonObject]:
-    return [
-        *parts(pod, "status", "initContainerStatuses"),
-        *parts(pod, "status", "containerStatuses"),
-    ]

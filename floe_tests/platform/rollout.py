@@ -233,7 +233,7 @@ class _Rollout:
 
     def _last_words(self, pod: JsonObject | None) -> Iterator[str]:
         """Give the last lines of the containers of a pod that have crashed."""
-        for container in _containers(pod or {}):
+        for container in containers_of(pod or {}):
             if int(container.get("restartCount") or 0) > 0:
                 text = self._log_of(pod or {}, container, lines=_SAID_LINES)
                 yield from (text or "").splitlines()
@@ -281,7 +281,7 @@ class _Rollout:
 
     def _logs(self, pod: JsonObject) -> Iterator[str]:
         name = str(pod["metadata"]["name"])
-        for container in _containers(pod):
+        for container in containers_of(pod):
             text = self._log_of(pod, container, lines=_LOG_LINES)
             if text:
                 (self.target.directory / f"{name}-{container['name']}.log").write_text(text)
@@ -318,7 +318,7 @@ def ready_pods(
         elif all("readinessProbe" in item for item in parts(pod, "spec", "containers")):
             yield name
         else:
-            restarts = sum(int(item.get("restartCount") or 0) for item in _containers(pod))
+            restarts = sum(int(item.get("restartCount") or 0) for item in containers_of(pod))
             if name not in steady or steady[name][0] != restarts:
                 steady[name] = (restarts, Deadline(_STEADY_SECONDS))
             if steady[name][1].passed:
@@ -379,12 +379,20 @@ def component_of(item: JsonObject) -> str:
     )
 
 
+def containers_of(pod: JsonObject) -> list[JsonObject]:
+    """Give the statuses of a pod's containers, those of its init containers first."""
+    return [
+        *parts(pod, "status", "initContainerStatuses"),
+        *parts(pod, "status", "containerStatuses"),
+    ]
+
+
 def images_of(pods: Sequence[JsonObject]) -> tuple[tuple[str, str], ...]:
     """Give image → digest of all containers, as their pods report them."""
     found = {
         str(container.get("image")): str(container.get("imageID", "")).rpartition("@")[2]
         for pod in pods
-        for container in _containers(pod)
+        for container in containers_of(pod)
     }
     return tuple(sorted(found.items()))
 
@@ -393,7 +401,7 @@ def _reasons(
     name: str, pod: JsonObject, events: Sequence[JsonObject]
 ) -> Iterator[tuple[str, float, float]]:
     """Give why a pod is not ready, how long that may last, and how long it is no news."""
-    for container in _containers(pod):
+    for container in containers_of(pod):
         yield from _reasons_of_container(container, ends=_is_of_job(pod))
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
@@ -478,10 +486,3 @@ def _claims_of(pod: JsonObject) -> tuple[str, ...]:
 
 def _is_of_job(pod: JsonObject) -> bool:
     return any(owner.get("kind") == "Job" for owner in parts(pod, "metadata", "ownerReferences"))
-
-
-def _containers(pod: JsonObject) -> list[JsonObject]:
-    return [
-        *parts(pod, "status", "initContainerStatuses"),
-        *parts(pod, "status", "containerStatuses"),
-    ]

@@ -152,8 +152,8 @@ def test_the_manifest_works_alone_with_kubectl(kubeconfig: Path, kube: Kube) -> 
         # Whichever comes first: waiting for Complete alone would sit out a failed Job.
         shell(f"{waiting} & {failed} & wait -n; kill $(jobs -p) 2>/dev/null || true")
         log = shell(" ".join(["kubectl logs", *job]))
-        assert " passed" in log
-        assert " failed" not in log
+        assert " passed" in log, log
+        assert " failed" not in log, log
         assert kube.list("Job", namespace="floe-test", label_selector=RUN) == []
     finally:
         subprocess.run(

@@ -290,14 +290,14 @@ class BenchmarkSettings(_Settings):
         default=0.01,
         gt=0,
         lt=0.5,
-        description="How often a run without a change may fall outside of what the baseline's "
-        "runs predict, all measurements together.",
+        description="How often a run without a change may lie above what the baseline's runs "
+        "predict, all measurements together.",
     )
     min_samples: int = Field(
         default=10, ge=5, description="Fewest repetitions of a measurement; fewer: INCONCLUSIVE."
     )
     baseline_runs: int = Field(
-        default=5, ge=1, le=50, description="How many of the last good runs are the baseline."
+        default=8, ge=1, le=50, description="How many of the last good runs are the baseline."
     )
     run_spread: float = Field(
         default=0.03,

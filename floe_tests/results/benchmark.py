@@ -261,8 +261,8 @@ def _side(compared: Compared, settings: BenchmarkSettings) -> _Side:
         worse=sign * change,
         half_width=expected.half_width,
         p_values=mann_whitney(record.values, pool),
-        # It is asked on the side to which it changed: twice for two sides.
-        p_run=min(1.0, 2 * expected.p),
+        # One side: the error is that of calling a run worse, and, apart from it, better.
+        p_run=expected.p,
         delta=cliffs_delta(record.values, pool),
     )
 
@@ -328,6 +328,8 @@ def _range(before: Past, after: Past | None, record: MeasurementRecord, commit: 
     """Name the commits and platforms between which it changed."""
     first, last = before.commit or "unknown", (after.commit if after else commit) or "unknown"
     words = f"commits {first[:12]}..{last[:12]}"
+    if first == last:
+        words = f"commit {first[:12]}, as the run before it"
     old, new = before.record.platform, after.record.platform if after else record.platform
     if old and new:
         same = f"the same platform, {new}" if old == new else f"platform {old} → {new}"

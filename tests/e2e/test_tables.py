@@ -26,7 +26,12 @@ _ORDERS = [
     ("amount_cents", "long"),
 ]
 _TOTALS = [("day", "date"), ("orders", "long"), ("revenue_cents", "long")]
-SCHEMAS = {"bronze.orders": _ORDERS, "silver.orders": _ORDERS, "gold.daily_totals": _TOTALS}
+_STREAMED = [("product", "string"), ("received_on", "date")]
+SCHEMAS = {
+    "bronze.orders": [*_ORDERS, *_STREAMED, ("raw_amount", "string")],
+    "silver.orders": [*_ORDERS, *_STREAMED],
+    "gold.daily_totals": _TOTALS,
+}
 
 
 def test_catalog_has_a_namespace_for_each_stage(

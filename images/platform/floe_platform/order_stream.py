@@ -1,12 +1,12 @@
-"""Production-like orders: as many as one number says, skewed, some late, some dirty; in Arrow, chunk by chunk.
+"""Production-like orders: as many as one number says, skewed, some late, some dirty.
 
 A stream is its scale (the number of orders) and its seed. Every order follows from its own number n
 alone, from 1 to scale, so that any part of a stream can be made without the rest, in chunks of any
 size, and anybody can work out what a pipeline must make of it. All of it is whole numbers:
 
     h(k)          one 32-bit number for each field k: `mix` below of n, seed and k
-    popular(h,k)  o = h modulo k; 2^o plus (h / 64) modulo 2^o: 1 to 2^k - 1, where o is as likely
-                  as any other, so that number r is drawn about 1/(k r ln 2) of the time (Zipf, s = 1)
+    popular(h,k)  o = h modulo k; 2^o plus (h / 64) modulo 2^o: 1 to 2^k - 1. Every o is as likely,
+                  so that number r is drawn about 1/(k r ln 2) of the time: Zipf's law, s = 1
 
     order_id      n
     customer      'c' followed by popular(h(1), C); C is the number of binary digits of scale / 10,
@@ -30,7 +30,7 @@ not above zero, and the lower amount of an order that arrives twice.
 `mix` is Wellons' lowbias32 (https://nullprogram.com/blog/2018/07/31/), twice:
 
     mix32(x)      x ^= x >> 16; x *= 0x7feb352d; x ^= x >> 15; x *= 0x846ca68b; x ^= x >> 16
-    h(k)          mix32((mix32((n + k * 0x9e3779b9) mod 2^32) + mix32((seed + k) mod 2^32)) mod 2^32)
+    h(k)          mix32(mix32(n + k * 0x9e3779b9) + mix32(seed + k)), the sums modulo 2^32
 """
 
 from collections.abc import Iterator

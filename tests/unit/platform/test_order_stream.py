@@ -87,9 +87,8 @@ def test_rates_are_those_that_the_rules_state() -> None:
     seen["late"] = sum(day < on for day, on in zip(days, received, strict=True))
     seen["no customer"] = made["customer"].null_count
     seen["no number"] = made.num_rows - made["raw_amount"].null_count
-    seen["negative"] = sum(
-        cents is not None and cents < 0 for cents in made["amount_cents"].to_pylist()
-    )
+    cents = made["amount_cents"].to_pylist()
+    seen["negative"] = sum(each is not None and each < 0 for each in cents)
     seen["twice"] = made.num_rows - 200_000
 
     stated = {"late": 20, "no customer": 5, "no number": 3, "negative": 4, "twice": 8}

@@ -28,7 +28,7 @@ _SILVER_OP = "silver__orders"
 
 
 class StreamConfig(dg.Config):
-    """A part of a stream of production-like orders; the rules are in `floe_platform.order_stream`."""
+    """A part of a production-like stream; the rules are in `floe_platform.order_stream`."""
 
     scale: int = Field(
         ge=order_stream.SMALLEST_SCALE,

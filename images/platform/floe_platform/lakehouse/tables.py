@@ -218,7 +218,7 @@ def _renew(table: "Table", layout: TableLayout) -> None:
                 elif found[column.name] and not column.required:
                     update.make_column_optional(column.name)
     except CommitFailedException:
-        # Another run was faster, with these columns or with others; who still lacks one comes again.
+        # Another run was faster, with these columns or with others.
         if _is_older(table.refresh(), layout):
             raise
 

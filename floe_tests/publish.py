@@ -25,6 +25,7 @@ from floe_tests.results.collate import SuiteResults, collate
 from floe_tests.results.quarantine import NOTHING, Quarantine, QuarantineEntry
 from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
 from floe_tests.run import StageRecord, TierRun
+from floe_tests.variables import said
 
 if TYPE_CHECKING:
     from floe_tests.results.analysis import TierAccount
@@ -55,6 +56,7 @@ class PublishedSuite:
         results: Its cases, and what is to be said of them.
         attempts: Every attempt, in order; none when the run ended before.
         quarantined: What lets a failed test fail, by its name.
+        variables: The variables that the run itself set.
     """
 
     name: str
@@ -62,12 +64,14 @@ class PublishedSuite:
     results: SuiteResults
     attempts: tuple[Attempt, ...] = ()
     quarantined: Mapping[str, QuarantineEntry] = field(default_factory=dict[str, QuarantineEntry])
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What is to be said of the results, and of the failures that the gate lets pass."""
+        """What is to be said of the run, its results, and the failures that the gate lets pass."""
+        set_by_run = [f"variables of this run: {said(self.variables)}"] if self.variables else []
         excused = (f"{name} failed; {entry}" for name, entry in self.quarantined.items())
-        return (*self.results.notices, *excused)
+        return (*set_by_run, *self.results.notices, *excused)
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,7 @@ def publish(run: TierRun) -> PublishedRun:
     lease = run.ledger.read(run.run_id, ENTRY, Lease)
     attempts = run.attempts()
     chosen, listed = _chosen_suites(run), _quarantine(run)
+    variables = _variables(run)
     suites = tuple(
         _suite(
             name,
@@ -175,6 +180,7 @@ def publish(run: TierRun) -> PublishedRun:
             stages=stages,
             run_id=run.run_id,
             listed=listed,
+            variables=variables.get(name, {}),
         )
         for name in chosen
     )
@@ -219,6 +225,13 @@ def _chosen_suites(run: TierRun) -> tuple[str, ...]:
         return tuple(suite.name for suite in run.settings.suites)
 
 
+def _variables(run: TierRun) -> Mapping[str, Mapping[str, str]]:
+    try:
+        return run.variables()
+    except ConfigurationError:  # which is its verdict
+        return {}
+
+
 def _quarantine(run: TierRun) -> Quarantine:
     try:
         return quarantine_of(run.settings, run.workspace.root)
@@ -233,9 +246,11 @@ def _suite(
     stages: Mapping[str, StageRecord],
     run_id: str,
     listed: Quarantine,
+    variables: Mapping[str, str],
 ) -> PublishedSuite:
     if not attempts:
-        return PublishedSuite(name, _verdict_of_stages(run_id, stages), _NO_RESULTS)
+        verdict = _verdict_of_stages(run_id, stages)
+        return PublishedSuite(name, verdict, _NO_RESULTS, variables=variables)
     last = attempts[-1]
     results = _results(last)
     verdict, earlier = verdict_of(last, listed, results=results), attempts[:-1]
@@ -254,14 +269,15 @@ def _suite(
             if case.outcome.is_failing
             and (entry := listed.entry(suite=name, test=case.name)) is not None
         },
+        variables=variables,
     )
 
 
 def _results(attempt: Attempt) -> SuiteResults:
     """Read an attempt's results, with what was said of them on their way."""
-    said = attempt.facts.results
-    results = collate(attempt.directory / "results", cut=said.cut)
-    return replace(results, notices=(*said.notices, *results.notices))
+    on_the_way = attempt.facts.results
+    results = collate(attempt.directory / "results", cut=on_the_way.cut)
+    return replace(results, notices=(*on_the_way.notices, *results.notices))
 
 
 def _verdict_of_stages(run_id: str, stages: Mapping[str, StageRecord]) -> Verdict:

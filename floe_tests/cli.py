@@ -66,7 +66,7 @@ def tiers() -> None:
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 - one a choice of the run
     tier: Annotated[str, typer.Argument(help="Name of the tier, such as `integration`.")],
     *,
     environment: Annotated[

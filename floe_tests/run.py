@@ -300,17 +300,11 @@ class TierRun:
         from floe_tests import variables
         from floe_tests.jobs.manifest import load_template
 
-        known = {
-            suite.name: (
-                *suite.variables,
-                *(
-                    load_template(self.workspace.root / suite.job).plain_variables
-                    if suite.job
-                    else ()
-                ),
-            )
-            for suite in self.suites()
-        }
+        known = {suite.name: set(suite.variables) for suite in self.suites()}
+        for suite in self.suites():
+            if suite.job is not None:
+                template = load_template(self.workspace.root / suite.job)
+                known[suite.name].update(template.plain_variables)
         return variables.chosen(self._selection().variables, known)
 
     def attempts(self) -> tuple[Attempt, ...]:

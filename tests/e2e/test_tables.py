@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platform_suite.lakehouse import SILVER, Column
+from platform_suite.object_storage import BUCKET
+
 from .batches import CLEANED, TABLES
-from .lakehouse import SILVER, Column
-from .object_storage import BUCKET
 from .story import NEW_COLUMN
 
 if TYPE_CHECKING:
-    from .lakehouse import Lakehouse
-    from .object_storage import ObjectStorage
+    from platform_suite.lakehouse import Lakehouse
+    from platform_suite.object_storage import ObjectStorage
+
     from .story import Evolution, Replacement
 
 pytestmark = pytest.mark.kubernetes

@@ -16,15 +16,15 @@ from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import NoSuchTableError, ServerError, ServiceUnavailableError
 from pyiceberg.expressions import AlwaysTrue, EqualTo
 
-from platform_suite.deadline import NotYet, wait_for
-from platform_suite.order_rules import DayTotal, Order
+from .deadline import NotYet, wait_for
+from .order_rules import DayTotal, Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pyiceberg.table import Table
 
-    from .batches import DailyTotals
+    from .order_rules import DailyTotals
 
     T = TypeVar("T")
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from platform_suite.deadline import NotYet, wait_for
-from platform_suite.order_rules import DayTotal
+from .deadline import NotYet, wait_for
+from .order_rules import DayTotal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pyarrow.fs import S3FileSystem
 
-    from .batches import DailyTotals
+    from .order_rules import DailyTotals
 
 BUCKET = "warehouse"
 _ASK_SECONDS = 30.0

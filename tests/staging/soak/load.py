@@ -7,9 +7,10 @@ that moment, whether or not it could begin then.
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,13 +70,22 @@ class _Course:
     def __init__(self, operation: Operation, clock: Callable[[], float]) -> None:
         self.operation = operation
         self._clock = clock
-        self._pool = ThreadPoolExecutor(operation.side_by_side, thread_name_prefix=operation.name)
+        self._waiting: queue.SimpleQueue[tuple[int, float] | None] = queue.SimpleQueue()
+        # Daemons: an executor's threads would hold up the end of a process that is told to end.
+        self._workers = [
+            threading.Thread(target=self._work, name=operation.name, daemon=True)
+            for _ in range(operation.side_by_side)
+        ]
         self._lock = threading.Lock()
         self._under_way: dict[int, float] = {}
         self._seconds: list[float] = []
         self._errors: list[str] = []
         self._first_error = ""
         self.begun = self._ended = self._failed = 0
+
+    def start(self) -> None:
+        for worker in self._workers:
+            worker.start()
 
     def begin(self, due: float) -> None:
         with self._lock:
@@ -84,7 +94,11 @@ class _Course:
                 self._note(0.0, f"{_MOST_UNDER_WAY} are under way already")
                 return
             self._under_way[number] = due
-        self._pool.submit(self._do, number, due)
+        self._waiting.put((number, due))
+
+    def _work(self) -> None:
+        while (wanted := self._waiting.get()) is not None:
+            self._do(*wanted)
 
     def _do(self, number: int, due: float) -> None:
         error = ""
@@ -115,7 +129,11 @@ class _Course:
                 seconds = self._clock() - due
                 self._note(seconds, f"not over after {seconds:.0f} s, at the end of the load")
             self._under_way.clear()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._waiting.get_nowait()
+        for _ in self._workers:
+            self._waiting.put(None)
 
     def take(self) -> Summary:
         with self._lock:
@@ -159,6 +177,8 @@ class Load:
     def start(self) -> None:
         """Begin, each operation in a thread that only looks at the clock."""
         self._began = self._clock()
+        for course in self._courses:
+            course.start()
         for thread in self._threads:
             thread.start()
 

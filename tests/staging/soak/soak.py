@@ -85,6 +85,7 @@ class Soak:
             ended = "completed"
         finally:
             if ended == "terminated":
+                self._load.stop(grace_seconds=0)
                 self._write_load()
             self._record.end(ended)
         return Soaked(self._intervals, self._sampled, self._gaps, self._load.tallies())

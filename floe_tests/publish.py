@@ -18,6 +18,7 @@ from floe_tests.gate import quarantine_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Facts
 from floe_tests.jobs.verdict import Cause, Fault, Verdict, classify
+from floe_tests.judging import SuiteJudgement, environment_name, judge_suite
 from floe_tests.ledger import as_json
 from floe_tests.results import bundle, junit
 from floe_tests.results.cases import CaseOutcome, CaseResult
@@ -57,6 +58,7 @@ class PublishedSuite:
         attempts: Every attempt, in order; none when the run ended before.
         quarantined: What lets a failed test fail, by its name.
         variables: The variables that the run itself set.
+        judged: What it measured, where it is a soak or a benchmark.
     """
 
     name: str
@@ -65,13 +67,17 @@ class PublishedSuite:
     attempts: tuple[Attempt, ...] = ()
     quarantined: Mapping[str, QuarantineEntry] = field(default_factory=dict[str, QuarantineEntry])
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    judged: SuiteJudgement | None = None
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What is to be said of the run, its results, and the failures that the gate lets pass."""
         set_by_run = [f"variables of this run: {said(self.variables)}"] if self.variables else []
         excused = (f"{name} failed; {entry}" for name, entry in self.quarantined.items())
-        return (*set_by_run, *self.results.notices, *excused)
+        measured = self.judged.judgement if self.judged else None
+        notes = (str(note) for note in measured.notes) if measured else ()
+        unread = measured.notices if measured else ()
+        return (*set_by_run, *self.results.notices, *excused, *unread, *notes)
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ def publish(run: TierRun) -> PublishedRun:
             name,
             tuple(attempt for attempt in attempts if attempt.suite == name),
             stages=stages,
-            run_id=run.run_id,
+            run=run,
             listed=listed,
             variables=variables.get(name, {}),
         )
@@ -244,20 +250,23 @@ def _suite(
     attempts: tuple[Attempt, ...],
     *,
     stages: Mapping[str, StageRecord],
-    run_id: str,
+    run: TierRun,
     listed: Quarantine,
     variables: Mapping[str, str],
 ) -> PublishedSuite:
     if not attempts:
-        verdict = _verdict_of_stages(run_id, stages)
+        verdict = _verdict_of_stages(run.run_id, stages)
         return PublishedSuite(name, verdict, _NO_RESULTS, variables=variables)
     last = attempts[-1]
     results = _results(last)
-    verdict, earlier = verdict_of(last, listed, results=results), attempts[:-1]
+    settings = next(each for each in run.settings.suites if each.name == name)
+    judged = judge_suite(run, settings, last)
+    verdict = verdict_of(last, listed, results=results, judged=judged.facts if judged else None)
+    earlier = attempts[:-1]
     tests = stages.get("test_job")
     if tests is not None and tests.cancelled and last.number <= verdict.retries:
         # Cancelled between two attempts: the one that was to come has the last word.
-        verdict, earlier = _verdict_of_stages(run_id, stages), attempts
+        verdict, earlier = _verdict_of_stages(run.run_id, stages), attempts
     return PublishedSuite(
         name=name,
         verdict=replace(verdict, earlier=tuple(str(attempt.verdict) for attempt in earlier)),
@@ -270,6 +279,7 @@ def _suite(
             and (entry := listed.entry(suite=name, test=case.name)) is not None
         },
         variables=variables,
+        judged=judged,
     )
 
 
@@ -377,7 +387,7 @@ def _remember(
         run_id=run.run_id,
         tier=published.tier,
         provider=published.provider,
-        environment=_environment_name(lease),
+        environment=environment_name(lease),
         outcome=published.verdict.outcome,
         cause=published.verdict.cause,
         fault=published.verdict.fault,
@@ -428,6 +438,8 @@ def suite_record(suite: PublishedSuite) -> SuiteRecord:
         notices=suite.notices,
         quarantined=tuple(suite.quarantined),
         seconds=seconds if suite.attempts else None,
+        measurements=suite.judged.judgement.measurements if suite.judged else (),
+        soak=suite.judged.judgement.soak if suite.judged else (),
     )
 
 
@@ -445,14 +457,6 @@ def _attempt_record(attempt: Attempt) -> AttemptRecord:
         started_at=attempt.started_at,
         seconds=attempt.timings.total,
     )
-
-
-def _environment_name(lease: Lease | None) -> str:
-    if lease is None:
-        return "none"
-    if lease.kind_cluster:
-        return lease.kind_cluster
-    return (lease.access.context if lease.access else None) or lease.provider
 
 
 def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summary:

@@ -78,7 +78,7 @@ class ObjectStorage:
         columns = ["day", "amount_cents"] if of_orders else ["day", "orders", "revenue_cents"]
         # The one name in the query is this module's own.
         query = f"SELECT day, {sums} FROM parquet GROUP BY day"  # noqa: S608
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={"threads": 2}) as connection:
             connection.register("parquet", self._open(files, columns))
             rows = connection.execute(query).fetchall()
         return {day: DayTotal(int(orders), int(cents)) for day, orders, cents in rows}

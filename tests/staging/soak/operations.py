@@ -124,6 +124,13 @@ class Platform:
         """Cube."""
         return self._client("cube", CubeApi.of_this_pod)
 
+    def _client(self, name: str, make: Callable[[], T]) -> T:
+        found = getattr(self._own, name, None)
+        if found is None:
+            found = make()
+            setattr(self._own, name, found)
+        return found
+
     def replace_a_batch(self, batches: Batches) -> None:
         """Launch the pipeline for the next batch, and wait for its success."""
         part, rules = batches.take()

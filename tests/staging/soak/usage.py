@@ -122,7 +122,7 @@ class Kubelets:
         if host not in self._pools:
             # Without a certificate to trust, the token goes to whoever showed the first one, and
             # from then on to nobody else.
-            trust = (
+            trust: dict[str, Any] = (
                 {"cert_reqs": "CERT_REQUIRED", "ca_certs": str(_ACCOUNT / "ca.crt")}
                 if self._is_verified
                 else {"cert_reqs": "CERT_NONE", "assert_fingerprint": _certificate_hash(host)}

@@ -1,7 +1,7 @@
 """What a pipeline must make of a stream of production-like orders, from the written rules alone.
 
 In plain Python, so that it agrees with the platform's SQL only when both are right; one order at a
-time, so that its memory does not grow with the scale. About 350,000 orders a second.
+time, so that its memory does not grow with the scale. Some 300,000 orders a second.
 
     h(k)          mix32(mix32(n + k * 0x9e3779b9) + mix32(seed + k)), all modulo 2^32
     customer      missing where h(5) modulo 1000 is 0 to 4

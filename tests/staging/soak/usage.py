@@ -39,12 +39,21 @@ class NoUsage(Exception):  # noqa: N818 - it is not there, for now or for ever
 
 @dataclass(frozen=True)
 class Usage:
-    """What one pod uses; None where the source does not say."""
+    """What one pod uses; None where the source does not say.
+
+    Attributes:
+        memory_bytes: Working set.
+        cpu_cores: Cores.
+        disk_bytes: Of its claimed volumes, or without any of its writable layers and logs.
+        disk_limit_bytes: What the volumes hold, or how far those can grow on the node's disk.
+        is_of_claims: Which of the two it is.
+    """
 
     memory_bytes: int
     cpu_cores: float | None
     disk_bytes: int | None = None
     disk_limit_bytes: int | None = None
+    is_of_claims: bool = False
 
 
 @dataclass(frozen=True)
@@ -225,7 +234,7 @@ class Sampler:
         self._note_kills(name, statuses)
         if usage is None or "deletionTimestamp" in pod["metadata"]:
             return None
-        if component in self._disk_of and usage.disk_limit_bytes is None:
+        if component in self._disk_of and not usage.is_of_claims:
             used, limit = self._disk_of[component]()
             usage = replace(usage, disk_bytes=used, disk_limit_bytes=limit)
         limits = [c.get("resources", {}).get("limits", {}) for c in pod["spec"]["containers"]]
@@ -275,22 +284,26 @@ def usage_of_summary(summary: Manifest, namespace: str) -> dict[str, Usage]:
         cpu = [c.get("cpu", {}).get("usageNanoCores") for c in containers]
         if not memory or None in memory:
             continue
-        used, limit = _disk_of_summary(pod)
-        found[pod["podRef"]["name"]] = Usage(
-            memory_bytes=sum(memory),
-            cpu_cores=None if None in cpu else sum(cpu) / _NANO,
-            disk_bytes=used,
-            disk_limit_bytes=limit,
-        )
+        usage = Usage(memory_bytes=sum(memory), cpu_cores=None if None in cpu else sum(cpu) / _NANO)
+        found[pod["podRef"]["name"]] = _with_disk(usage, pod)
     return found
 
 
-def _disk_of_summary(pod: Manifest) -> tuple[int | None, int | None]:
-    """Give what fills up: the pod's claimed volumes, or without any its own writable layers."""
+def _with_disk(usage: Usage, pod: Manifest) -> Usage:
+    """Add what fills up: the pod's claimed volumes, or without any its own writable layers."""
     claimed = [v for v in pod.get("volume", []) if "pvcRef" in v and "usedBytes" in v]
     if claimed:
-        return sum(v["usedBytes"] for v in claimed), sum(v["capacityBytes"] for v in claimed)
-    return pod.get("ephemeral-storage", {}).get("usedBytes"), None
+        return replace(
+            usage,
+            disk_bytes=sum(v["usedBytes"] for v in claimed),
+            disk_limit_bytes=sum(v["capacityBytes"] for v in claimed),
+            is_of_claims=True,
+        )
+    own = pod.get("ephemeral-storage", {})
+    if "usedBytes" not in own or "availableBytes" not in own:
+        return usage
+    limit = own["usedBytes"] + own["availableBytes"]
+    return replace(usage, disk_bytes=own["usedBytes"], disk_limit_bytes=limit)
 
 
 def _certificate_hash(host: str) -> str:

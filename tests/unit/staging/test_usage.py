@@ -46,6 +46,7 @@ def summary_of(name: str, *, memory: int | None, **rest: Any) -> dict[str, Any]:
     }
 
 
+EPHEMERAL = {"ephemeral-storage": {"usedBytes": 40, "availableBytes": 1000}}
 SUMMARY = {
     "pods": [
         summary_of(
@@ -56,7 +57,7 @@ SUMMARY = {
                 {"name": "tmp", "usedBytes": 7, "capacityBytes": 9},
             ],
         ),
-        summary_of("cube-1", memory=90 * MIB, **{"ephemeral-storage": {"usedBytes": 40}}),
+        summary_of("cube-1", memory=90 * MIB, **EPHEMERAL),
         summary_of("new-1", memory=None),
         {**summary_of("cube-1", memory=1), "podRef": {"name": "cube-1", "namespace": "other"}},
     ]
@@ -92,8 +93,11 @@ def test_kubelets_summary_is_added_up_by_pod() -> None:
     found = usage_of_summary(SUMMARY, "floe-staging")
 
     assert found == {
-        "postgres-0": Usage(100 * MIB, 0.5, disk_bytes=300, disk_limit_bytes=1000),
-        "cube-1": Usage(180 * MIB, 0.5, disk_bytes=40, disk_limit_bytes=None),
+        "postgres-0": Usage(
+            100 * MIB, 0.5, disk_bytes=300, disk_limit_bytes=1000, is_of_claims=True
+        ),
+        # A log may grow until the node's disk is full, and not until it is twice as long.
+        "cube-1": Usage(180 * MIB, 0.5, disk_bytes=40, disk_limit_bytes=1040),
     }
 
 
@@ -125,7 +129,7 @@ def test_sample_has_limits_restarts_and_every_kill_that_was_seen() -> None:
 
 def test_volume_that_no_kubelet_measures_is_measured_where_it_can_be() -> None:
     cluster = Cluster(pod("object-storage-0", "object-storage"))
-    source = Fixed(object_storage_0=Usage(MIB, 0.1, disk_bytes=12))
+    source = Fixed(object_storage_0=Usage(MIB, 0.1, disk_bytes=12, disk_limit_bytes=99))
     sampler = Sampler(cluster, source, disk_of={"object-storage": lambda: (500, 2000)})
 
     (sample,) = sampler.sample()

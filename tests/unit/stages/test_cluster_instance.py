@@ -8,6 +8,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.definitions.reconstruct import reconstructable
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 from sqlalchemy.exc import OperationalError
 
 from floe_tests.stages import cluster_instance
@@ -43,7 +49,14 @@ def instance(tmp_path: Path) -> ClusterInstance:
 
 
 def run_of(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> str:
-    run = instance.create_run_for_job(job_def=a_job, status=status)
+    location = RegisteredCodeLocationOrigin("floe-tests")
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), "a_job")
+    run = instance.create_run_for_job(
+        job_def=a_job,
+        status=status,
+        remote_job_origin=origin,
+        job_code_origin=reconstructable(a_job).get_python_origin(),
+    )
     return run.run_id
 
 

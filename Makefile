@@ -92,7 +92,7 @@ lock: setup ## Renew requirements.lock and the images' locks (host-free)
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade tests/requirements.in -o tests/requirements.lock
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade images/platform/requirements.in -o images/platform/requirements.lock
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade images/statefun-functions/requirements.in -o images/statefun-functions/requirements.lock
-	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra postgres --constraint requirements.lock pyproject.toml -o images/floe-tests/requirements.lock
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra postgres --constraint requirements.lock pyproject.toml images/floe-tests/requirements.in -o images/floe-tests/requirements.lock
 
 clean: ## Everything that can be made again; the history in dagster_home stays
 	@rm -rf $(VENV) output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

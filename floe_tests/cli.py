@@ -321,6 +321,18 @@ def report(
 
 
 @app.command()
+def migrate() -> None:
+    """Bring the history to the schema of this version; one that has it is left alone."""
+    from floe_tests.results.history import History
+
+    try:
+        with History.open(_workspace(os.environ).history_url) as opened:
+            typer.echo(f"{opened.name} has the schema of this version")
+    except FloeTestsError as error:
+        _fail(str(error))
+
+
+@app.command()
 def serve(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",

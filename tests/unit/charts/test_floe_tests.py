@@ -337,11 +337,8 @@ def test_secrets_stay_with_the_volume_that_they_open(chart: Render) -> None:
         }
 
     database = {"floe-tests-postgres", "floe-tests-postgres-dagster", "floe-tests-postgres-history"}
-    assert kept(chart()) == {*database, "floe-tests-state", "floe-tests-backups"}
-    assert kept(chart("--set", "postgres.volume.keep=false")) == {
-        "floe-tests-state",
-        "floe-tests-backups",
-    }
+    assert kept(chart()) == {*database, "floe-tests-state"}
+    assert kept(chart("--set", "postgres.volume.keep=false")) == {"floe-tests-state"}
 
 
 def test_a_server_outside_needs_no_secret_of_the_chart(chart: Render) -> None:

@@ -71,8 +71,9 @@
     - name: tmp
       mountPath: /tmp
     {{- if eq $backup.target "volume" }}
-    - name: backups
+    - name: state
       mountPath: /backups
+      subPath: backups
     {{- end }}
 {{- end }}
 
@@ -87,8 +88,8 @@
   emptyDir:
     sizeLimit: 64Mi
 {{- if eq .Values.backup.target "volume" }}
-- name: backups
+- name: state
   persistentVolumeClaim:
-    claimName: floe-tests-backups
+    claimName: floe-tests-state
 {{- end }}
 {{- end }}

@@ -186,6 +186,28 @@ def test_dagster_takes_the_rendered_configuration(
     assert found.settings["run_monitoring"]["max_resume_run_attempts"] == 3
 
 
+def test_the_webserver_needs_no_account_to_load_its_instance(
+    manifests: list[Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """K8sRunLauncher looks for a token when it is loaded, and there is none in that pod."""
+    from dagster._core.instance.ref import InstanceRef
+
+    monkeypatch.setenv("DAGSTER_PG_HOST", "postgres")
+    data = named(manifests, "ConfigMap", "floe-tests")["data"]
+    own = yaml.safe_load(data["webserver.dagster.yaml"])
+    (tmp_path / "dagster.yaml").write_text(data["webserver.dagster.yaml"])
+
+    assert {**instance_of(manifests), "run_launcher": None} == {**own, "run_launcher": None}
+    found = InstanceRef.from_dir(str(tmp_path))
+    assert found.run_launcher_data is not None
+    assert found.run_launcher_data.class_name == "DefaultRunLauncher"
+    container = named(manifests, "Deployment", "dagster-webserver")["spec"]["template"]["spec"][
+        "containers"
+    ][0]
+    mounted = {each["mountPath"]: each.get("subPath") for each in container["volumeMounts"]}
+    assert mounted["/var/lib/floe-tests/home/dagster.yaml"] == "webserver.dagster.yaml"
+
+
 def test_runs_are_limited_on_a_cluster_as_on_a_laptop(default: list[Manifest]) -> None:
     laptop = yaml.safe_load((ROOT / "dagster_home" / "dagster.yaml").read_text())
 

@@ -56,7 +56,9 @@ run_monitoring:
   cancel_timeout_seconds: {{ .Values.runs.cancelTimeoutSeconds }}
   cancellation_thread_poll_interval_seconds: {{ .Values.runs.cancelPollSeconds }}
   max_runtime_seconds: {{ int .Values.runs.maxRuntimeSeconds }}
+  {{- if $launches }}
   max_resume_run_attempts: {{ .Values.runs.maxResumeAttempts }}
+  {{- end }}
 retention:
   schedule: {purge_after_days: 90}
   sensor:

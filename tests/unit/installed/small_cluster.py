@@ -187,7 +187,8 @@ LABELS = {
 def put_platform(
     cluster: Cluster, *, digest: str = "aa", ready: bool = True, chart: str = "floe-platform-0.2.0"
 ) -> None:
-    """Put an installed platform there: one Deployment with its pod."""
+    """Put an installed platform there: one Deployment with its pod, on a node."""
+    cluster.put("nodes", "one", status={"conditions": [{"type": "Ready", "status": "True"}]})
     carried = {**LABELS, "helm.sh/chart": chart}
     count = 1 if ready else 0
     cluster.put(

@@ -42,6 +42,7 @@ from floe_tests.gate import quarantine_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Party
 from floe_tests.jobs.handover import Handover, never
+from floe_tests.judging import judge_suite
 from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.ledger import Ledger
 from floe_tests.platform.embedded import EmbeddedPlatform
@@ -376,7 +377,8 @@ class TierRun:
                 if suite.before is not None and not made:
                     self._change_release(lease, suite.name, suite.before)
                 made = self._attempt_until_said(lease, suite, made)
-            verdict = verdict_of(made[-1], listed)
+            judged = judge_suite(self, suite, made[-1])
+            verdict = verdict_of(made[-1], listed, judged=judged.facts if judged else None)
             self.log(f"suite {suite.name}: {verdict}")
             attempts += made
             if not verdict.passed:

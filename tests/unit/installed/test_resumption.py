@@ -14,15 +14,17 @@ import pytest
 from floe_tests import resumption
 from floe_tests.cancellation import CANCELLED_TAG
 from floe_tests.clusters import persistent
-from floe_tests.clusters.cluster_lease import held_by
+from floe_tests.clusters.cluster_lease import LEASE, held_by
 from floe_tests.clusters.lease import ENTRY, Holder, Lease
 from floe_tests.errors import InfrastructureError, PlatformError
 from floe_tests.exporter import exporter
-from floe_tests.jobs.facts import ErrorFacts, Facts
+from floe_tests.jobs.attempt import Attempt, Timings
+from floe_tests.jobs.facts import ErrorFacts, Facts, ResultFacts
 from floe_tests.jobs.handover import FrameJournal, Handover, never
 from floe_tests.jobs.manifest import JobRequest, load_template
 from floe_tests.jobs.receiver import Receiver
 from floe_tests.jobs.runner import JobRun
+from floe_tests.jobs.verdict import classify
 from floe_tests.labels import Owner
 from floe_tests.ledger import Ledger
 from floe_tests.resumption import Workers
@@ -520,3 +522,63 @@ def test_the_ledger_of_a_run_that_nobody_worked_on_says_nothing(tmp_path: Path) 
     assert not resumption.is_resumed(ledger, RUN)
     workspace = Workspace(root=tmp_path, output=tmp_path, home=tmp_path, history_url="")
     assert ledger_of(workspace).runs(ENTRY) == ()
+
+
+# --- A cluster that another run has taken meanwhile
+
+
+class StolenRun(TierRun):
+    """Runs a suite that passes, while somebody takes the cluster over."""
+
+    cluster: Cluster
+
+    def _prepare(self, lease: Lease, suite: Any, *, number: int) -> Any:
+        return PassingSuite(self, lease, suite.name, number)
+
+
+class PassingSuite:
+    """An attempt that passes."""
+
+    def __init__(self, run: StolenRun, lease: Lease, suite: str, number: int) -> None:
+        self._run, self._lease, self._suite, self._number = run, lease, suite, number
+
+    def run(self, *, record: Callable[[Attempt], None]) -> Attempt:
+        found = StolenRun.cluster.objects["leases", LEASE]
+        found["metadata"]["labels"]["floe-tests/run"] = "another-run"
+        facts = Facts(
+            subject="job/soak",
+            results=ResultFacts(collected=1, reported=1, passed=1, complete=True, started=True),
+        )
+        attempt = Attempt(
+            suite=self._suite,
+            number=self._number,
+            directory=self._run.workspace.output,
+            started_at=datetime.now(UTC),
+            facts=facts,
+            verdict=classify(facts),
+            timings=Timings(total=1),
+        )
+        record(attempt)
+        return attempt
+
+    def remove(self) -> None:
+        """Nothing is there."""
+
+
+def test_tests_that_passed_beside_another_run_are_not_green(
+    cluster: Cluster, tier_run: Callable[..., TierRun]
+) -> None:
+    put_platform(cluster)
+    like = tier_run()
+    StolenRun.cluster = cluster
+    run = StolenRun(settings=like.settings, workspace=like.workspace, run_id=RUN, log=print)
+    go_up_to_the_tests(run)
+
+    with run.stage("test_job"):
+        (attempt,) = run.run_suites()
+
+    assert attempt.verdict.fault == "infrastructure"
+    assert "another run has taken the cluster over" in str(attempt.verdict)
+    assert run.attempts() == (attempt,)
+    run.give_back()
+    assert cluster.objects["leases", LEASE]["spec"].get("holderIdentity"), "it is the other's"

@@ -34,6 +34,7 @@ class Cluster:
     objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     refused: dict[tuple[str, str], int] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    log_queries: list[dict[str, str]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     version: int = 1
     closing: bool = False
@@ -100,6 +101,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(200, {"gitVersion": "v1.34.2"})
                 return
             if url.path.endswith("/log"):
+                self.cluster.log_queries.append(query)
                 self._send(200, "its last words\n")
                 return
             found = _PATH.fullmatch(url.path)

@@ -582,3 +582,28 @@ def test_tests_that_passed_beside_another_run_are_not_green(
     assert run.attempts() == (attempt,)
     run.give_back()
     assert cluster.objects["leases", LEASE]["spec"].get("holderIdentity"), "it is the other's"
+
+
+# --- What the platform said
+
+
+def test_what_the_platform_said_since_the_run_began_is_kept(
+    cluster: Cluster, tier_run: Callable[..., TierRun]
+) -> None:
+    put_platform(cluster)
+    cluster.put("pods", "somebody-else", metadata={"labels": {"app": "other"}})
+    run = tier_run()
+    go_up_to_the_tests(run)
+
+    run.give_back()
+
+    folder = run.workspace.received("staging-soak", RUN) / "platform-logs"
+    assert [path.name for path in folder.iterdir()] == ["code-1-code.log"]
+    began = run.stages()["cluster"].started_at
+    assert cluster.log_queries == [
+        {
+            "container": "code",
+            "previous": "false",
+            "sinceTime": f"{began:%Y-%m-%dT%H:%M:%SZ}",
+        }
+    ]

@@ -20,7 +20,7 @@ INSTALLED = {"release": RELEASE, "namespace": NAMESPACE}
 
 @pytest.fixture(scope="module")
 def platform(kubeconfig: Path, kube: Kube) -> Iterator[None]:
-    """Install it once; a run that finds it on its way up waits for it."""
+    """Install it once, and wait until it is up."""
     helm = ["helm", "install", RELEASE, str(ROOT / "charts" / "floe-platform")]
     prefix = os.environ.get("IMAGE_REGISTRY_PREFIX", "")
     where = ["--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE]
@@ -29,6 +29,8 @@ def platform(kubeconfig: Path, kube: Kube) -> Iterator[None]:
             *helm,
             *where,
             "--create-namespace",
+            "--wait",
+            "--timeout=5m",
             "--set",
             "minimal=true",
             "--set-string",

@@ -16,7 +16,6 @@ from floe_tests.run import TierRun
 from ..conftest import SmallTier, job  # noqa: TID252 - suites are folders
 from .conftest import INSTALLED, NAMESPACE, RELEASE
 
-PLATFORM_SECONDS = 240
 TWO = """
     import os
     def test_reaches_the_platform():
@@ -38,12 +37,13 @@ def _restarts(pod: JsonObject) -> int:
 def test_a_run_uses_the_platform_and_leaves_it_as_it_was(
     small_tier: SmallTier, kube: Kube, lease_of: Callable[[TierRun], Lease]
 ) -> None:
-    run = small_tier.prepare(job(TWO), installed={**INSTALLED, "ready_seconds": PLATFORM_SECONDS})
+    run = small_tier.prepare(job(TWO), installed=INSTALLED)
     with run.stage("cluster"):
         run.acquire()
     with run.stage("platform"):
         installed = run.install()
     before = pods_of_platform(kube)
+    daemon = say_in_a_daemon(kube)
     with run.stage("test_job"):
         run.run_suites()
     published = publish(run)
@@ -58,9 +58,19 @@ def test_a_run_uses_the_platform_and_leaves_it_as_it_was(
     assert held_by(kube, NAMESPACE) is None
     lease = lease_of(run)
     assert (lease.state, lease.namespace, lease.persistent) == ("released", NAMESPACE, True)
-    logs = {path.name for path in (published.directory / "platform-logs").iterdir()}
-    assert logs
-    assert not [name for name in logs if not name.startswith(RELEASE)]
+    logs = {path.name: path.read_text() for path in published.directory.glob("platform-logs/*")}
+    said = logs[f"{daemon}-daemon.log"]
+    assert "said while the run went on" in said
+    assert "Instance is configured" not in said, "that was before the run began"
+    assert all(name.startswith("dagster-") for name in logs), "other pods are not its platform"
+
+
+def say_in_a_daemon(kube: Kube) -> str:
+    """Let the platform's daemon write a line, as if it had something to say."""
+    names = [name for name in pods_of_platform(kube) if "daemon" in name]
+    line = ["sh", "-c", "echo said while the run went on > /proc/1/fd/1"]
+    list(kube.run_in(names[0], line, namespace=NAMESPACE, container="daemon", seconds=20))
+    return names[0]
 
 
 @pytest.mark.usefixtures("platform")

@@ -123,7 +123,7 @@ def test_a_run_whose_workers_are_taken_away_comes_to_its_end_with_all_results(
     assert len(suite.attempts) == 1
     assert record.platform["fingerprint"]["chart"].startswith("floe-platform-")
     with History.open(f"sqlite:///{place.home / 'floe_tests.db'}") as history:
-        assert len(history.runs(tier="small")) == 1
+        assert len(history.runs(tier="small", provider="context")) == 1
     assert held_by(kube, NAMESPACE) is None
     assert len(tags[PLATFORM]) == 16
     received = place.output / "small" / "runs" / run.run_id / "suite-1"

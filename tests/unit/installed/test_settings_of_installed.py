@@ -111,3 +111,13 @@ def test_the_tier_that_one_follows_must_be_there(tmp_path: Path):
     (problem,) = tier.problems_in(tmp_path)
 
     assert problem.startswith("triggers.after_green: there is no tier 'staging-benchmrk'")
+
+
+def test_the_tier_that_one_follows_is_found_in_a_project_of_any_name(tmp_path: Path):
+    (tmp_path / "test-job.yaml").touch()
+    folder = tmp_path / "orders_project" / "defs" / "staging-benchmark"
+    folder.mkdir(parents=True)
+    (folder / "defs.yaml").touch()
+    tier = TierSettings.model_validate({**TIER, "triggers": {"after_green": "staging-benchmark"}})
+
+    assert tier.problems_in(tmp_path) == ()

@@ -285,21 +285,23 @@ def _increments(
 
 
 def _replacements(log: SoakLog, settings: SoakSettings) -> Iterator[Sample]:
-    """Give the first sample of each pod that took the place of another."""
+    """Give the first sample of each pod that took the place of another, also one beside it.
+
+    One that goes where none comes is a component that became smaller, and the other way round.
+    """
     for component, samples in _by_component(log).items():
         if component in settings.transient:
             continue
-        together: Counter[int] = Counter()
-        firsts: dict[str, Sample] = {}
-        seen: set[tuple[int, str]] = set()
-        for sample in samples:
-            place = round(sample.elapsed / log.interval_seconds)
-            if (place, sample.pod) not in seen:
-                seen.add((place, sample.pod))
-                together[place] += 1
-            firsts.setdefault(sample.pod, sample)
-        surplus = len(firsts) - max(together.values())
-        yield from list(firsts.values())[len(firsts) - surplus :] if surplus > 0 else ()
+        firsts = {each.pod: each for each in reversed(samples)}
+        lasts = {each.pod: each for each in samples}
+        begin = samples[0].elapsed + 1.5 * log.interval_seconds
+        end = samples[-1].elapsed - 1.5 * log.interval_seconds
+        came = sorted(
+            (each for each in firsts.values() if each.elapsed > begin),
+            key=lambda each: each.elapsed,
+        )
+        went = sum(each.elapsed < end for each in lasts.values())
+        yield from came[:went]
 
 
 def _last_restarts(log: SoakLog) -> dict[str, float]:
@@ -468,7 +470,7 @@ def _doubts(
     if not any(each.requests for each in log.loads):
         yield Evidence("soak", "load", "no request was made: an idle platform proves nothing")
     # The first and the last look may fall a moment outside.
-    expected = max(1.0, (log.planned_seconds or log.elapsed) / log.interval_seconds - 1)
+    expected = max(1.0, log.elapsed / log.interval_seconds - 1)
     for component in _by_component(log):
         if component in settings.transient:
             continue
@@ -494,14 +496,14 @@ def _notes(drifts: Mapping[tuple[str, str], Drift], known: Known | None) -> tupl
         (
             (drift.hours_to_limit, key)
             for key, drift in drifts.items()
-            if drift.hours_to_limit is not None and drift.proved
+            if drift.hours_to_limit is not None and drift.proved and not drift.is_drift
         ),
         default=None,
     )
     notes = [Evidence("soak", "compared with", against)]
     if nearest is not None:
         reached, (component, metric) = nearest
-        words = f"grows, and would reach its limit in {reached:.0f} h: no finding"
+        words = f"grows, and would reach its limit in {reached:.1f} h: no drift by the rules"
         notes.append(Evidence(component, metric, words))
     return tuple(notes)
 

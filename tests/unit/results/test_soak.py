@@ -60,6 +60,18 @@ BROKEN: dict[str, tuple[Callable[[Lines], Lines], dict[str, Any], str]] = {
         {},
         "pod/cube-other cube replaced: a new pod in the place of another",
     ),
+    "a pod beside the one that it replaces": (
+        lambda lines: [
+            *changed(lines, 300, pod="cube-other"),
+            *(
+                {**each, "pod": "cube-0"}
+                for each in lines
+                if each.get("component") == "cube" and 300 <= float(str(each["elapsed"])) < 360
+            ),
+        ],
+        {},
+        "pod/cube-other cube replaced: a new pod in the place of another",
+    ),
     "out of memory": (
         lambda lines: changed(lines, 300, oom_kills=2, restarts=2),
         {"max_restarts": 9},
@@ -119,6 +131,17 @@ WITHIN: dict[str, tuple[Callable[[Lines], Lines], dict[str, Any]]] = {
     "pods that come and go by design": (
         lambda lines: changed(lines, 300, pod="cube-other", restarts=1),
         {"transient": ["cube"]},
+    ),
+    "one pod more": (
+        lambda lines: [
+            *lines,
+            *(
+                {**each, "pod": "cube-1"}
+                for each in lines
+                if each.get("component") == "cube" and float(str(each["elapsed"])) >= 300
+            ),
+        ],
+        {},
     ),
     "memory without a limit": (
         lambda lines: changed(lines, 0, memory_limit_bytes=None, memory_bytes=9000 * MIB),

@@ -26,6 +26,7 @@ from floe_tests.results.collate import SuiteResults, collate
 from floe_tests.results.quarantine import NOTHING, Quarantine, QuarantineEntry
 from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
 from floe_tests.run import StageRecord, TierRun
+from floe_tests.variables import said
 
 if TYPE_CHECKING:
     from floe_tests.results.analysis import TierAccount
@@ -56,6 +57,7 @@ class PublishedSuite:
         results: Its cases, and what is to be said of them.
         attempts: Every attempt, in order; none when the run ended before.
         quarantined: What lets a failed test fail, by its name.
+        variables: The variables that the run itself set.
         judged: What it measured, where it is a soak or a benchmark.
     """
 
@@ -64,16 +66,18 @@ class PublishedSuite:
     results: SuiteResults
     attempts: tuple[Attempt, ...] = ()
     quarantined: Mapping[str, QuarantineEntry] = field(default_factory=dict[str, QuarantineEntry])
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
     judged: SuiteJudgement | None = None
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What is to be said of the results, and of the failures that the gate lets pass."""
+        """What is to be said of the run, its results, and the failures that the gate lets pass."""
+        set_by_run = [f"variables of this run: {said(self.variables)}"] if self.variables else []
         excused = (f"{name} failed; {entry}" for name, entry in self.quarantined.items())
         measured = self.judged.judgement if self.judged else None
         notes = (str(note) for note in measured.notes) if measured else ()
         unread = measured.notices if measured else ()
-        return (*self.results.notices, *excused, *unread, *notes)
+        return (*set_by_run, *self.results.notices, *excused, *unread, *notes)
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,7 @@ def publish(run: TierRun) -> PublishedRun:
     lease = run.ledger.read(run.run_id, ENTRY, Lease)
     attempts = run.attempts()
     chosen, listed = _chosen_suites(run), _quarantine(run)
+    variables = _variables(run)
     suites = tuple(
         _suite(
             name,
@@ -184,6 +189,7 @@ def publish(run: TierRun) -> PublishedRun:
             stages=stages,
             run=run,
             listed=listed,
+            variables=variables.get(name, {}),
         )
         for name in chosen
     )
@@ -227,6 +233,13 @@ def _chosen_suites(run: TierRun) -> tuple[str, ...]:
         return tuple(suite.name for suite in run.settings.suites)
 
 
+def _variables(run: TierRun) -> Mapping[str, Mapping[str, str]]:
+    try:
+        return run.variables()
+    except ConfigurationError:  # which is its verdict
+        return {}
+
+
 def _quarantine(run: TierRun) -> Quarantine:
     try:
         return quarantine_of(run.settings, run.workspace.root)
@@ -241,9 +254,11 @@ def _suite(
     stages: Mapping[str, StageRecord],
     run: TierRun,
     listed: Quarantine,
+    variables: Mapping[str, str],
 ) -> PublishedSuite:
     if not attempts:
-        return PublishedSuite(name, _verdict_of_stages(run.run_id, stages), _NO_RESULTS)
+        verdict = _verdict_of_stages(run.run_id, stages)
+        return PublishedSuite(name, verdict, _NO_RESULTS, variables=variables)
     last = attempts[-1]
     results = _results(last)
     settings = next(each for each in run.settings.suites if each.name == name)
@@ -265,15 +280,16 @@ def _suite(
             if case.outcome.is_failing
             and (entry := listed.entry(suite=name, test=case.name)) is not None
         },
+        variables=variables,
         judged=judged,
     )
 
 
 def _results(attempt: Attempt) -> SuiteResults:
     """Read an attempt's results, with what was said of them on their way."""
-    said = attempt.facts.results
-    results = collate(attempt.directory / "results", cut=said.cut)
-    return replace(results, notices=(*said.notices, *results.notices))
+    on_the_way = attempt.facts.results
+    results = collate(attempt.directory / "results", cut=on_the_way.cut)
+    return replace(results, notices=(*on_the_way.notices, *results.notices))
 
 
 def _verdict_of_stages(run_id: str, stages: Mapping[str, StageRecord]) -> Verdict:

@@ -269,8 +269,8 @@ class TierRun:
         A run that another process had before goes on with the lease that it took.
 
         Raises:
-            ConfigurationError: The tier cannot run there, or the run chose no test at all; nothing
-                was created.
+            ConfigurationError: The tier cannot run there, or the run chose no test at all, or
+                variables that it may not set; nothing was created.
             LeaseError: The environment of a run that was taken up is gone.
         """
         known = self.ledger.read(self.run_id, ENTRY, Lease)
@@ -278,6 +278,7 @@ class TierRun:
             return self._take_up(known)
         self.ledger.write(self.run_id, _SELECTION, selection or Selection())
         self.suites()
+        self.variables()
         provider = environment or self.workspace.environment or self.settings.environments[0]
         if provider not in self.settings.environments:
             why = (
@@ -422,11 +423,23 @@ class TierRun:
         Raises:
             ConfigurationError: It chose none.
         """
-        # A re-execution that begins after the first stage has its parent's.
-        runs = [self.run_id, *([self.parent_run_id] if self.parent_run_id else [])]
-        known = (self.ledger.read(run_id, _SELECTION, Selection) for run_id in runs)
-        selection = next((each for each in known if each is not None), Selection())
-        return selection.suites_of(self.settings)
+        return self._selection().suites_of(self.settings)
+
+    def variables(self) -> Mapping[str, Mapping[str, str]]:
+        """Give the variables that the run itself sets, by suite.
+
+        Raises:
+            ConfigurationError: One may not be set, or no suite knows it.
+        """
+        from floe_tests import variables
+        from floe_tests.jobs.manifest import load_template
+
+        known = {suite.name: set(suite.variables) for suite in self.suites()}
+        for suite in self.suites():
+            if suite.job is not None:
+                template = load_template(self.workspace.root / suite.job)
+                known[suite.name].update(template.plain_variables)
+        return variables.chosen(self._selection().variables, known)
 
     def attempts(self) -> tuple[Attempt, ...]:
         """Give the attempts made so far, in order of suites and numbers."""
@@ -450,6 +463,12 @@ class TierRun:
 
     def _releases_begun(self) -> bool:
         return self.ledger.read(self.run_id, _HELM_BEGUN, bool) is not None
+
+    def _selection(self) -> Selection:
+        # A re-execution that begins after the first stage has its parent's.
+        runs = [self.run_id, *([self.parent_run_id] if self.parent_run_id else [])]
+        known = (self.ledger.read(run_id, _SELECTION, Selection) for run_id in runs)
+        return next((each for each in known if each is not None), Selection())
 
     def _check_releases(self, provider: EnvironmentName) -> None:
         """Render every release for the version of Kubernetes that it will meet."""
@@ -601,7 +620,7 @@ class TierRun:
             groups=suite.groups,
             excluded_groups=suite.excluded_groups,
             deadlines=self.settings.deadlines,
-            environment=self._test_environment(),
+            environment=self._test_environment(suite),
         )
         received = self.workspace.received(self.settings.name, self.run_id)
         directory = received / f"{suite.name}-{number}"
@@ -644,12 +663,13 @@ class TierRun:
             is_due=self.hands_over,
         )
 
-    def _test_environment(self) -> tuple[tuple[str, str], ...]:
+    def _test_environment(self, suite: SuiteSettings) -> tuple[tuple[str, str], ...]:
+        variables = {**suite.variables, **self.variables()[suite.name]}
         installed = self.installed()
-        if installed is None or installed.embedded is None:
-            return ()
-        platform = installed.embedded
-        return (("DAGSTER_HOST", platform.host), ("DAGSTER_PORT", str(platform.port)))
+        if installed is not None and installed.embedded is not None:
+            platform = installed.embedded
+            variables |= {"DAGSTER_HOST": platform.host, "DAGSTER_PORT": str(platform.port)}
+        return tuple(variables.items())
 
 
 def attempts_of(ledger: Ledger, run_id: str, suite: str) -> Iterator[Attempt]:

@@ -38,6 +38,7 @@ _SLOW_SHARE = 0.05
 _FEWEST_SLOW = 2
 # A processor's use is judged over so many looks: a second of it at its limit is no finding.
 _CPU_WINDOW = 4
+_LOOK_SHARE = 0.8
 _HOUR = 3600.0
 
 
@@ -153,27 +154,41 @@ def component_series(
     Returns:
         None where no interval is whole.
     """
-    looks: dict[int, dict[str, Sample]] = defaultdict(dict)
+    looks = list(_looks(samples, interval_seconds))
     lives: dict[str, tuple[int, int]] = {}
-    for sample in samples:
-        place = round(sample.elapsed / interval_seconds)
-        looks[place][sample.pod] = sample
-        first, last = lives.get(sample.pod, (place, place))
-        lives[sample.pod] = min(first, place), max(last, place)
+    for place, look in enumerate(looks):
+        for pod in look:
+            lives[pod] = lives.get(pod, (place, place))[0], place
     seconds: list[float] = []
     values: list[float] = []
-    for place, seen in sorted(looks.items()):
-        found = [getattr(each, metric) for each in seen.values()]
+    for place, look in enumerate(looks):
+        found = [getattr(each, metric) for each in look.values()]
         alive = sum(first <= place <= last for first, last in lives.values())
-        if len(seen) == alive and None not in found:
-            seconds.append(sum(each.elapsed for each in seen.values()) / len(seen))
+        if len(look) == alive and None not in found:
+            seconds.append(sum(each.elapsed for each in look.values()) / len(look))
             values.append(float(sum(found)))
     if not values:
         return None
-    newest = list(looks[max(looks)].values())
-    limits = [getattr(each, f"{metric}_limit") for each in newest]
+    limits = [getattr(each, f"{metric}_limit") for each in looks[-1].values()]
     limit = None if None in limits else float(sum(limits))
     return Series(seconds=np.asarray(seconds), values=np.asarray(values), limit=limit)
+
+
+def _looks(samples: Sequence[Sample], interval_seconds: float) -> Iterator[Mapping[str, Sample]]:
+    """Give what belongs to one interval: its pods are sampled one after the other, some late.
+
+    A new look begins with a pod that this one has already, or most of an interval after it began.
+    """
+    look: dict[str, Sample] = {}
+    began = 0.0
+    for sample in samples:
+        if look and (sample.pod in look or sample.elapsed - began > _LOOK_SHARE * interval_seconds):
+            yield look
+            look = {}
+        began = sample.elapsed if not look else began
+        look[sample.pod] = sample
+    if look:
+        yield look
 
 
 def _by_component(log: SoakLog) -> Mapping[str, Sequence[Sample]]:

@@ -20,6 +20,7 @@ from floe_tests.labels import CAUSE, COMMIT, ENVIRONMENT, FAULT, REF, TRIGGER
 from floe_tests.publish import PublishedRun, PublishedSuite
 from floe_tests.results.cases import CaseResult
 from floe_tests.run import InstalledPlatform, TierRun
+from floe_tests.variables import said
 from floe_tests.workspace import Workspace
 
 Metadata = dict[str, dg.MetadataValue]
@@ -71,7 +72,9 @@ def verdict_tags(published: PublishedRun) -> Mapping[str, str]:
 def of_lease(lease: Lease, run: TierRun) -> Metadata:
     """Describe the environment."""
     seconds = run.stages()["cluster"].seconds
+    of_run = {name: value for each in run.variables().values() for name, value in each.items()}
     return {
+        "variables": dg.MetadataValue.text(said(of_run) or "none of this run's own"),
         "environment": dg.MetadataValue.text(lease.provider),
         "cluster": dg.MetadataValue.text(lease.kind_cluster or lease.provider),
         "namespace": dg.MetadataValue.text(lease.namespace or "none"),

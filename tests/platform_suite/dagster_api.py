@@ -245,7 +245,12 @@ class DagsterApi:
         return tuple(run_of(run) for run in unwrap(data["runsOrError"], "Runs")["results"])
 
     def wait_for_run(
-        self, run_id: str, *, deadline_seconds: float, until: frozenset[str] = FINISHED
+        self,
+        run_id: str,
+        *,
+        deadline_seconds: float,
+        until: frozenset[str] = FINISHED,
+        pause_seconds: float = 0.25,
     ) -> Run:
         """Wait until a run has one of the given states; any end of it ends the wait as well."""
 
@@ -256,7 +261,9 @@ class DagsterApi:
             return run
 
         what = f"run {run_id} {'/'.join(sorted(until))}"
-        return wait_for(probe, what=what, deadline_seconds=deadline_seconds)
+        return wait_for(
+            probe, what=what, deadline_seconds=deadline_seconds, pause_seconds=pause_seconds
+        )
 
     def events(self, run_id: str) -> tuple[Event, ...]:
         """Read all events of a run, in order."""
@@ -269,6 +276,22 @@ class DagsterApi:
             if not page["hasMore"]:
                 return tuple(events)
             cursor = page["cursor"]
+
+    def step_seconds(self, run_id: str) -> dict[str, float]:
+        """Read how long each step of a run took that has ended, in seconds, by its key."""
+        data = self.query(
+            """query Steps($run: ID!) { runOrError(runId: $run) {
+              __typename
+              ... on Error { message }
+              ... on Run { stepStats { stepKey startTime endTime } }
+            } }""",
+            run=run_id,
+        )
+        return {
+            step["stepKey"]: step["endTime"] - step["startTime"]
+            for step in unwrap(data["runOrError"], "Run")["stepStats"]
+            if step["startTime"] and step["endTime"]
+        }
 
     def terminate(self, run_id: str) -> None:
         """Ask for the end of a run.

@@ -267,7 +267,8 @@ def history(  # noqa: PLR0913 - one a flag
     show: Annotated[
         str,
         typer.Option(
-            help="`noteworthy`, `failing`, `newly-failing`, `flaky`, `slowest`, `new`, `never-run`."
+            help="Tests that are `noteworthy`, `failing`, `newly-failing`, `flaky`, `slowest`, "
+            "`new`, `never-run`; or what was measured: `measurements`, `soak`."
         ),
     ] = "noteworthy",
     runs: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 200,
@@ -275,13 +276,15 @@ def history(  # noqa: PLR0913 - one a flag
 ) -> None:
     """Ask the history of all runs: what fails, since when, what is flaky, slow or never runs."""
     from floe_tests import history_command as asked
+    from floe_tests import measured_command as measured
     from floe_tests.results.analysis import Question, read_accounts
     from floe_tests.results.history import History
 
     workspace = _workspace(os.environ)
     console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200)
     try:
-        choice = asked.show_named(show)
+        view = measured.view_named(show) if test is None else None
+        choice = asked.show_named("noteworthy" if view else show)
         question = Question(
             tier=tier,
             provider=environment,
@@ -296,6 +299,13 @@ def history(  # noqa: PLR0913 - one a flag
                     typer.echo(asked.runs_as_json(found))
                 else:
                     asked.print_runs(test, found, console)
+                return
+            if view is not None:
+                numbers = measured.seen(opened, question, view)
+                if as_json:
+                    typer.echo(measured.as_text(numbers))
+                else:
+                    measured.show(numbers, view, console)
                 return
             accounts = read_accounts(opened, question)
     except FloeTestsError as error:
@@ -456,6 +466,7 @@ def _print_summary(summary: Summary) -> None:
         "",
         f"JUnit    {summary.junit}",
         *([f"history  {summary.report}"] if summary.report else []),
+        *(f"{page.stem:<8} {page}" for page in summary.pages),
         f"files    {summary.junit.parent / 'runs' / summary.run_id}",
         "Dagster  make ui   (then http://127.0.0.1:3000)",
     ]

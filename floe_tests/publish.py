@@ -98,6 +98,7 @@ class PublishedRun:
         memory_peak_mib: Highest memory of the tests, where it could be read.
         left_out: The tier's suites that the run did not choose; nothing is said of them.
         account: What the tier's history says now, this run included.
+        pages: The pages of its soaks and benchmarks.
     """
 
     run_id: str
@@ -113,6 +114,7 @@ class PublishedRun:
     memory_peak_mib: float | None
     left_out: tuple[str, ...] = ()
     account: TierAccount | None = None
+    pages: tuple[Path, ...] = ()
 
     @property
     def report(self) -> Path:
@@ -161,6 +163,7 @@ class Summary:
     quarantined: int = 0
     report: Path | None = None
     flaky: int | None = None
+    pages: tuple[Path, ...] = ()
 
 
 def publish(run: TierRun) -> PublishedRun:
@@ -218,8 +221,7 @@ def publish(run: TierRun) -> PublishedRun:
         left_out=tuple(suite.name for suite in run.settings.suites if suite.name not in chosen),
     )
     _write_files(run, published)
-    account = _remember(run, published, lease=lease, stages=stages, began=began)
-    published = replace(published, account=account)
+    published = _remember(run, published, lease=lease, stages=stages, began=began)
     run.ledger.write(run.run_id, PUBLISHED, _summary(published, stages))
     return published
 
@@ -376,9 +378,9 @@ def _remember(
     lease: Lease | None,
     stages: Mapping[str, StageRecord],
     began: datetime,
-) -> TierAccount | None:
-    """Write the run's bundle, its place in the history, and the tier's report."""
-    from floe_tests.report import grid
+) -> PublishedRun:
+    """Write the run's bundle, its place in the history, its pages, and the tier's report."""
+    from floe_tests.report import grid, measured
     from floe_tests.results.analysis import Question, read_accounts
     from floe_tests.results.history import History
 
@@ -412,8 +414,10 @@ def _remember(
         history.record(run=record)
         question = Question(tier=published.tier, default_branch=run.workspace.default_branch)
         accounts = read_accounts(history, question, with_texts=True)
+    pages = measured.write(published, at=datetime.now(UTC), commit=run.workspace.commit)
     grid.write(published.report, accounts)
-    return next((each for each in accounts if each.grid.provider == published.provider), None)
+    account = next((each for each in accounts if each.grid.provider == published.provider), None)
+    return replace(published, account=account, pages=pages)
 
 
 def suite_record(suite: PublishedSuite) -> SuiteRecord:
@@ -504,6 +508,7 @@ def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summ
         quarantined=sum(len(suite.quarantined) for suite in published.suites),
         report=published.report,
         flaky=published.account.flaky if published.account else None,
+        pages=published.pages,
     )
     path = published.directory.parent.parent / "verdict.json"
     path.write_text(json.dumps(as_json(summary), indent=1) + "\n")

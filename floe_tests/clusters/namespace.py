@@ -28,6 +28,8 @@ def create_namespace(
 ) -> None:
     """Create a run's namespace, with Pod Security `restricted` and the tier's memory as its quota.
 
+    One that the same run has created is gone on with: a run may be taken up by another process.
+
     Args:
         kube: The cluster.
         name: Name of the namespace.
@@ -51,7 +53,7 @@ def create_namespace(
             }
         )
     except RefusedError as error:
-        if error.status == _CONFLICT:
+        if error.status == _CONFLICT and not _is_of(owner.run_id, kube.get("Namespace", name)):
             message = (
                 f"namespace {name} is already there. It is another run's, or a left-over: "
                 f"`{kube.access.kubectl('delete namespace', name)}` removes it."
@@ -63,16 +65,9 @@ def create_namespace(
                 f"`{kube.access.kubectl('auth can-i create namespaces')}`."
             )
             raise ConfigurationError(message) from error
-        raise
-    kube.create(
-        {
-            "apiVersion": "v1",
-            "kind": "ResourceQuota",
-            "metadata": {"name": _QUOTA, "labels": owner.labels()},
-            "spec": {"hard": {"limits.memory": memory}},
-        },
-        namespace=name,
-    )
+        if error.status != _CONFLICT:
+            raise
+    _create_quota(kube, name, owner=owner, memory=memory)
     try:
         for accounts in kube.follow(
             "ServiceAccount", namespace=name, deadline=deadline, tick_seconds=2
@@ -82,6 +77,20 @@ def create_namespace(
     except DeadlineError as error:
         message = f"namespace {name} got no default service account within {deadline.seconds:g} s."
         raise DeadlineError(message) from error
+
+
+def _create_quota(kube: Kube, namespace: str, *, owner: Owner, memory: str) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": _QUOTA, "labels": owner.labels()},
+        "spec": {"hard": {"limits.memory": memory}},
+    }
+    try:
+        kube.create(quota, namespace=namespace)
+    except RefusedError as error:
+        if error.status != _CONFLICT:  # the process that had the run before has made it
+            raise
 
 
 def delete_namespace(

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from floe_tests.jobs.stream import ResultStream
+from floe_tests.jobs.handover import FrameJournal
+from floe_tests.jobs.stream import FrameKind, ResultStream
 from floe_tests.jobs.stream.frames import json_object
 from floe_tests.results.events import EventReader
 from floe_tests.results.json_values import count_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from floe_tests.results.events import Progress
 
 _EVENTS = "events.jsonl"
+_KEPT: frozenset[FrameKind] = frozenset({"data", "control", "manifest", "waiting"})
 _COLLECTION = "collection.json"
 # A line of the run's log a test is too much for thousands of tests.
 _PROGRESS_LINES = 40
@@ -35,12 +37,19 @@ class Receiver:
     Not thread-safe: one thread feeds it at a time.
     """
 
-    def __init__(self, directory: Path, *, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        log: Callable[[str], None],
+        journal: FrameJournal | None = None,
+    ) -> None:
         """Receive into a directory.
 
         Args:
             directory: Where the files go; created.
             log: Receives progress: the first 200 failures at once, all else now and then.
+            journal: Keeps the frames for a process that takes the attempt up.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
@@ -53,6 +62,9 @@ class Receiver:
         self._next_shown = 1
         self._failures_left = _FAILURE_LINES
         self._received_bytes = 0
+        self._journal = journal
+        for line in journal.lines() if journal else ():
+            self._take(line)
 
     def begin(self) -> None:
         """Start over with the log's beginning: after a reconnect it is read anew."""
@@ -69,8 +81,17 @@ class Receiver:
     def feed_lines(self, lines: Iterable[bytes]) -> None:
         """Take whole lines, from wherever they come."""
         for line in lines:
-            for growth in self._stream.feed(line).growths:
-                self._watch(growth)
+            kind = self._take(line)
+            if self._journal is not None and kind in _KEPT:
+                self._journal.write(line)
+        if self._journal is not None:
+            self._journal.flush()
+
+    def _take(self, line: bytes) -> FrameKind:
+        report = self._stream.feed(line)
+        for growth in report.growths:
+            self._watch(growth)
+        return report.kind
 
     @property
     def missing(self) -> tuple[range, ...]:

@@ -129,7 +129,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
 
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("results"):
-            run.lease()
+            run.require_lease()
             published = uninterrupted(publish)(run)
         run.log(f"VERDICT {published.verdict}")
         uninterrupted(context.instance.add_run_tags)(run.run_id, metadata.verdict_tags(published))

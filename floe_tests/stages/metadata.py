@@ -28,6 +28,8 @@ Metadata = dict[str, dg.MetadataValue]
 # 100/1k/10k rows are 17 kB/154 kB/1.5 MB of event log; the full JUnit file is linked.
 _TABLE_ROWS = 50
 _MESSAGE_CHARACTERS = 300
+# Numbers of soaks and benchmarks; the UI draws a plot for each.
+_NUMBERS = 100
 
 _BLAMELESS = frozenset({Fault.NONE, Fault.TEST})
 # Source: https://spec.commonmark.org/0.31.2/#ascii-punctuation-character
@@ -153,6 +155,8 @@ def of_results(published: PublishedRun, workspace: Workspace) -> Metadata:
         "seconds": dg.MetadataValue.float(round(published.seconds, 2)),
         "report": _link(published.report, workspace),
         "junit": _link(published.junit, workspace),
+        **{f"{page.stem} page": _link(page, workspace) for page in published.pages},
+        **_measured(published),
         "received files": dg.PathMetadataValue(str(published.directory)),
     }
     for name, seconds in (
@@ -175,6 +179,33 @@ def of_results(published: PublishedRun, workspace: Workspace) -> Metadata:
             ),
         )
     return shown
+
+
+def _measured(published: PublishedRun) -> Metadata:
+    """Give what was measured as numbers, so that the UI plots them over the runs."""
+    found = [suite.judged.judgement for suite in published.suites if suite.judged]
+    numbers = {
+        f"{each.name} median {each.unit}".rstrip(): each.median
+        for judgement in found
+        for each in judgement.measurements
+        if each.median is not None
+    }
+    numbers |= {
+        f"{each.component} {each.metric} growth MiB/h": each.slope_per_hour / 2**20
+        for judgement in found
+        for each in judgement.soak
+        if each.slope_per_hour is not None and each.unit == "B"
+    }
+    numbers |= {
+        f"{each.component} p95 s": each.median
+        for judgement in found
+        for each in judgement.soak
+        if each.metric == "latency" and each.median is not None
+    }
+    return {
+        name: dg.MetadataValue.float(float(f"{number:.6g}"))
+        for name, number in list(numbers.items())[:_NUMBERS]
+    }
 
 
 def _counts(published: PublishedRun) -> Metadata:

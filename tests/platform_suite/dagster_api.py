@@ -110,9 +110,12 @@ class DagsterApi:
             )
         except requests.RequestException as error:
             raise Unreachable(str(error)) from error
-        if response.status_code in {502, 503, 504}:
-            raise Unreachable(f"HTTP {response.status_code}")
-        answer: dict[str, Any] = response.json()
+        try:
+            answer: dict[str, Any] = response.json()
+        except requests.JSONDecodeError as error:
+            # Dagster answers in JSON. While the Service still names a pod that is gone, its address
+            # is whosever the network takes it for.
+            raise Unreachable(f"HTTP {response.status_code}, and no JSON") from error
         if answer.get("errors"):
             raise Refused("GraphQLError", str(answer["errors"]))
         return answer["data"]

@@ -346,6 +346,40 @@ def report(
             typer.launch(str(path))
 
 
+@app.command()
+def migrate() -> None:
+    """Bring the history to the schema of this version; one that has it is left alone."""
+    from floe_tests.results.history import History
+
+    try:
+        with History.open(_workspace(os.environ).history_url) as opened:
+            typer.echo(f"{opened.name} has the schema of this version")
+    except FloeTestsError as error:
+        _fail(str(error))
+
+
+@app.command()
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 3001,
+    path: Annotated[
+        str, typer.Option(help="Where on its host the site begins, such as `/reports`.")
+    ] = "/",
+) -> None:
+    """Show the results of all runs in a browser: reports, JUnit, what pods sent. Read-only.
+
+    Set FLOE_TESTS_OUTPUT_URL to its address, and the assets in Dagster link to it. It asks nobody
+    who they are: put what does in front of it before others can reach it.
+    """
+    from floe_tests.report.server import serve as run_server
+
+    try:
+        run_server(_workspace(os.environ).output, host=host, port=port, path=path)
+    except FloeTestsError as error:
+        _fail(str(error))
+
+
 @app.command(name="import")
 def import_runs(  # noqa: PLR0913 - one a flag
     files: Annotated[list[Path], typer.Argument(help="Bundles of runs, or JUnit files.")],

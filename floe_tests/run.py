@@ -458,17 +458,17 @@ class TierRun:
         found = {name: self._record_of(name) for name in STAGES}
         return {name: record for name, record in found.items() if record is not None}
 
-    def _selection(self) -> Selection:
-        # A re-execution that begins after the first stage has its parent's.
-        runs = [self.run_id, *([self.parent_run_id] if self.parent_run_id else [])]
-        known = (self.ledger.read(run_id, _SELECTION, Selection) for run_id in runs)
-        return next((each for each in known if each is not None), Selection())
-
     def _record_of(self, stage: str) -> StageRecord | None:
         return self.ledger.read(self.run_id, f"stage-{stage}", StageRecord)
 
     def _releases_begun(self) -> bool:
         return self.ledger.read(self.run_id, _HELM_BEGUN, bool) is not None
+
+    def _selection(self) -> Selection:
+        # A re-execution that begins after the first stage has its parent's.
+        runs = [self.run_id, *([self.parent_run_id] if self.parent_run_id else [])]
+        known = (self.ledger.read(run_id, _SELECTION, Selection) for run_id in runs)
+        return next((each for each in known if each is not None), Selection())
 
     def _check_releases(self, provider: EnvironmentName) -> None:
         """Render every release for the version of Kubernetes that it will meet."""

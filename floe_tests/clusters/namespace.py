@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from floe_tests import labels
+from floe_tests.clusters.own_role import bind_own_role, creator_label
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, ConfigurationError, DeadlineError, InfrastructureError
 from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
@@ -24,7 +25,13 @@ _CUSTOM_RESOURCE = re.compile(
 
 
 def create_namespace(
-    kube: Kube, name: str, *, owner: Owner, memory: str, deadline: Deadline
+    kube: Kube,
+    name: str,
+    *,
+    owner: Owner,
+    memory: str,
+    deadline: Deadline,
+    role: str | None = None,
 ) -> None:
     """Create a run's namespace, with Pod Security `restricted` and the tier's memory as its quota.
 
@@ -36,6 +43,8 @@ def create_namespace(
         owner: What is written on it.
         memory: Sum of the memory limits of all pods, as Kubernetes writes it (`8Gi`).
         deadline: When its service account must be there.
+        role: ClusterRole that this account binds itself to in it; None where it has its rights
+            everywhere.
 
     Raises:
         ConfigurationError: It exists, or the account may not create it.
@@ -44,12 +53,13 @@ def create_namespace(
     security = {
         f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
     }
+    creator = creator_label(kube) if role is not None else {}
     try:
         kube.create(
             {
                 "apiVersion": "v1",
                 "kind": "Namespace",
-                "metadata": {"name": name, "labels": {**owner.labels(), **security}},
+                "metadata": {"name": name, "labels": {**owner.labels(), **security, **creator}},
             }
         )
     except RefusedError as error:
@@ -67,6 +77,8 @@ def create_namespace(
             raise ConfigurationError(message) from error
         if error.status != _CONFLICT:
             raise
+    if role is not None:
+        bind_own_role(kube, name, role=role, deadline=deadline)
     _create_quota(kube, name, owner=owner, memory=memory)
     try:
         for accounts in kube.follow(

@@ -34,6 +34,8 @@ _rows = pytest.StashKey[list[Row]]()
 _VERDICT_SECONDS = 5.0
 # `make faults` sets it: all faults are done, and the page is written here.
 _PAGE = "FLOE_FAULTS_PAGE"
+# `make staging-tests` sets it: what is thorough elsewhere.
+_STAGING = "FLOE_STAGING_TESTS"
 
 
 def _missing() -> str | None:
@@ -52,8 +54,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker("cluster")
         if reason:
             item.add_marker(pytest.mark.skip(reason=f"no kind cluster here: {reason}"))
-        elif item.get_closest_marker("thorough") and not os.environ.get(_PAGE):
-            item.add_marker(pytest.mark.skip(reason="takes minutes: `make faults` runs it"))
+        elif item.get_closest_marker("thorough") and not os.environ.get(_variable_of(item)):
+            command = "faults" if _variable_of(item) == _PAGE else "staging-tests"
+            item.add_marker(pytest.mark.skip(reason=f"takes minutes: `make {command}` runs it"))
+
+
+def _variable_of(item: pytest.Item) -> str:
+    """Which variable lets a thorough test run."""
+    is_fault = item.path.parent.name == "faults" or item.path.name == "test_reap.py"
+    return _PAGE if is_fault else _STAGING
 
 
 def pytest_configure(config: pytest.Config) -> None:

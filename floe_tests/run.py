@@ -473,6 +473,10 @@ class TierRun:
         if template is None:
             message = f"suite {suite.name} has no `job`, and {lease.provider} needs one."
             raise ConfigurationError(message)
+        if suite.shards is not None:
+            from floe_tests.sharding import sharded_run
+
+            return sharded_run(self, lease, suite, template, request)
         return JobRun(
             Kube(lease.access or ClusterAccess(), patience_seconds=_API_SECONDS),
             template,

@@ -188,8 +188,8 @@ class ShardSettings(_Settings):
     parallelism: int | None = Field(
         default=None,
         ge=1,
-        description="How many of them run at once at most; all without it. What the quota and other "
-        "runs leave room for is less, as a rule.",
+        description="How many of them run at once at most; all without it. Quota and other runs "
+        "may leave room for less.",
     )
 
     @model_validator(mode="after")

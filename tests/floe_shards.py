@@ -2,8 +2,8 @@
 
 The orchestrator runs a suite in shards (docs/shards.md) and gives each pod its number, the number
 of shards and a plan. All shards collect the same tests; each leaves out what belongs to others, and
-writes `shard.json`: a digest of all that it collected, and the keys of those it kept. From these the
-orchestrator proves that every test was in exactly one shard.
+writes `shard.json`: a digest of all that it collected, and the keys of those it kept. From these
+the orchestrator proves that every test was in exactly one shard.
 
 Without FLOE_SHARD_INDEX it does nothing. It is one file of standard library, and is in the test
 image as a module, so that suites of any kind have it.
@@ -67,13 +67,13 @@ class Selection:
                 "plan": self.shard.plan,
                 "all": len(keys),
                 "digest": hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest(),
-                "selected": [key for key, kept in zip(keys, mine) if kept],
+                "selected": [key for key, kept in zip(keys, mine, strict=True) if kept],
             },
         )
-        others = [item for item, kept in zip(items, mine) if not kept]
+        others = [item for item, kept in zip(items, mine, strict=True) if not kept]
         if others:
             config.hook.pytest_deselected(items=others)
-            items[:] = [item for item, kept in zip(items, mine) if kept]
+            items[:] = [item for item, kept in zip(items, mine, strict=True) if kept]
 
     def owner(self, key: str) -> int:
         """Give the shard that a test belongs to: by the plan, or else by its hash."""
@@ -92,7 +92,7 @@ def test_key(node_id: str) -> str:
     path, bracket, parameters = node_id.partition("[")
     parts = path.split("::")
     parts[0] = parts[0].replace("/", ".")
-    parts[0] = parts[0][:-3] if parts[0].endswith(".py") else parts[0]
+    parts[0] = parts[0].removesuffix(".py")
     parts[-1] += bracket + parameters
     classname = ".".join(parts[:-1])
     name = f"{classname}::{parts[-1]}" if classname and classname != parts[-1] else parts[-1]
@@ -137,4 +137,4 @@ def _read_plan(path: str, content: bytes) -> dict[int, int]:
     if sys.byteorder == "little":
         keys.byteswap()
         owners.byteswap()
-    return dict(zip(keys, owners))
+    return dict(zip(keys, owners, strict=True))

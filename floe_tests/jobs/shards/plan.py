@@ -93,8 +93,10 @@ def balanced(seconds: Mapping[str, float | None], *, count: int) -> Plan:
     usual = median(known) if known else _UNKNOWN_SECONDS
     # By key and not by name: in one order on every machine, and no two tests are in a tie.
     tests = sorted(
-        ((_rounded(usual if value is None else value), test_key(name)) for name, value in
-         seconds.items()),
+        (
+            (_rounded(usual if value is None else value), test_key(name))
+            for name, value in seconds.items()
+        ),
         key=lambda test: (-test[0], test[1]),
     )[:MOST_TESTS]
     loads = [(0.0, shard) for shard in range(count)]
@@ -116,9 +118,7 @@ def decoded(content: bytes) -> Mapping[int, int]:
         HarnessError: It is no plan.
     """
     try:
-        if not content.startswith(MAGIC):
-            raise ValueError
-        body = zlib.decompress(content[len(MAGIC) :])
+        body = zlib.decompress(content.removeprefix(MAGIC))
         tests = int.from_bytes(body[:4], "big")
         keys, owners = array.array("I"), array.array("H")
         keys.frombytes(body[4 : 4 + 4 * tests])

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from floe_tests import labels
 from floe_tests.doctor.quantity import quantity
-from floe_tests.errors import InfrastructureError
 from floe_tests.jobs.shards.share import Claim
-from floe_tests.kube import JsonObject, Kube, part, parts
+from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
 
 Amounts = Mapping[str, float]
 
@@ -88,7 +87,8 @@ def claims_of(jobs: Iterable[JsonObject], capacity: Amounts) -> Iterable[Claim]:
         wish = str(part(job, "metadata", "annotations").get(labels.WANTED_ANNOTATION, "1"))
         pods = min(left, int(wish)) if wish.isdecimal() else 1
         needs = requests_of(part(spec, "template", "spec"))
-        share = max((needs[name] / capacity[name] for name in needs if capacity.get(name)), default=0)
+        shares = [needs[name] / capacity[name] for name in needs if capacity.get(name)]
+        share = max(shares, default=0.0)
         yield Claim(run=str(run), pods=pods, pod_share=min(1.0, share))
 
 
@@ -215,7 +215,8 @@ def _takes(node: JsonObject, pod: JsonObject) -> bool:
 
 
 def _times(needs: Amounts, free: Amounts) -> int:
-    return max(0, min(int(free.get(name, 0.0) / need + 1e-9) for name, need in needs.items() if need))
+    times = [free.get(name, 0.0) / need for name, need in needs.items() if need]
+    return max(0, int(min(times, default=0.0) + 1e-9))
 
 
 def _is_over(job: JsonObject) -> bool:
@@ -227,8 +228,6 @@ def _is_over(job: JsonObject) -> bool:
 
 def _allowed(kube: Kube, kind: str, namespace: str | None) -> list[JsonObject] | None:
     """Read objects that the account need not be allowed to read; None where it is not."""
-    from floe_tests.kube import RefusedError
-
     try:
         selector = _MANAGED if kind == "Job" else ""
         return kube.list(kind, namespace=namespace, label_selector=selector)

@@ -458,7 +458,8 @@ class ShardedRun:
         """
         shard = self._shards[pod.shard]
         counted = pod.shard in self._failed_indexes or pod.job != self._request.job_name
-        waited = shard.gone is not None and shard.gone.passed
+        # One that never ran may have to wait for its turn; of one that ran somebody must know soon.
+        waited = pod.has_started and shard.gone is not None and shard.gone.passed
         return counted or waited or self._request.job_name not in self._jobs
 
     def _look_for_refusal(self) -> None:

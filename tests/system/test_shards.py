@@ -76,9 +76,7 @@ def running_pod(run: RunningRun, shard: int) -> str | None:
     """Give the pod of a shard whose tests run; None while there is none."""
     for pod in run.pods():
         index = part(pod, "metadata", "labels").get("batch.kubernetes.io/job-completion-index")
-        states = [
-            each.get("state", {}) for each in part(pod, "status").get("containerStatuses", [])
-        ]
+        states = [each.get("state", {}) for each in parts(pod, "status", "containerStatuses")]
         if index == str(shard) and any("running" in state for state in states):
             return str(pod["metadata"]["name"])
     return None
@@ -168,8 +166,10 @@ def hanging(tmp_path: Path, kubeconfig: Path) -> Iterator[DagsterJob]:
 
 
 def test_a_killed_orchestrators_shards_are_reaped(
-    hanging: DagsterJob, kube: Kube, fault_table: list[Row]
+    hanging: DagsterJob, kube: Kube, fault_table: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Where the reaper finds what the run had received.
+    monkeypatch.setenv("FLOE_TESTS_OUTPUT", str(hanging.place.output))
     run_id = kill(hanging)
     assert len(pods_of(kube, run_id)) == 4
 

@@ -211,12 +211,15 @@ def reap(
     from floe_tests.kube import ClusterAccess
     from floe_tests.report import leftovers
     from floe_tests.run import ledger_of
+    from floe_tests.tier_files import load_tiers, platforms_of
 
     workspace = _workspace(os.environ)
     named = [ClusterAccess(kubeconfig, context)] if kubeconfig or context else []
     if in_cluster and "KUBERNETES_SERVICE_HOST" not in os.environ:
         _fail("--in-cluster: this is no pod. Name a context with --context.")
-    scope = Scope(ledger_of(workspace), (*named, *([ClusterAccess()] if in_cluster else [])))
+    clusters = (*named, *([ClusterAccess()] if in_cluster else []))
+    platforms = platforms_of(load_tiers(workspace.root), clusters) if clusters else ()
+    scope = Scope(ledger_of(workspace), clusters, platforms)
     console, progress = Console(highlight=False), Console(stderr=True, highlight=False)
     if yes:
         found = remove(

@@ -1,4 +1,7 @@
-"""What a tier's quarantine list makes of a verdict: the one place where it enters."""
+"""What a tier's quarantine list and its rules of soak and benchmark make of a verdict.
+
+The one place where they enter: they add to the facts, and the same table decides.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from floe_tests.jobs.attempt import Attempt
-from floe_tests.jobs.facts import ResultFacts
+from floe_tests.jobs.facts import JudgedFacts, ResultFacts
 from floe_tests.jobs.verdict import Verdict, classify
 from floe_tests.results import quarantine
 from floe_tests.results.collate import SuiteResults, collate
@@ -27,22 +30,26 @@ def quarantine_of(settings: TierSettings, root: Path) -> Quarantine:
 
 
 def verdict_of(
-    attempt: Attempt, listed: Quarantine, *, results: SuiteResults | None = None
+    attempt: Attempt,
+    listed: Quarantine,
+    *,
+    results: SuiteResults | None = None,
+    judged: JudgedFacts | None = None,
 ) -> Verdict:
-    """Judge an attempt again where the list says something about its tests.
+    """Judge an attempt again where the list or the rules say something about it.
 
     Args:
-        attempt: The attempt, judged without a list.
+        attempt: The attempt, judged without either.
         listed: The tier's list.
         results: Its results, where they have been read already.
+        judged: What the rules of soak and benchmark found; None for a suite without.
     """
-    if not listed.entries:
-        return attempt.verdict
-    read = results or collate(attempt.directory / "results", cut=attempt.facts.results.cut)
-    facts = _with_list(attempt.facts.results, read, suite=attempt.suite, listed=listed)
-    if facts == attempt.facts.results:
-        return attempt.verdict
-    return classify(replace(attempt.facts, results=facts))
+    facts = replace(attempt.facts, judged=judged)
+    if listed.entries:
+        read = results or collate(attempt.directory / "results", cut=facts.results.cut)
+        with_list = _with_list(facts.results, read, suite=attempt.suite, listed=listed)
+        facts = replace(facts, results=with_list)
+    return attempt.verdict if facts == attempt.facts else classify(facts)
 
 
 def _with_list(

@@ -14,6 +14,7 @@ from floe_tests.clusters.lease import Lease
 from floe_tests.jobs.facts import ErrorFacts, Facts
 from floe_tests.jobs.shards.merge import merge_received
 from floe_tests.jobs.verdict import Verdict, classify
+from floe_tests.judging import environment_name
 from floe_tests.publish import PUBLISHED, PublishedSuite, suite_record
 from floe_tests.results.collate import collate
 from floe_tests.results.records import RunRecord, SuiteRecord
@@ -59,9 +60,7 @@ def remember_killed(workspace: Workspace, lease: Lease) -> Verdict | None:
                 run_id=run_id,
                 tier=lease.owner.tier,
                 provider=lease.provider,
-                environment=lease.kind_cluster
-                or (lease.access and lease.access.context)
-                or lease.provider,
+                environment=environment_name(lease),
                 outcome=verdict.outcome,
                 cause=verdict.cause,
                 fault=verdict.fault,

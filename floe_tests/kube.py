@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -38,6 +39,7 @@ _RESOURCES: Mapping[str, tuple[str, str]] = {
     "Deployment": ("/apis/apps/v1", "deployments"),
     "StatefulSet": ("/apis/apps/v1", "statefulsets"),
     "Job": ("/apis/batch/v1", "jobs"),
+    "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
     "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
     "SelfSubjectAccessReview": ("/apis/authorization.k8s.io/v1", "selfsubjectaccessreviews"),
@@ -356,15 +358,30 @@ class Kube:
             raise
 
     def log_pieces(
-        self, pod: str, *, namespace: str, container: str, previous: bool = False
+        self,
+        pod: str,
+        *,
+        namespace: str,
+        container: str,
+        previous: bool = False,
+        since: datetime | None = None,
     ) -> Iterator[bytes]:
         """Yield a container's log as it stands: the newest file of it, in pieces.
+
+        Args:
+            pod: Name of the pod.
+            namespace: Its namespace.
+            container: Name of the container.
+            previous: Whether the log of its life before the last restart is meant.
+            since: Only what it said from then on (UTC); None for all.
 
         Raises:
             RefusedError: There is no such log (yet, or any more).
             InfrastructureError: The connection broke.
         """
         query = [("container", container), ("previous", str(previous).lower())]
+        if since is not None:
+            query.append(("sinceTime", since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")))
         with (
             self._open("GET", f"{_path('Pod', namespace)}/{pod}/log", query=query) as response,
             _transport_errors("the log of " + pod),
@@ -380,8 +397,17 @@ class Kube:
         container: str,
         limit_bytes: int,
         previous: bool = False,
+        since: datetime | None = None,
     ) -> bytes | None:
         """Read the end of a container's log: what it said last is what explains its end.
+
+        Args:
+            pod: Name of the pod.
+            namespace: Its namespace.
+            container: Name of the container.
+            limit_bytes: How much of it.
+            previous: Whether the log of its life before the last restart is meant.
+            since: Only what it said from then on (UTC); None for all.
 
         Returns:
             At most `limit_bytes`, with a line before it when something was left out; None when
@@ -390,7 +416,7 @@ class Kube:
         kept, left_out = b"", 0
         try:
             for piece in self.log_pieces(
-                pod, namespace=namespace, container=container, previous=previous
+                pod, namespace=namespace, container=container, previous=previous, since=since
             ):
                 kept += piece
                 if len(kept) > 2 * limit_bytes:

@@ -19,6 +19,7 @@ from floe_tests.gate import quarantine_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Facts
 from floe_tests.jobs.verdict import Cause, Fault, Verdict, classify
+from floe_tests.judging import SuiteJudgement, environment_name, judge_suite
 from floe_tests.ledger import as_json
 from floe_tests.results import bundle, junit
 from floe_tests.results.cases import CaseOutcome, CaseResult
@@ -56,6 +57,7 @@ class PublishedSuite:
         results: Its cases, and what is to be said of them.
         attempts: Every attempt, in order; none when the run ended before.
         quarantined: What lets a failed test fail, by its name.
+        judged: What it measured, where it is a soak or a benchmark.
     """
 
     name: str
@@ -63,12 +65,16 @@ class PublishedSuite:
     results: SuiteResults
     attempts: tuple[Attempt, ...] = ()
     quarantined: Mapping[str, QuarantineEntry] = field(default_factory=dict[str, QuarantineEntry])
+    judged: SuiteJudgement | None = None
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What is to be said of the results, and of the failures that the gate lets pass."""
         excused = (f"{name} failed; {entry}" for name, entry in self.quarantined.items())
-        return (*self.results.notices, *excused)
+        measured = self.judged.judgement if self.judged else None
+        notes = (str(note) for note in measured.notes) if measured else ()
+        unread = measured.notices if measured else ()
+        return (*self.results.notices, *excused, *unread, *notes)
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,7 @@ def publish(run: TierRun) -> PublishedRun:
             name,
             tuple(attempt for attempt in attempts if attempt.suite == name),
             stages=stages,
-            run_id=run.run_id,
+            run=run,
             listed=listed,
         )
         for name in chosen
@@ -232,18 +238,21 @@ def _suite(
     attempts: tuple[Attempt, ...],
     *,
     stages: Mapping[str, StageRecord],
-    run_id: str,
+    run: TierRun,
     listed: Quarantine,
 ) -> PublishedSuite:
     if not attempts:
-        return PublishedSuite(name, _verdict_of_stages(run_id, stages), _NO_RESULTS)
+        return PublishedSuite(name, _verdict_of_stages(run.run_id, stages), _NO_RESULTS)
     last = attempts[-1]
     results = _results(last)
-    verdict, earlier = verdict_of(last, listed, results=results), attempts[:-1]
+    settings = next(each for each in run.settings.suites if each.name == name)
+    judged = judge_suite(run, settings, last)
+    verdict = verdict_of(last, listed, results=results, judged=judged.facts if judged else None)
+    earlier = attempts[:-1]
     tests = stages.get("test_job")
     if tests is not None and tests.cancelled and last.number <= verdict.retries:
         # Cancelled between two attempts: the one that was to come has the last word.
-        verdict, earlier = _verdict_of_stages(run_id, stages), attempts
+        verdict, earlier = _verdict_of_stages(run.run_id, stages), attempts
     return PublishedSuite(
         name=name,
         verdict=replace(verdict, earlier=tuple(str(attempt.verdict) for attempt in earlier)),
@@ -255,6 +264,7 @@ def _suite(
             if case.outcome.is_failing
             and (entry := listed.entry(suite=name, test=case.name)) is not None
         },
+        judged=judged,
     )
 
 
@@ -362,7 +372,7 @@ def _remember(
         run_id=run.run_id,
         tier=published.tier,
         provider=published.provider,
-        environment=_environment_name(lease),
+        environment=environment_name(lease),
         outcome=published.verdict.outcome,
         cause=published.verdict.cause,
         fault=published.verdict.fault,
@@ -414,6 +424,8 @@ def suite_record(suite: PublishedSuite) -> SuiteRecord:
         quarantined=tuple(suite.quarantined),
         seconds=seconds if suite.attempts else None,
         shards=_shards_of(suite.attempts),
+        measurements=suite.judged.judgement.measurements if suite.judged else (),
+        soak=suite.judged.judgement.soak if suite.judged else (),
     )
 
 
@@ -465,14 +477,6 @@ def _attempt_record(attempt: Attempt) -> AttemptRecord:
         started_at=attempt.started_at,
         seconds=attempt.timings.total,
     )
-
-
-def _environment_name(lease: Lease | None) -> str:
-    if lease is None:
-        return "none"
-    if lease.kind_cluster:
-        return lease.kind_cluster
-    return (lease.access.context if lease.access else None) or lease.provider
 
 
 def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summary:

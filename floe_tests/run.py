@@ -36,11 +36,13 @@ from floe_tests.errors import (
 from floe_tests.gate import quarantine_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Party
+from floe_tests.judging import judge_suite
 from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.ledger import Ledger
 from floe_tests.platform.embedded import EmbeddedPlatform
 from floe_tests.platform.helm import InstalledRelease
-from floe_tests.platform.rollout import Target
+from floe_tests.platform.installed import Fingerprint
+from floe_tests.platform.rollout import Target, selector_of
 from floe_tests.platform.substitutes import MissingImages
 from floe_tests.selection import Selection, release_values
 from floe_tests.settings import (
@@ -107,6 +109,7 @@ class InstalledPlatform:
         seconds: How long the installation took.
         changes: What was done to a release before a suite, in order.
         substituted: Images that cannot be had here, and that the releases do without.
+        fingerprint: What a platform is that was there already; None for one of the run's own.
     """
 
     releases: tuple[InstalledRelease, ...] = ()
@@ -114,6 +117,7 @@ class InstalledPlatform:
     seconds: float = 0
     changes: tuple[ReleaseChange, ...] = ()
     substituted: tuple[str, ...] = ()
+    fingerprint: Fingerprint | None = None
 
 
 class SuiteRun(Protocol):
@@ -222,18 +226,23 @@ class TierRun:
             self.settings, self.workspace, run_id=self.run_id, provider=provider, keep=keep
         )
         self.ledger.write(self.run_id, ENTRY, lease)
-        held = environment_of(provider, ledger=self.ledger, log=self.log).acquire(
-            lease, self.settings, self.workspace
-        )
+        held = environment_of(
+            provider, ledger=self.ledger, log=self.log, persistent=lease.persistent
+        ).acquire(lease, self.settings, self.workspace)
         self.ledger.write(self.run_id, ENTRY, held)
         return held
 
     def install(self) -> InstalledPlatform:
-        """Install the tier's releases, or start the embedded platform, and wait until ready."""
+        """Install the tier's releases, or look at the installed one, and wait until ready."""
         lease = self.lease()
         started = monotonic()
         if lease.provider == "local":
             installed = InstalledPlatform(embedded=self._start_embedded(lease))
+        elif self.settings.installed is not None:
+            from floe_tests.platform.installed import wait_until_complete
+
+            release, fingerprint = wait_until_complete(self.settings.installed, self._target(lease))
+            installed = InstalledPlatform(releases=(release,), fingerprint=fingerprint)
         else:
             installed = self._install_releases(lease)
         installed = replace(installed, seconds=monotonic() - started)
@@ -257,7 +266,8 @@ class TierRun:
             if suite.before is not None:
                 self._change_release(lease, suite.name, suite.before)
             made = self._attempt_until_said(lease, suite)
-            verdict = verdict_of(made[-1], listed)
+            judged = judge_suite(self, suite, made[-1])
+            verdict = verdict_of(made[-1], listed, judged=judged.facts if judged else None)
             self.log(f"suite {suite.name}: {verdict}")
             attempts += made
             if not verdict.passed:
@@ -341,9 +351,18 @@ class TierRun:
         lease = self.ledger.read(self.run_id, ENTRY, Lease)
         if lease is None or lease.state != "held" or lease.access is None:
             return
-        if self.settings.releases and "platform" in self.stages():
-            directory = self.workspace.received(self.settings.name, self.run_id)
-            export_logs(Kube(lease.access), lease.namespace, directory, log=self.log)
+        stages = self.stages()
+        if not (self.settings.releases or self.settings.installed) or "platform" not in stages:
+            return
+        installed = self.settings.installed
+        export_logs(
+            Kube(lease.access),
+            lease.namespace,
+            self.workspace.received(self.settings.name, self.run_id),
+            log=self.log,
+            selector=selector_of(installed.release) if installed else "",
+            since=stages["cluster"].started_at if installed and "cluster" in stages else None,
+        )
 
     def _start_embedded(self, lease: Lease) -> EmbeddedPlatform | None:
         from floe_tests.platform import embedded

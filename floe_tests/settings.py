@@ -37,6 +37,7 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DNS_LABEL_CHARACTERS = 40
 
 _KUBERNETES_VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
+_SERIES = re.compile(r"[^/\s]+/(memory|disk|latency)")
 _MEMORY = re.compile(r"(?P<number>[1-9][0-9]*)(?P<unit>Mi|Gi)")
 
 
@@ -203,6 +204,148 @@ class ShardSettings(_Settings):
         return self
 
 
+class SoakCeilings(_Settings):
+    """What a component may use of its limit in a soak, as a share; `null` looks at no ceiling."""
+
+    memory: float | None = Field(
+        default=0.9, gt=0, le=1, description="Working set, of the memory limit."
+    )
+    disk: float | None = Field(
+        default=0.85, gt=0, le=1, description="Bytes used, of the volume's size."
+    )
+    cpu: float | None = Field(
+        default=None, gt=0, le=1, description="Cores used, of the limit, as the median of a window."
+    )
+
+
+class DriftSettings(_Settings):
+    """When a slow growth in a soak is a finding: it is proved, and it matters."""
+
+    hours_to_limit: float = Field(
+        default=72, gt=0, description="Growth matters that reaches the limit within these hours."
+    )
+    look_ahead: float = Field(
+        default=12,
+        gt=0,
+        description="How many times its own length a soak may look ahead: one of ten minutes says "
+        "nothing of next week, whatever its slope. The shorter of the two horizons holds.",
+    )
+    warmup_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=0.5,
+        description="Share of the soak, from its begin, in which growth is not yet looked at.",
+    )
+    false_alarms: float = Field(
+        default=0.01,
+        gt=0,
+        le=0.2,
+        description="How many of a hundred healthy soaks may be called drifting, as a share; all "
+        "components together.",
+    )
+    exempt: tuple[str, ...] = Field(
+        default=(),
+        description="What may grow by design, as `component/metric`, such as `postgres/disk`.",
+    )
+
+
+class SoakSettings(_Settings):
+    """How a suite that leaves soak.jsonl is judged."""
+
+    ceilings: SoakCeilings = Field(
+        default_factory=SoakCeilings, description="Shares of the limits."
+    )
+    max_restarts: int = Field(
+        default=0, ge=0, description="Restarts and replacements of pods, all components together."
+    )
+    transient: tuple[str, ...] = Field(
+        default=(),
+        description="Components whose pods come and go by design, such as a run's own pods: they "
+        "have no restarts and no drift.",
+    )
+    error_budget: float = Field(
+        default=0.001, ge=0, lt=1, description="Share of an operation's requests that may fail."
+    )
+    latency_seconds: dict[str, float] = Field(
+        default_factory=dict,
+        description="By operation, the p95 that at most one interval in twenty may exceed; `*` is "
+        "every other operation.",
+    )
+    drift: DriftSettings = Field(default_factory=DriftSettings, description="Slow growth.")
+    min_minutes: float = Field(
+        default=5, gt=0, description="A soak shorter than this is INCONCLUSIVE."
+    )
+    min_coverage: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="Share of the planned time, and of each component's intervals, that must have "
+        "been seen; less is INCONCLUSIVE.",
+    )
+
+    @model_validator(mode="after")
+    def _names_what_there_is(self) -> Self:
+        wrong = [name for name in self.drift.exempt if not _SERIES.fullmatch(name)]
+        if wrong:
+            message = (
+                f"drift.exempt: {wrong[0]!r} is no `component/metric`. Metrics are memory, disk "
+                "and latency, such as postgres/disk."
+            )
+            raise ValueError(message)
+        if any(seconds <= 0 for seconds in self.latency_seconds.values()):
+            message = "latency_seconds: a ceiling must be more than 0 s."
+            raise ValueError(message)
+        return self
+
+
+class BenchmarkSettings(_Settings):
+    """How a suite that leaves benchmark.json is judged."""
+
+    min_effect: float = Field(
+        default=0.05, gt=0, description="Smallest change of the median that counts, as a share."
+    )
+    alpha: float = Field(
+        default=0.002,
+        gt=0,
+        lt=0.5,
+        description="Largest p of the Mann–Whitney test, after Holm's correction.",
+    )
+    run_alpha: float = Field(
+        default=0.01,
+        gt=0,
+        lt=0.5,
+        description="How often a run without a change may lie above what the baseline's runs "
+        "predict, all measurements together.",
+    )
+    min_samples: int = Field(
+        default=10, ge=5, description="Fewest repetitions of a measurement; fewer: INCONCLUSIVE."
+    )
+    baseline_runs: int = Field(
+        default=8, ge=1, le=50, description="How many of the last good runs are the baseline."
+    )
+    run_spread: float = Field(
+        default=0.03,
+        gt=0,
+        lt=1,
+        description="Spread of run medians on this environment while few runs are known, as a "
+        "share; it counts like four runs.",
+    )
+    change_alpha: float = Field(
+        default=0.005,
+        gt=0,
+        lt=0.5,
+        description="Largest p of a change point in the history.",
+    )
+    history_runs: int = Field(
+        default=100, ge=10, le=500, description="How many runs change points are looked for in."
+    )
+    accepted_since: date | None = Field(
+        default=None,
+        description="From this day on (UTC) what was measured is accepted: baseline and history "
+        "begin there, runs that were called a regression included.",
+    )
+
+
 class SuiteSettings(_Settings):
     """A test suite: a Job manifest that runs it, or a command where no cluster is needed."""
 
@@ -234,6 +377,13 @@ class SuiteSettings(_Settings):
         description="Cut the suite into shards that run beside each other as one Indexed Job; on "
         "`local` it runs whole ([shards](shards.md)).",
     )
+    soak: SoakSettings | None = Field(
+        default=None, description="The suite leaves soak.jsonl, which is judged by these rules."
+    )
+    benchmark: BenchmarkSettings | None = Field(
+        default=None,
+        description="The suite leaves benchmark.json, which is compared with the baseline.",
+    )
 
     @model_validator(mode="after")
     def _one_way_to_run(self) -> Self:
@@ -244,6 +394,12 @@ class SuiteSettings(_Settings):
             message = (
                 f"suite {self.name!r} has `shards` and no `job`. Shards are pods of its "
                 "test-job.yaml: name one, or take `shards` out."
+            )
+            raise ValueError(message)
+        if self.shards is not None and (self.soak or self.benchmark):
+            message = (
+                f"suite {self.name!r} has `shards`, and is a soak or a benchmark: what it measures "
+                "is one pod's. Take `shards` out."
             )
             raise ValueError(message)
         return self
@@ -289,7 +445,12 @@ class DeadlineSettings(_Settings):
 class BudgetSettings(_Settings):
     """What a run may use; enforced by quota and deadline, the peak is reported beside it."""
 
-    memory: Memory = Field(default="8Gi", description="Memory limit of the run's namespace.")
+    memory: Memory = Field(
+        default="8Gi",
+        description="Memory limit of the run's namespace. Beside an `installed` platform, whose "
+        "namespace has its own quota: of the pods of one suite, by their own limits, which must be "
+        "there.",
+    )
     minutes: float = Field(default=5, gt=0, description="Time of the tests, in minutes.")
 
     @property
@@ -349,8 +510,45 @@ class EmbeddedSettings(_Settings):
     )
 
 
+class InstalledSettings(_Settings):
+    """A platform that is there before a run and stays after it: looked at, never installed."""
+
+    release: DnsLabel = Field(
+        description="Name of the Helm release, as its workloads carry it in "
+        "app.kubernetes.io/instance."
+    )
+    namespace: DnsLabel = Field(
+        description="Where it is, and where the tier's Jobs run; neither created nor deleted."
+    )
+    ready_seconds: float = Field(
+        default=120,
+        gt=0,
+        description="How long a rollout that is under way is waited for, in seconds.",
+    )
+    wait_seconds: float = Field(
+        default=600,
+        gt=0,
+        description="How long a run waits for another that holds the cluster, in seconds.",
+    )
+
+
+class TriggerSettings(_Settings):
+    """Which sensors start the tier. They are off until somebody turns them on."""
+
+    on_deployment: bool = Field(
+        default=False,
+        description="Whether a sensor starts it when the installed platform has changed (chart, "
+        "version or an image's digest) and is rolled out.",
+    )
+    after_green: DnsLabel | None = Field(
+        default=None,
+        description="Name of a tier on the same platform: a sensor starts this one after a green "
+        "run of that one, once for each version of the platform.",
+    )
+
+
 class ScheduleSettings(_Settings):
-    """When a tier runs by itself."""
+    """When a tier runs by itself. Off until somebody turns it on."""
 
     cron: Annotated[str, AfterValidator(_cron)] = Field(description="Five fields of cron.")
     timezone: str = Field(default="UTC", description="IANA name of the time zone.")
@@ -376,6 +574,11 @@ class TierSettings(_Settings):
     embedded: EmbeddedSettings | None = Field(
         default=None, description="The platform of the `local` environment."
     )
+    installed: InstalledSettings | None = Field(
+        default=None,
+        description="A platform that is there already, in place of `releases`; one run at a time "
+        "has its cluster.",
+    )
     namespace: DnsLabel = Field(
         default="floe-test", description="Prefix of the namespace that each run gets for itself."
     )
@@ -393,6 +596,9 @@ class TierSettings(_Settings):
     )
     schedule: ScheduleSettings | None = Field(
         default=None, description="When the tier runs by itself."
+    )
+    triggers: TriggerSettings = Field(
+        default_factory=TriggerSettings, description="Which sensors start the tier."
     )
     quarantine: str | None = Field(
         default=None,
@@ -433,6 +639,7 @@ class TierSettings(_Settings):
             for name in suite.release_values
             if name not in releases
         ]
+        problems += _beside_an_installed_platform(self)
         if self.deadlines.tests_seconds > self.budget.minutes * 60:
             problems.append(
                 f"deadlines.tests_seconds: {self.deadlines.tests_seconds:g} s is more than "
@@ -442,6 +649,17 @@ class TierSettings(_Settings):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def cluster_name(self) -> str:
+        """What runs that must not meet have in common: the installed platform; empty without one.
+
+        The context is in it where the tier names one: two clusters may have the same namespace.
+        """
+        if self.installed is None:
+            return ""
+        names = (self.context.context, self.installed.namespace)
+        return "/".join(name for name in names if name)
 
     def problems_in(self, root: Path) -> tuple[str, ...]:
         """Find what the settings name and the project does not have.
@@ -474,9 +692,64 @@ class TierSettings(_Settings):
         ]
         if self.quarantine is not None:
             problems += _wrong_quarantine(root / self.quarantine)
+        followed = self.triggers.after_green
+        if followed is not None:
+            file = root / "floe_tests" / "defs" / followed / "defs.yaml"
+            if not file.is_file():
+                problems.append(
+                    f"triggers.after_green: there is no tier {followed!r}: {file} does not exist."
+                )
         if self.embedded is not None and not (root / self.embedded.code).is_dir():
             problems.append(f"embedded.code: {self.embedded.code} is no folder under {root}.")
         return tuple(problems)
+
+
+def _beside_an_installed_platform(tier: TierSettings) -> list[str]:
+    """Find what a tier says that does not go with a platform which is there already."""
+    if tier.installed is None:
+        triggers = tier.triggers
+        if triggers.on_deployment or triggers.after_green is not None:
+            message = (
+                "triggers: the tier has no `installed` platform whose changes could start it. Add "
+                "`installed`, or take `triggers` out."
+            )
+            return [message]
+        return []
+    why = f"release {tier.installed.release} is installed already"
+    problems = [
+        f"{field}: does not go with `installed`: {why}, and is only looked at. Take one of them "
+        "out."
+        for field in ("releases", "embedded")
+        if getattr(tier, field)
+    ]
+    problems += [
+        f"{field}: does not go with `installed`: {reason}. Take it out."
+        for field, reason in (
+            ("namespace", "runs have no namespace of their own; they use installed.namespace"),
+            ("kind", "the tier runs on an existing cluster"),
+        )
+        if field in tier.model_fields_set
+    ]
+    if tier.environments != ("context",):
+        problems.append(
+            f"environments: {', '.join(tier.environments)}: an `installed` platform is on an "
+            "existing cluster. Write [context]."
+        )
+    for index, suite in enumerate(tier.suites):
+        if suite.release_values:
+            problems.append(
+                f"suites[{index}].release_values: does not go with `installed`: {why}. Take it out."
+            )
+        if suite.before is not None:
+            problems.append(
+                f"suites[{index}].before: does not go with `installed`: others upgrade "
+                f"{tier.installed.release}. Take it out."
+            )
+    if tier.triggers.after_green == tier.name:
+        problems.append(
+            f"triggers.after_green: {tier.name!r} is the tier itself. Name the one it follows."
+        )
+    return problems
 
 
 def _missing(field: str, names: tuple[str, ...], root: Path) -> list[str]:

@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from floe_tests.errors import ConfigurationError
-from floe_tests.labels import CAUSE, COMMIT, ENVIRONMENT, REF, TIER, TRIGGER
+from floe_tests.labels import CAUSE, CLUSTER, COMMIT, ENVIRONMENT, REF, TIER, TRIGGER
 from floe_tests.settings import TierSettings
 from floe_tests.stages.assets import tier_assets
 
@@ -59,7 +59,7 @@ class TestTier(dg.Component):
             name,
             selection=f'group:"{name}"',
             description=job_description(settings),
-            tags={TIER: settings.name},
+            tags=job_tags(settings),
         )
         schedules = (
             [
@@ -69,6 +69,7 @@ class TestTier(dg.Component):
                     cron_schedule=settings.schedule.cron,
                     execution_timezone=settings.schedule.timezone,
                     tags={TRIGGER: "schedule"},
+                    default_status=dg.DefaultScheduleStatus.STOPPED,
                 )
             ]
             if settings.schedule
@@ -77,6 +78,17 @@ class TestTier(dg.Component):
         return dg.Definitions(
             assets=tier_assets(settings, self.root), jobs=[job], schedules=schedules
         )
+
+
+def job_tags(settings: TierSettings) -> dict[str, str]:
+    """Give the tags of a tier's runs, which limits of concurrency go by.
+
+    Runs on one installed platform are on one cluster, whatever their tier.
+    """
+    tags = {TIER: settings.name}
+    if settings.installed is not None:
+        tags[CLUSTER] = settings.cluster_name
+    return tags
 
 
 def job_description(settings: TierSettings) -> str:

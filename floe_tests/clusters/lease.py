@@ -78,7 +78,7 @@ class Lease:
     Attributes:
         provider: Which kind of environment.
         owner: What is written on all that the run creates.
-        namespace: The run's own namespace; empty on `local`.
+        namespace: The run's own namespace, or the one that it may use; empty on `local`.
         keep: When the environment stays.
         state: How far it is.
         holder: The process that runs the stages.
@@ -87,6 +87,7 @@ class Lease:
         cluster_id: The run that created the kind cluster; None when it was there before.
         release_seconds: Deadline of the return, in seconds.
         failed: Whether a stage has failed, for `keep: on_failure`.
+        persistent: Whether the namespace was there before the run, and stays after it.
     """
 
     provider: EnvironmentName
@@ -100,6 +101,7 @@ class Lease:
     kind_cluster: str | None = None
     cluster_id: str | None = None
     failed: bool = False
+    persistent: bool = False
 
     @property
     def run_id(self) -> str:
@@ -163,8 +165,10 @@ def new_lease(
 
     deadlines = settings.deadlines
     attempts = 1 + max(rule.retries for rule in RULES)
+    installed = settings.installed
     seconds = (
         deadlines.cluster_seconds
+        + (installed.wait_seconds + installed.ready_seconds if installed else 0)
         + sum(release.ready_seconds for release in settings.releases)
         + len(settings.suites) * attempts * (deadlines.start_seconds + deadlines.job_seconds)
         + deadlines.release_seconds
@@ -179,20 +183,41 @@ def new_lease(
     return Lease(
         provider=provider,
         owner=owner,
-        namespace="" if provider == "local" else f"{settings.namespace}-{run_id[:8]}",
+        namespace=_namespace(settings, provider, run_id),
         keep=keep or settings.keep,
         release_seconds=deadlines.release_seconds,
+        persistent=installed is not None,
     )
 
 
-def environment_of(provider: EnvironmentName, *, ledger: Ledger, log: Log) -> Environment:
-    """Give the provider of a name."""
+def _namespace(settings: TierSettings, provider: EnvironmentName, run_id: str) -> str:
+    if provider == "local":
+        return ""
+    if settings.installed is not None:
+        return settings.installed.namespace
+    return f"{settings.namespace}-{run_id[:8]}"
+
+
+def environment_of(
+    provider: EnvironmentName, *, ledger: Ledger, log: Log, persistent: bool = False
+) -> Environment:
+    """Give the provider of a name.
+
+    Args:
+        provider: The name.
+        ledger: Where leases are written down.
+        log: Receives one line a step.
+        persistent: Whether the namespace is there before a run, and stays after it.
+    """
     from floe_tests.clusters.context import ContextEnvironment
     from floe_tests.clusters.kind import KindEnvironment
     from floe_tests.clusters.local import LocalEnvironment
+    from floe_tests.clusters.persistent import PersistentEnvironment
 
     if provider == "kind":
         return KindEnvironment(ledger=ledger, log=log)
+    if persistent:
+        return PersistentEnvironment(ledger=ledger, log=log)
     if provider == "context":
         return ContextEnvironment(ledger=ledger, log=log)
     return LocalEnvironment(ledger=ledger, log=log)
@@ -224,9 +249,8 @@ def live_lease(ledger: Ledger, run_id: str, *, parent_run_id: str | None, log: L
             "environment is to stay."
         )
         raise LeaseError(message)
-    if lease.state != "held" or not environment_of(lease.provider, ledger=ledger, log=log).is_live(
-        lease
-    ):
+    environment = _environment_of(lease, ledger=ledger, log=log)
+    if lease.state != "held" or not environment.is_live(lease):
         message = (
             f"the environment of run {run_id} is {lease.state} and not live any more. Launch the "
             "whole job again."
@@ -252,7 +276,7 @@ def give_back(ledger: Ledger, run_id: str, *, log: Log) -> Lease | None:
     lease = ledger.read(run_id, ENTRY, Lease)
     if lease is None or lease.state in {"released", "kept"}:
         return lease
-    environment = environment_of(lease.provider, ledger=ledger, log=log)
+    environment = _environment_of(lease, ledger=ledger, log=log)
     if lease.stays and lease.state == "held":
         kept = replace(
             lease,
@@ -270,6 +294,10 @@ def give_back(ledger: Ledger, run_id: str, *, log: Log) -> Lease | None:
     released = replace(lease, state="released")
     ledger.write(run_id, ENTRY, released)
     return released
+
+
+def _environment_of(lease: Lease, *, ledger: Ledger, log: Log) -> Environment:
+    return environment_of(lease.provider, ledger=ledger, log=log, persistent=lease.persistent)
 
 
 def _extend(environment: Environment, kept: Lease, *, log: Log) -> None:

@@ -14,20 +14,25 @@ from typing import Literal
 
 from floe_tests import labels
 from floe_tests.clusters import kind_nodes, processes
+from floe_tests.clusters.belongings import Belongings, belongings_in, command_for
+from floe_tests.clusters.cluster_lease import LEASE, held_by
 from floe_tests.clusters.kind import CREATED, CreatedCluster
 from floe_tests.clusters.kind_nodes import KindCluster
 from floe_tests.clusters.lease import ENTRY, KEPT_FOR, Lease
 from floe_tests.clusters.standing import RunStateOf, Standing, Word, nobody_knows, standing_of
 from floe_tests.deadline import Deadline
 from floe_tests.errors import FloeTestsError, HarnessError
-from floe_tests.kube import ClusterAccess, JsonObject, Kube
+from floe_tests.kube import ClusterAccess, JsonObject, Kube, RefusedError
 from floe_tests.ledger import Ledger
 
-What = Literal["process", "cluster", "namespace", "lease"]
+What = Literal["process", "cluster", "namespace", "belongings", "lease"]
 
 # A cluster whose configuration is not written yet was begun at most this long before.
 _CREATING = timedelta(minutes=10)
+_FORBIDDEN = 403
 _CLOCK_STEP = timedelta(seconds=1)  # Docker tells whole seconds
+# A claim that has expired by the clock is still a dead run's, and is taken off the books with it.
+_ANY_TIME = datetime.min.replace(tzinfo=UTC)
 _OURS = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.RUN}"
 
 
@@ -39,11 +44,14 @@ class Scope:
         ledger: The ledger whose runs are known best.
         clusters: Clusters to look into, besides this machine's kind clusters and those that leases
             in the ledger name.
+        platforms: Installed platforms, by cluster and namespace, to look beside, besides those
+            that leases in the ledger name.
         run_state: What Dagster's instance says of a run.
     """
 
     ledger: Ledger
     clusters: tuple[ClusterAccess, ...] = ()
+    platforms: tuple[tuple[ClusterAccess, str], ...] = ()
     run_state: RunStateOf = nobody_knows
 
 
@@ -63,6 +71,7 @@ class Leftover:
         command: Removes it by hand.
         uid: Kubernetes' own id of a namespace: its name may be somebody else's later.
         detail: What it is, closer: a process' command.
+        namespace: Where belongings are.
     """
 
     what: What
@@ -76,6 +85,7 @@ class Leftover:
     command: str
     uid: str = ""
     detail: str = ""
+    namespace: str = ""
 
     @property
     def may_go(self) -> bool:
@@ -143,6 +153,7 @@ class Look:
         self._look_at_processes()
         self._look_at_kind()
         self._look_at_clusters()
+        self._look_beside_platforms()
         self._look_at_leases()
         return Plan(
             removable=tuple(item for item in self.found if item.may_go),
@@ -251,23 +262,55 @@ class Look:
 
     def _look_at_clusters(self) -> None:
         needed = dict.fromkeys(self.scope.clusters, True)
+        beside = {access for access, _ in self.scope.platforms}
         for lease in self.leases.values():
-            if lease.provider == "context" and lease.access is not None:
+            if lease.provider == "context" and lease.access is not None and not lease.persistent:
                 left = lease.state != "released" and self.standing(lease.run_id, {}).may_go
                 needed[lease.access] = needed.get(lease.access, False) or left
+                beside.discard(lease.access)
         for access, is_needed in needed.items():
             place = f"cluster of {access.shown}"
             try:
                 kube = Kube(access)
                 namespaces = kube.list("Namespace", label_selector=_OURS)
             except FloeTestsError as error:
-                self._not_read(place, str(error), needed=is_needed)
+                # An account may have its rights beside an installed platform alone.
+                forbidden = isinstance(error, RefusedError) and error.status == _FORBIDDEN
+                needs_it = is_needed and not (forbidden and access in beside)
+                self._not_read(place, str(error), needed=needs_it)
                 continue
             self.kubes[place] = kube
             self._read.add(access)
             self.looked_at.append(place)
             for namespace in namespaces:
                 self._add_namespace(namespace, place=place)
+
+    def _look_beside_platforms(self) -> None:
+        """Look at what runs have in namespaces that were there before them, and stay."""
+        needed = dict.fromkeys(self.scope.platforms, False)
+        for lease in self.leases.values():
+            if lease.persistent and lease.access is not None:
+                key = lease.access, lease.namespace
+                left = lease.state != "released" and self.standing(lease.run_id, {}).may_go
+                needed[key] = needed.get(key, False) or left
+        for (access, namespace), is_needed in needed.items():
+            place = f"namespace {namespace} in the cluster of {access.shown}"
+            try:
+                kube = Kube(access)
+                found = belongings_in(kube, namespace)
+                holder = held_by(kube, namespace, now=_ANY_TIME)
+            except FloeTestsError as error:
+                self._not_read(place, str(error), needed=is_needed)
+                continue
+            self.kubes[place] = kube
+            self._read.add(place)
+            self.looked_at.append(place)
+            for item in found:
+                self._add_belongings(item, namespace=namespace, place=place)
+            named = {item.run_id for item in found}
+            if holder is not None and holder.run_id and holder.run_id not in named:
+                lone = Belongings(holder.run_id, ())
+                self._add_belongings(lone, namespace=namespace, place=place, tier=holder.tier)
 
     def _look_at_leases(self) -> None:
         """Find leases that nothing is left of, and that say otherwise."""
@@ -295,6 +338,9 @@ class Look:
     def _was_read(self, lease: Lease) -> bool:
         if lease.provider == "kind" and lease.kind_cluster is not None:
             return f"kind cluster {lease.kind_cluster}" in self._read
+        if lease.persistent and lease.access is not None:
+            place = f"namespace {lease.namespace} in the cluster of {lease.access.shown}"
+            return place in self._read
         return lease.provider != "context" or lease.access is None or lease.access in self._read
 
     def _creator(self, cluster: KindCluster) -> str | None:
@@ -380,6 +426,34 @@ class Look:
                 since=datetime.fromisoformat(metadata["creationTimestamp"]),
                 command=self.kubes[place].access.kubectl("delete namespace", metadata["name"]),
                 uid=uid,
+            )
+        )
+
+    def _add_belongings(
+        self, belongings: Belongings, *, namespace: str, place: str, tier: str = ""
+    ) -> None:
+        """Add what a run has in a namespace that is not its own; without objects, its claim."""
+        run_id, found = belongings.run_id, belongings.labels
+        lease = self.leases.get(run_id)
+        standing = self.standing(run_id, found)
+        uid = belongings.uid or f"{namespace}/{run_id}"
+        if any(item.uid == uid for item in self.found):
+            return  # the same cluster, reached in another way
+        if not belongings.objects and not standing.may_go:
+            return  # a claim alone is nothing that a person would look for
+        self._add(
+            Leftover(
+                what="belongings",
+                name=belongings.names or f"lease/{LEASE}",
+                place=place,
+                run_id=lease.run_id if lease else run_id,
+                tier=str(found.get(labels.TIER, tier)),
+                word=standing.word,
+                reason=standing.reason,
+                since=belongings.since,
+                command=command_for(self.kubes[place], namespace, run_id, "delete"),
+                uid=uid,
+                namespace=namespace,
             )
         )
 

@@ -108,7 +108,7 @@ def delete_namespace(
         ):
             if name not in namespaces:
                 return
-            _strike_stuck_pods(kube, name)
+            strike_stuck_pods(kube, name)
             _strike_orphans(kube, namespaces[name])
     except DeadlineError as error:
         raise CleanupError(_stuck(kube, name, deadline)) from error
@@ -120,7 +120,7 @@ def delete_namespace(
         raise CleanupError(message) from error
 
 
-def _strike_stuck_pods(kube: Kube, namespace: str) -> None:
+def strike_stuck_pods(kube: Kube, namespace: str, *, label_selector: str = "") -> None:
     """Strike pods from the cluster's books that nobody ends: those on a node that is lost.
 
     A pod's timestamp of deletion is the end of its grace. The kubelet needs a moment more; one that
@@ -129,7 +129,7 @@ def _strike_stuck_pods(kube: Kube, namespace: str) -> None:
     late = datetime.now(UTC) - _PAST_GRACE
     # Without the right to it the namespace goes all the same, as a rule.
     with contextlib.suppress(RefusedError):
-        for pod in kube.list("Pod", namespace=namespace):
+        for pod in kube.list("Pod", namespace=namespace, label_selector=label_selector):
             text = part(pod, "metadata").get("deletionTimestamp")
             if text is not None and datetime.fromisoformat(text) < late:
                 name = str(pod["metadata"]["name"])

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from floe_tests import program
+from floe_tests import labels, program
 from floe_tests.clusters import kind_nodes
+from floe_tests.clusters.belongings import belongings_in, remove_belongings
+from floe_tests.clusters.cluster_lease import ClusterLease
 from floe_tests.clusters.kind import CREATED, CreatedCluster, delete_cluster
 from floe_tests.clusters.lease import ENTRY, Lease
 from floe_tests.clusters.leftovers import Leftover, Look, Plan, Scope
@@ -22,6 +24,7 @@ from floe_tests.clusters.processes import end_processes
 from floe_tests.deadline import Deadline
 from floe_tests.errors import FloeTestsError, HarnessError
 from floe_tests.kube import Kube
+from floe_tests.labels import Owner
 
 Log = Callable[[str], None]
 Key = tuple[str, str, str]
@@ -143,10 +146,15 @@ def _remove(
             _delete_cluster(look.scope, item, log=log, deadline=deadline)
         except FloeTestsError as error:
             errors[item.key] = str(error)
+    for item in by_kind["belongings"]:
+        try:
+            _remove_belongings(look, item, log=log, deadline=deadline)
+        except FloeTestsError as error:
+            errors[item.key] = str(error)
     return errors | _delete_namespaces(look, by_kind["namespace"], log=log, deadline=deadline)
 
 
-_ORDER = ("process", "cluster", "namespace")
+_ORDER = ("process", "cluster", "belongings", "namespace")
 
 
 def _end(items: list[Leftover], *, log: Log, deadline: Deadline) -> dict[Key, str]:
@@ -182,6 +190,27 @@ def _delete_cluster(scope: Scope, item: Leftover, *, log: Log, deadline: Deadlin
             delete_cluster(scope.ledger, item.name, deadline=deadline, log=log)
         else:
             log(f"kind cluster {item.name} is in use again, or gone: left alone")
+
+
+def _remove_belongings(look: Look, item: Leftover, *, log: Log, deadline: Deadline) -> None:
+    """Remove what a run has beside an installed platform, and free the cluster of its claim."""
+    kube = look.kubes[item.place]
+    run_id = labels.label_value(item.run_id)
+    again = Look(look.scope, Deadline(_LOOK_SECONDS))
+    for found in belongings_in(kube, item.namespace):
+        if found.run_id == run_id and not again.standing(item.run_id, found.labels).may_go:
+            log(f"{found.names} in {item.namespace} may not go any more: left alone")
+            return
+    remove_belongings(
+        kube,
+        item.namespace,
+        run_id=item.run_id,
+        deadline=deadline,
+        grace_seconds=_GRACE_SECONDS,
+    )
+    owner = Owner(item.run_id, item.tier, "", "", look.now)
+    ClusterLease(kube, item.namespace, owner).release()
+    log(f"{item.name} gone from {item.place}")
 
 
 def _delete_namespaces(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from floe_tests.doctor import cluster, images, leftovers, machine, permissions, programs
+from floe_tests.doctor import cluster, images, installed, leftovers, machine, permissions, programs
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs, needs_of
 from floe_tests.settings import EnvironmentName, TierSettings
@@ -107,7 +107,10 @@ def _cluster(
         yield lambda: cluster.check_nodes(kube, needs)
         yield lambda: cluster.check_storage(kube, needs)
         yield lambda: cluster.check_network(kube)
-        yield lambda: leftovers.check_namespaces(kube)
+        if tier.installed is not None:
+            yield lambda: installed.check_installed(kube, needs, workspace)
+        else:
+            yield lambda: leftovers.check_namespaces(kube)
     node = [workspace.image(tier.kind.node_image)] if provider == "kind" and kube is None else []
     # A run copies these from the local Docker into the node.
     loaded = workspace.loaded_images(tier.kind.load_images) if provider == "kind" else ()

@@ -51,7 +51,7 @@ class Needs:
 
     Attributes:
         tier: The tier.
-        namespace: Name of a namespace as its runs get one.
+        namespace: Name of a namespace as its runs get one, or of the one that they use.
         manifests: All objects that its charts install.
         jobs: The Jobs of its suites.
         checks: What was found while they were read.
@@ -142,7 +142,7 @@ def needs_of(
         checks.append(Check(name, "ok", suite.job))
     return Needs(
         tier=tier,
-        namespace=f"{tier.namespace}-{_RUN[:8]}",
+        namespace=_namespace(tier),
         # What helm runs as tests is installed by `helm test` alone.
         manifests=tuple(item for item in manifests if not _is_hook(item)),
         jobs=tuple(jobs),
@@ -164,13 +164,17 @@ def _request(
         owner=owner,
         suite=suite,
         attempt=1,
-        namespace=f"{tier.namespace}-{_RUN[:8]}",
+        namespace=_namespace(tier),
         provider=provider,
         image_registry_prefix=workspace.image_registry_prefix,
         groups=(),
         excluded_groups=(),
         deadlines=tier.deadlines,
     )
+
+
+def _namespace(tier: TierSettings) -> str:
+    return tier.installed.namespace if tier.installed else f"{tier.namespace}-{_RUN[:8]}"
 
 
 def _is_hook(manifest: Mapping[str, Any]) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from typing import cast
 
+from floe_tests.clusters.cluster_lease import LEASE
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
 from floe_tests.errors import FloeTestsError, first_line
@@ -17,13 +18,15 @@ from floe_tests.kube import JsonObject, Kube, part, parts
 _THREADS = 8
 
 _READ = ("get", "list", "watch")
-# What a run does itself: cluster-wide, then in its own namespace.
+# What a run does itself: cluster-wide, to have a namespace of its own, then in whichever it uses.
 _CLUSTER_WIDE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "namespaces", ("create", "delete", *_READ)),
 )
-_NAMESPACED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+_OWN_NAMESPACE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "resourcequotas", ("create",)),
     ("", "serviceaccounts", ("list", "watch")),
+)
+_NAMESPACED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("batch", "jobs", ("create", "delete", "get", "list", "patch")),
     ("", "pods", ("delete", *_READ)),
     ("", "pods/log", ("get",)),
@@ -32,10 +35,21 @@ _NAMESPACED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "pods/exec", ("create", "get")),
     ("", "events", ("list",)),
 )
+# What a run on an installed platform does, in that platform's namespace and nowhere else.
+_BESIDE_A_PLATFORM: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    # One namespace by its name is read with a right in that namespace.
+    ("", "namespaces", ("get",)),
+    ("", "resourcequotas", ("list",)),
+    ("", "configmaps", ("delete", "list")),
+    ("coordination.k8s.io", "leases", ("create",)),
+)
+_ON_THE_LEASE = (("coordination.k8s.io", "leases", ("patch", *_READ)),)
 # Helm keeps each release in a Secret, and reads the ones before.
 # Source: https://helm.sh/docs/topics/advanced/#storage-backends
 _HELM: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "secrets", ("create", "get", "list", "update")),
+)
+_LOOK: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("apps", "deployments", ("list",)),
     ("apps", "statefulsets", ("list",)),
     ("apps", "daemonsets", ("list",)),
@@ -57,12 +71,14 @@ class Right:
         verb: What is done to it.
         group: Its API group; empty for the core.
         is_cluster_wide: Whether it lies outside namespaces.
+        object_name: The one object that it is needed on; empty for all of the resource.
     """
 
     resource: str
     verb: str
     group: str = ""
     is_cluster_wide: bool = False
+    object_name: str = ""
 
 
 _OF_THE_NODES = (
@@ -81,9 +97,14 @@ def rights_of(needs: Needs) -> tuple[Right, ...]:
 
     Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
     """
-    rights = [*_expanded(_CLUSTER_WIDE, is_cluster_wide=True), *_expanded(_NAMESPACED)]
+    rights = _expanded(_NAMESPACED)
+    if needs.tier.installed is not None:
+        rights += _expanded((*_LOOK, *_BESIDE_A_PLATFORM))
+        rights += _expanded(_ON_THE_LEASE, object_name=LEASE)
+        return tuple(sorted(set(rights)))
+    rights += [*_expanded(_CLUSTER_WIDE, is_cluster_wide=True), *_expanded(_OWN_NAMESPACE)]
     if needs.tier.releases:
-        rights += _expanded(_HELM)
+        rights += _expanded((*_HELM, *_LOOK))
     for item in needs.manifests:
         kind, version = str(item.get("kind")), str(item.get("apiVersion"))
         group = version.rpartition("/")[0]
@@ -117,7 +138,13 @@ def check_permissions(kube: Kube, needs: Needs) -> tuple[Check, ...]:
     missing = [right for right in rights if not allowed[right]]
     if missing:
         # All of them: pasted again for another missing one, it must not take the first away.
-        remedy = _grant(kube, rights, role=f"floe-tests-{needs.tier.name}")
+        installed = needs.tier.installed
+        remedy = _grant(
+            kube,
+            rights,
+            role=f"floe-tests-{needs.tier.name}",
+            namespace=installed.namespace if installed else "",
+        )
         check = Check("permissions", "failed", f"missing: {_named(missing)}", remedy)
     else:
         check = Check("permissions", "ok", f"all {len(rights)} rights that a run uses")
@@ -133,10 +160,13 @@ def check_permissions(kube: Kube, needs: Needs) -> tuple[Check, ...]:
 
 
 def _expanded(
-    table: Iterable[tuple[str, str, tuple[str, ...]]], *, is_cluster_wide: bool = False
+    table: Iterable[tuple[str, str, tuple[str, ...]]],
+    *,
+    is_cluster_wide: bool = False,
+    object_name: str = "",
 ) -> list[Right]:
     return [
-        Right(resource, verb, group, is_cluster_wide)
+        Right(resource, verb, group, is_cluster_wide, object_name)
         for group, resource, verbs in table
         for verb in verbs
     ]
@@ -158,6 +188,8 @@ def _is_allowed(kube: Kube, right: Right, namespace: str) -> bool:
         attributes["subresource"] = subresource
     if not right.is_cluster_wide:
         attributes["namespace"] = namespace
+    if right.object_name:
+        attributes["name"] = right.object_name
     review = kube.create(
         {
             "apiVersion": "authorization.k8s.io/v1",
@@ -168,34 +200,50 @@ def _is_allowed(kube: Kube, right: Right, namespace: str) -> bool:
     return part(review, "status").get("allowed") is True
 
 
-def _by_resource(rights: Iterable[Right]) -> dict[tuple[str, str], list[str]]:
-    verbs: dict[tuple[str, str], list[str]] = {}
+def _by_resource(rights: Iterable[Right]) -> dict[tuple[str, str, str], list[str]]:
+    verbs: dict[tuple[str, str, str], list[str]] = {}
     for right in rights:
-        verbs.setdefault((right.group, right.resource), []).append(right.verb)
+        key = right.group, right.resource, right.object_name
+        verbs.setdefault(key, []).append(right.verb)
     return verbs
 
 
 def _named(rights: Iterable[Right]) -> str:
     return "; ".join(
-        f"{', '.join(verbs)} {resource}{f'.{group}' if group else ''}"
-        for (group, resource), verbs in _by_resource(rights).items()
+        f"{', '.join(verbs)} {resource}{f'.{group}' if group else ''}{f' {name}' if name else ''}"
+        for (group, resource, name), verbs in _by_resource(rights).items()
     )
 
 
-def _grant(kube: Kube, rights: Iterable[Right], *, role: str) -> str:
-    """Give the commands with which an administrator gives rights to this account."""
-    manifest = {
+def _grant(kube: Kube, rights: Sequence[Right], *, role: str, namespace: str = "") -> str:
+    """Give the commands with which an administrator gives rights to this account.
+
+    Args:
+        kube: The cluster.
+        rights: All of the rights, which may be in a namespace alone.
+        role: Name of the role.
+        namespace: Where they are to be in force; everywhere without one.
+    """
+    kind = "Role" if namespace else "ClusterRole"
+    manifest: JsonObject = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": role},
+        "kind": kind,
+        "metadata": {"name": role, **({"namespace": namespace} if namespace else {})},
         "rules": [
-            {"apiGroups": [group], "resources": [resource], "verbs": verbs}
-            for (group, resource), verbs in _by_resource(rights).items()
+            {
+                "apiGroups": [group],
+                "resources": [resource],
+                "verbs": verbs,
+                **({"resourceNames": [name]} if name else {}),
+            }
+            for (group, resource, name), verbs in _by_resource(rights).items()
         ],
     }
+    where = f" --namespace={namespace}" if namespace else ""
     return (
-        f"echo '{json.dumps(manifest)}' | kubectl apply -f - && kubectl create clusterrolebinding "
-        f"{role} --clusterrole={role} --user={_account(kube)}   # as an administrator"
+        f"echo '{json.dumps(manifest)}' | kubectl apply -f - && kubectl create "
+        f"{kind.lower()}binding {role} --{kind.lower()}={role} --user={_account(kube)}{where}"
+        "   # as an administrator"
     )
 
 

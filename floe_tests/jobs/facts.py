@@ -163,6 +163,27 @@ class ResultFacts:
 
 
 @dataclass(frozen=True)
+class JudgedFacts:
+    """What the rules of a soak or a benchmark found, by what it speaks for.
+
+    Attributes:
+        achieved: How far a soak came; said with every verdict on it.
+        broken: Hard limits of a soak that were passed.
+        drifts: Growth in a soak that reaches a limit.
+        regressions: Measurements of a benchmark that became worse.
+        doubts: Why there is less than a judgement needs.
+        notes: What is to be said of a good one.
+    """
+
+    achieved: tuple[Evidence, ...] = ()
+    broken: tuple[Evidence, ...] = ()
+    drifts: tuple[Evidence, ...] = ()
+    regressions: tuple[Evidence, ...] = ()
+    doubts: tuple[Evidence, ...] = ()
+    notes: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
 class ErrorFacts:
     """An error of this package that ended the attempt."""
 
@@ -185,6 +206,7 @@ class Facts:
         job_conditions: The Job's conditions.
         events: Events about the Job and the pod, oldest first.
         results: What arrived of the results.
+        judged: What a soak or a benchmark came to; None for other suites.
         elapsed_seconds: From the Job's creation to its end.
         tests_seconds: How long the test container ran.
         deadlines: The deadlines in force, in seconds, by name.
@@ -199,6 +221,7 @@ class Facts:
     job_conditions: tuple[ConditionFacts, ...] = ()
     events: tuple[EventFacts, ...] = ()
     results: ResultFacts = field(default_factory=ResultFacts)
+    judged: JudgedFacts | None = None
     elapsed_seconds: float = 0
     tests_seconds: float | None = None
     deadlines: tuple[tuple[DeadlineName, float], ...] = ()

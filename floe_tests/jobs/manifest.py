@@ -23,6 +23,7 @@ from floe_tests.settings import DeadlineSettings
 RESULTS = "/results"
 EXPORTER = "floe-tests-exporter"
 EXPORTER_IMAGE = "ghcr.io/floe/test-exporter:0.1.0"
+EXPORTER_MEMORY = "64Mi"
 # For commands in the running exporter; the image's entry point is the same program.
 EXPORTER_COMMAND = ("python", "-Iu", "/app/exporter.py")
 
@@ -256,7 +257,7 @@ def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
         ],
         "resources": {
             "requests": {"cpu": "10m", "memory": "32Mi"},
-            "limits": {"cpu": "500m", "memory": "64Mi"},
+            "limits": {"cpu": "500m", "memory": EXPORTER_MEMORY},
         },
         "securityContext": {
             "allowPrivilegeEscalation": False,

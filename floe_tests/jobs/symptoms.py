@@ -277,6 +277,34 @@ def expired(facts: Facts) -> Sequence[Evidence]:
     return [Evidence(facts.subject, "quarantine", line) for line in facts.results.expired]
 
 
+def broken(facts: Facts) -> Sequence[Evidence]:
+    """A soak passed a hard limit."""
+    return facts.judged.broken if facts.judged else ()
+
+
+def drifting(facts: Facts) -> Sequence[Evidence]:
+    """Something grew in a soak, and would reach its limit."""
+    return facts.judged.drifts if facts.judged else ()
+
+
+def regressed(facts: Facts) -> Sequence[Evidence]:
+    """A measurement became worse."""
+    return facts.judged.regressions if facts.judged else ()
+
+
+def inconclusive(facts: Facts) -> Sequence[Evidence]:
+    """There is less than a judgement needs."""
+    return facts.judged.doubts if facts.judged else ()
+
+
+def so_far(facts: Facts) -> Sequence[Evidence]:
+    """Give how far a soak came, and what it had found by then; no reason for any verdict."""
+    judged = facts.judged
+    if judged is None:
+        return ()
+    return (*judged.achieved, *judged.broken, *judged.drifts, *judged.regressions)
+
+
 def passed(facts: Facts) -> Sequence[Evidence]:
     """The test program ended well."""
     results = facts.results
@@ -293,6 +321,7 @@ def passed(facts: Facts) -> Sequence[Evidence]:
             f"{results.skipped} skipped{words}",
         ),
         *(Evidence(name, "outcome", "failed, quarantined") for name in results.quarantined),
+        *(facts.judged.notes if facts.judged else ()),
     ]
 
 

@@ -28,14 +28,16 @@ class Fault(StrEnum):
     INFRASTRUCTURE = "infrastructure"
     CONFIGURATION = "configuration"
     HARNESS = "harness"
+    UNKNOWN = "unknown"
     CANCELLED = "cancelled"
 
 
 class Outcome(StrEnum):
-    """What a run came to, for a gate: green, red, or not said."""
+    """What a run came to. `passed` alone is green for a gate; the others say why it is not."""
 
     PASSED = "passed"
     FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
     CANCELLED = "cancelled"
 
 
@@ -48,6 +50,10 @@ class Cause(StrEnum):
     TEST_TIMEOUT = "TEST_TIMEOUT"
     NO_TESTS = "NO_TESTS"
     QUARANTINE_EXPIRED = "QUARANTINE_EXPIRED"
+    SOAK_INVARIANT = "SOAK_INVARIANT"
+    SOAK_DRIFT = "SOAK_DRIFT"
+    REGRESSION = "REGRESSION"
+    INCONCLUSIVE = "INCONCLUSIVE"
     INTERRUPTED = "INTERRUPTED"
     RESULT_LOST = "RESULT_LOST"
     RESOURCE_OOM = "RESOURCE_OOM"
@@ -93,9 +99,11 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """Green, red or cancelled."""
+        """Green, red, cancelled, or too little to say."""
         if self.fault is Fault.CANCELLED:
             return Outcome.CANCELLED
+        if self.cause is Cause.INCONCLUSIVE:
+            return Outcome.INCONCLUSIVE
         return Outcome.PASSED if self.passed else Outcome.FAILED
 
     def __str__(self) -> str:
@@ -146,10 +154,12 @@ def classify(facts: Facts) -> Verdict:
     for rule in RULES:
         evidence = tuple(rule.find(facts))
         if evidence:
+            # Whatever ended a soak, what it had seen until then is said.
+            more = [each for each in symptoms.so_far(facts) if each not in evidence]
             return Verdict(
                 cause=rule.cause,
                 fault=rule.fault,
-                evidence=evidence,
+                evidence=(*evidence, *more),
                 remedy=rule.remedy,
                 retries=rule.retries,
             )
@@ -376,12 +386,51 @@ RULES: tuple[Rule, ...] = (
         looks_at="the tests' outcomes, the container's exit code",
     ),
     Rule(
+        Cause.SOAK_INVARIANT,
+        Fault.PLATFORM,
+        "every test passed, and during the soak a hard limit was passed: restarts, out of memory, "
+        "a ceiling of memory, disk or CPU, the error budget, a latency",
+        "Read the component's log at the time in the evidence; soak.html shows it beside the "
+        "others.",
+        symptoms.broken,
+        looks_at="soak.jsonl by the suite's `soak` settings: component, value, limit, time",
+    ),
+    Rule(
+        Cause.SOAK_DRIFT,
+        Fault.PLATFORM,
+        "no hard limit was passed, and memory, disk or latency grew: proved, lasting, and at its "
+        "limit within the hours that are looked ahead",
+        "Look for what the component keeps; a longer soak tells a leak from a cache that fills.",
+        symptoms.drifting,
+        looks_at="the slope of the component's lower envelope with its interval, and its CUSUM "
+        "against the last good run",
+    ),
+    Rule(
+        Cause.REGRESSION,
+        Fault.PLATFORM,
+        "every test passed, and a measurement is worse than its baseline on the same environment, "
+        "beyond chance and beyond `min_effect`",
+        "Look at the commits and versions in the evidence. If the change is wanted, set "
+        "`benchmark.accepted_since`.",
+        symptoms.regressed,
+        looks_at="benchmark.json against the last good runs, and the change points of the history",
+    ),
+    Rule(
         Cause.QUARANTINE_EXPIRED,
         Fault.CONFIGURATION,
         "no other test failed, and an entry of the tier's quarantine list is past its last day",
         "Take the entry out of the list, or have its owner's new date reviewed.",
         symptoms.expired,
         looks_at="the list in the repository, and the date",
+    ),
+    Rule(
+        Cause.INCONCLUSIVE,
+        Fault.UNKNOWN,
+        "nothing bad was found, and too little was seen to say that all is well: a soak that was "
+        "cut short or has gaps, too few samples, measurements that are missing",
+        "Read what is missing in the evidence; run it again, longer or on a quieter machine.",
+        symptoms.inconclusive,
+        looks_at="hours achieved against planned, intervals seen, repetitions of a measurement",
     ),
     Rule(
         Cause.PASS,

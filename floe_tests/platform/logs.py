@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from floe_tests import labels
@@ -19,22 +20,32 @@ _SECONDS = 10.0
 _LIMIT_BYTES = 4 * 1024 * 1024
 
 
-def export_logs(kube: Kube, namespace: str, directory: Path, *, log: Log) -> None:
+def export_logs(
+    kube: Kube,
+    namespace: str,
+    directory: Path,
+    *,
+    log: Log,
+    selector: str = "",
+    since: datetime | None = None,
+) -> None:
     """Write the log of every container that is no test's, and of its life before a restart.
 
     Nothing depends on it: what cannot be read is said, and left.
 
     Args:
         kube: The cluster.
-        namespace: The run's namespace.
+        namespace: The platform's namespace.
         directory: The run's folder; the logs go below it, at most 4 MiB each, the end of them.
         log: Receives what was done.
+        selector: Chooses the pods by their labels; all of the namespace's without one.
+        since: Only what they said from then on (UTC): a platform that stays has said much before.
     """
     deadline = Deadline(_SECONDS)
     folder = directory / FOLDER
     written = 0
     try:
-        for pod, container, previous in _lives(kube, namespace):
+        for pod, container, previous in _lives(kube, namespace, selector):
             if deadline.passed:
                 log(f"logs of the platform: not all of them could be read in {_SECONDS:g} s")
                 break
@@ -44,6 +55,7 @@ def export_logs(kube: Kube, namespace: str, directory: Path, *, log: Log) -> Non
                 container=container,
                 limit_bytes=_LIMIT_BYTES,
                 previous=previous,
+                since=since,
             )
             if text:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -56,9 +68,9 @@ def export_logs(kube: Kube, namespace: str, directory: Path, *, log: Log) -> Non
         log(f"logs of the platform: {written} files in {folder}")
 
 
-def _lives(kube: Kube, namespace: str) -> Iterator[tuple[str, str, bool]]:
+def _lives(kube: Kube, namespace: str, selector: str) -> Iterator[tuple[str, str, bool]]:
     """Give pod, container, and whether its life before the last restart is meant."""
-    for pod in kube.list("Pod", namespace=namespace):
+    for pod in kube.list("Pod", namespace=namespace, label_selector=selector):
         # The tests' own output is among the results.
         if labels.SUITE not in part(pod, "metadata", "labels"):
             name = str(pod["metadata"]["name"])

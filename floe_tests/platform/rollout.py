@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from floe_tests.workspace import Workspace
 
 Log = Callable[[str], None]
 
-_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 _LOG_LINES = 50
 _SAID_LINES = 5
 _SHOWN_EVENTS = 8
@@ -137,6 +137,51 @@ def wait_until_ready(
     raise PlatformError(message)
 
 
+def watch_until_ready(
+    release: str,
+    target: Target,
+    *,
+    deadline: Deadline,
+    serving: Callable[[Iterable[JsonObject]], Mapping[str, JsonObject]],
+) -> tuple[JsonObject, ...]:
+    """Watch a release that others have installed, until everything in it is ready.
+
+    Args:
+        release: Name of the release.
+        target: Where it is.
+        deadline: When everything must be ready.
+        serving: Chooses, by name, the pods that count.
+
+    Returns:
+        Those pods.
+
+    Raises:
+        PlatformError: A component is not ready; the message names it and says why.
+    """
+    kube = Kube(target.access)
+    rollout = _Rollout(kube, release, target)
+    try:
+        for found in kube.follow(
+            "Pod",
+            namespace=target.namespace,
+            label_selector=rollout.selector,
+            deadline=deadline,
+            tick_seconds=_TICK_SECONDS,
+        ):
+            rollout.look(serving(found.values()))
+            if rollout.is_ready:
+                return tuple(rollout.pods.values())
+    except DeadlineError:
+        raise rollout.late(deadline) from None
+    message = f"release {release}: the watch of its pods ended."
+    raise PlatformError(message)
+
+
+def selector_of(release: str) -> str:
+    """Give the label that a release's objects carry."""
+    return f"app.kubernetes.io/instance={release}"
+
+
 @dataclass
 class _Rollout:
     """What has been seen of a release so far."""
@@ -159,7 +204,7 @@ class _Rollout:
     @property
     def selector(self) -> str:
         """The label that the release's objects carry."""
-        return f"app.kubernetes.io/instance={self.release}"
+        return selector_of(self.release)
 
     @property
     def is_ready(self) -> bool:
@@ -247,7 +292,7 @@ class _Rollout:
     def _look_at_workloads(self) -> tuple[Trouble, ...]:
         return tuple(
             trouble
-            for kind in _WORKLOADS
+            for kind in WORKLOADS
             for item in self.kube.list(
                 kind, namespace=self.target.namespace, label_selector=self.selector
             )
@@ -313,7 +358,7 @@ def ready_pods(
     for name, pod in pods.items():
         if part(pod, "status").get("phase") == "Succeeded":
             yield name
-        elif _condition(pod, "Ready").get("status") != "True":
+        elif condition(pod, "Ready").get("status") != "True":
             steady.pop(name, None)
         elif all("readinessProbe" in item for item in parts(pod, "spec", "containers")):
             yield name
@@ -361,7 +406,7 @@ def lacking(kind: str, workload: JsonObject, events: Sequence[JsonObject]) -> It
         yield Trouble(
             subject, component, f"{subject} still has pods of before the change", math.inf, math.inf
         )
-    refusal = _condition(workload, "ReplicaFailure")
+    refusal = condition(workload, "ReplicaFailure")
     why = str(refusal.get("message")) if refusal.get("status") == "True" else None
     if why is None and int(status.get("replicas", 0) or 0) < wanted:
         why = _last_message(events, name, "FailedCreate")
@@ -403,7 +448,7 @@ def _reasons(
     """Give why a pod is not ready, how long that may last, and how long it is no news."""
     for container in containers_of(pod):
         yield from _reasons_of_container(container, ends=_is_of_job(pod))
-    scheduled = _condition(pod, "PodScheduled")
+    scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         for claim in _claims_of(pod):
             failed = _last_message(events, claim, "ProvisioningFailed")
@@ -416,7 +461,7 @@ def _reasons(
     if mount is not None and not parts(pod, "status", "podIPs"):
         yield f"a volume cannot be mounted: {mount}", math.inf, _BINDING_SECONDS
     unhealthy = _last_message(events, name, "Unhealthy")
-    if unhealthy is not None and _condition(pod, "Ready").get("status") != "True":
+    if unhealthy is not None and condition(pod, "Ready").get("status") != "True":
         yield unhealthy, math.inf, _STARTING_SECONDS
 
 
@@ -472,10 +517,11 @@ def _kind_of(why: str) -> str:
     return re.sub(r"\d+", "#", why)
 
 
-def _condition(item: JsonObject, kind: str) -> JsonObject:
-    for condition in parts(item, "status", "conditions"):
-        if condition.get("type") == kind:
-            return condition
+def condition(item: JsonObject, kind: str) -> JsonObject:
+    """Give an object's condition of a type; empty when it has none."""
+    for each in parts(item, "status", "conditions"):
+        if each.get("type") == kind:
+            return each
     return {}
 
 

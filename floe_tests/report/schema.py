@@ -13,7 +13,9 @@ from floe_tests.results.models import (
     AttemptRow,
     CaseRow,
     CaseTextRow,
+    MeasurementRow,
     RunRow,
+    SoakRow,
     SuiteRow,
     TestRow,
 )
@@ -25,6 +27,8 @@ _TABLES: tuple[type[DeclarativeBase], ...] = (
     TestRow,
     CaseRow,
     CaseTextRow,
+    MeasurementRow,
+    SoakRow,
 )
 _INTRODUCTION = """\
 <!-- Made by `make docs` from floe_tests/results/models.py: change the columns there. -->

@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.exc import DBAPIError
@@ -20,7 +20,11 @@ from floe_tests.results.database import HistoryUnavailableError
 from floe_tests.results.durations import read_durations
 from floe_tests.results.grid import Grid, read_grid
 from floe_tests.results.models import CaseRow, RunRow, SuiteRow, TestRow
-from floe_tests.results.records import CaseRun, RunRecord
+from floe_tests.results.records import CaseRun, RunRecord, SoakRecord
+
+if TYPE_CHECKING:
+    from floe_tests.results.benchmark import Past
+    from floe_tests.results.measured import Ground
 
 
 class History:
@@ -196,6 +200,22 @@ class History:
                 )
                 for row in connection.execute(query)
             )
+
+    def past_measurements(
+        self, ground: Ground, *, runs: int = 100
+    ) -> Mapping[str, tuple[Past, ...]]:
+        """Give what earlier runs measured that may be compared, by name, newest first."""
+        from floe_tests.results import measured
+
+        with self._reading() as connection:
+            return measured.past_measurements(connection, ground, runs=runs)
+
+    def last_good_soak(self, ground: Ground) -> Mapping[tuple[str, str], SoakRecord]:
+        """Give what the components did in the newest good run that may be compared."""
+        from floe_tests.results import measured
+
+        with self._reading() as connection:
+            return measured.last_good_soak(connection, ground)
 
     def tiers(self) -> tuple[tuple[str, str], ...]:
         """Give every tier and provider that the history has runs of, in order."""

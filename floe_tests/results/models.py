@@ -112,7 +112,9 @@ class RunRow(Base):
         String(63), doc="`local`, `kind` or `context`; never mixed."
     )
     environment: Mapped[str] = mapped_column(doc="Name of the cluster or context.")
-    outcome: Mapped[str] = mapped_column(String(63), doc="`passed`, `failed` or `cancelled`.")
+    outcome: Mapped[str] = mapped_column(
+        String(63), doc="`passed`, `failed`, `inconclusive` or `cancelled`."
+    )
     cause: Mapped[str] = mapped_column(String(63), doc="Cause of the [verdict](verdicts.md).")
     fault: Mapped[str | None] = mapped_column(String(63), doc="Whose fault a red run is.")
     summary: Mapped[str] = mapped_column(doc="The verdict in a sentence.")
@@ -256,3 +258,74 @@ class CaseTextRow(Base):
     )
     message: Mapped[str] = mapped_column(doc="Why it failed or was skipped, at most 4 KiB.")
     text: Mapped[str] = mapped_column(doc="Traceback and output, at most 64 KiB.")
+
+
+class MeasurementRow(Base):
+    """A measurement of a benchmark, compared with its baseline."""
+
+    __tablename__ = "history_measurements"
+
+    suite_id: Mapped[int] = mapped_column(
+        ForeignKey("history_suites.suite_id", ondelete="CASCADE"),
+        primary_key=True,
+        doc="The suite of a run.",
+    )
+    name: Mapped[str] = mapped_column(primary_key=True, doc="What was measured.")
+    position: Mapped[int] = mapped_column(doc="Its place in the file, from 0.")
+    unit: Mapped[str] = mapped_column(String(63), doc="Unit of its values.")
+    better: Mapped[str] = mapped_column(String(15), doc="`lower` or `higher`.")
+    samples: Mapped[int] = mapped_column(doc="Repetitions, the warm-up left out.")
+    median: Mapped[float | None] = mapped_column(doc="Their median.")
+    values: Mapped[list[Any]] = mapped_column(
+        doc="The repetitions; of more than 200, 200 quantiles."
+    )
+    fingerprint: Mapped[str] = mapped_column(
+        String(63), doc="Digest of what must be equal for two runs to be compared."
+    )
+    platform: Mapped[str] = mapped_column(doc="Charts, versions, digest of the images.")
+    finding: Mapped[str] = mapped_column(
+        String(63),
+        doc="`recorded`, `unchanged`, `regressed`, `improved`, `too few samples`, `incomparable`.",
+    )
+    change: Mapped[float | None] = mapped_column(doc="Against the baseline, as a share.")
+    change_low: Mapped[float | None] = mapped_column(doc="Lower bound of its interval.")
+    change_high: Mapped[float | None] = mapped_column(doc="Upper bound.")
+
+
+class SoakRow(Base):
+    """What a component or an operation did over a soak, in one respect."""
+
+    __tablename__ = "history_soaks"
+
+    suite_id: Mapped[int] = mapped_column(
+        ForeignKey("history_suites.suite_id", ondelete="CASCADE"),
+        primary_key=True,
+        doc="The suite of a run.",
+    )
+    component: Mapped[str] = mapped_column(
+        primary_key=True, doc="The component; of latency and errors the operation."
+    )
+    metric: Mapped[str] = mapped_column(
+        String(63),
+        primary_key=True,
+        doc="`memory`, `disk`, `cpu`, `restarts`, `latency` or `errors`.",
+    )
+    position: Mapped[int] = mapped_column(doc="Its place in the soak's account, from 0.")
+    unit: Mapped[str] = mapped_column(String(63), doc="Unit of its values; `1` for a number.")
+    samples: Mapped[int] = mapped_column(doc="Values seen, the warm-up left out.")
+    hours: Mapped[float] = mapped_column(doc="Time that they span.")
+    median: Mapped[float | None] = mapped_column(doc="Their median; of a count the total.")
+    largest: Mapped[float | None] = mapped_column(doc="The largest.")
+    limit: Mapped[float | None] = mapped_column(doc="What it must not reach.")
+    slope_per_hour: Mapped[float | None] = mapped_column(doc="Growth of its lower envelope.")
+    slope_low: Mapped[float | None] = mapped_column(doc="Lower bound of its interval.")
+    slope_high: Mapped[float | None] = mapped_column(doc="Upper bound.")
+    sigma: Mapped[float | None] = mapped_column(doc="Spread about that line.")
+    hours_to_limit: Mapped[float | None] = mapped_column(doc="At that growth, from its end.")
+    fingerprint: Mapped[str] = mapped_column(
+        String(63), doc="Digest of what must be equal for two runs to be compared."
+    )
+    platform: Mapped[str] = mapped_column(doc="Charts, versions, digest of the images.")
+    finding: Mapped[str] = mapped_column(
+        String(63), doc="`within`, `broken`, `drift`, `exempt` or `too few samples`."
+    )

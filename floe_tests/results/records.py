@@ -55,6 +55,81 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurementRecord:
+    """One measurement of a benchmark, compared with its baseline.
+
+    Attributes:
+        name: What was measured.
+        unit: Of its values, such as `s`.
+        better: Whether `lower` or `higher` values are better.
+        samples: Repetitions, the warm-up left out.
+        median: Their median; None where nothing was measured.
+        values: The repetitions, at most 200: of more, as many quantiles.
+        fingerprint: Digest of all that must be equal for two runs to be compared.
+        platform: What was measured: chart, version, digest of the images.
+        finding: `recorded`, `unchanged`, `regressed`, `improved`, `too few samples`,
+            `incomparable`.
+        change: Change of the median against the baseline, as a share; None without one.
+        change_low: Lower bound of its interval.
+        change_high: Upper bound.
+    """
+
+    name: str
+    unit: str
+    better: str
+    samples: int
+    median: float | None
+    values: tuple[float, ...]
+    fingerprint: str
+    platform: str = ""
+    finding: str = "recorded"
+    change: float | None = None
+    change_low: float | None = None
+    change_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakRecord:
+    """What one component or operation did over a soak, in one respect.
+
+    Attributes:
+        component: The component; for `latency` and `errors` the operation.
+        metric: `memory`, `disk`, `cpu`, `restarts`, `latency` or `errors`.
+        unit: `B`, `cores`, `s`, `1` for a share or a number.
+        samples: Values that were seen, the warm-up left out.
+        hours: Time that they span.
+        median: Their median; of `restarts` and `errors` the total.
+        largest: The largest of them.
+        limit: What it must not reach, in its unit; None without one.
+        slope_per_hour: Growth; None where none could be estimated.
+        slope_low: Lower bound of its interval.
+        slope_high: Upper bound.
+        sigma: Spread about that line.
+        hours_to_limit: From the soak's end at that growth; None when it does not grow.
+        fingerprint: Digest of all that must be equal for two runs to be compared.
+        platform: What was soaked: chart, version, digest of the images.
+        finding: `within`, `broken`, `drift`, `exempt` or `too few samples`.
+    """
+
+    component: str
+    metric: str
+    unit: str
+    samples: int
+    hours: float
+    median: float | None
+    largest: float | None
+    fingerprint: str
+    limit: float | None = None
+    slope_per_hour: float | None = None
+    slope_low: float | None = None
+    slope_high: float | None = None
+    sigma: float | None = None
+    hours_to_limit: float | None = None
+    platform: str = ""
+    finding: str = "within"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteRecord:
     """One suite of a run.
 
@@ -78,6 +153,8 @@ class SuiteRecord:
         quarantined: Names of failed tests that the quarantine list let fail.
         seconds: How long the suite took on the wall clock. None when unknown.
         shards: How many shards it was cut into. None when it ran whole.
+        measurements: What it measured, where it is a benchmark.
+        soak: What each component did, where it is a soak.
     """
 
     name: str
@@ -98,6 +175,8 @@ class SuiteRecord:
     quarantined: tuple[str, ...] = ()
     seconds: float | None = None
     shards: int | None = None
+    measurements: tuple[MeasurementRecord, ...] = ()
+    soak: tuple[SoakRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
@@ -26,11 +26,19 @@ from floe_tests.results.models import (
     AttemptRow,
     CaseRow,
     CaseTextRow,
+    MeasurementRow,
     RunRow,
+    SoakRow,
     SuiteRow,
     TestRow,
 )
-from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
+from floe_tests.results.records import (
+    AttemptRecord,
+    MeasurementRecord,
+    RunRecord,
+    SoakRecord,
+    SuiteRecord,
+)
 
 _Item = TypeVar("_Item")
 
@@ -53,6 +61,18 @@ _SUITE_COLUMNS = tuple(
 )
 _ATTEMPT_COLUMNS = tuple(
     column.name for column in AttemptRow.__table__.columns if column.name != "suite_id"
+)
+
+
+_MEASUREMENT_COLUMNS = tuple(
+    column.name
+    for column in MeasurementRow.__table__.columns
+    if column.name not in {"suite_id", "position"}
+)
+_SOAK_COLUMNS = tuple(
+    column.name
+    for column in SoakRow.__table__.columns
+    if column.name not in {"suite_id", "position"}
 )
 
 
@@ -80,8 +100,30 @@ def _insert_suite(
         connection.execute(
             insert(AttemptRow), [_attempt_values(suite_id, attempt) for attempt in suite.attempts]
         )
+    _insert_measured(connection, suite=suite, suite_id=suite_id)
     if suite.cases:
         _insert_cases(connection, run=run, suite=suite, suite_id=suite_id)
+
+
+def _insert_measured(connection: Connection, *, suite: SuiteRecord, suite_id: int) -> None:
+    for row, columns, records in (
+        (MeasurementRow, _MEASUREMENT_COLUMNS, suite.measurements),
+        (SoakRow, _SOAK_COLUMNS, suite.soak),
+    ):
+        if records:
+            connection.execute(
+                insert(row),
+                [
+                    _storable(
+                        {
+                            "suite_id": suite_id,
+                            "position": position,
+                            **{name: getattr(record, name) for name in columns},
+                        }
+                    )
+                    for position, record in enumerate(records)
+                ],
+            )
 
 
 def _attempt_values(suite_id: int, attempt: AttemptRecord) -> dict[str, Any]:
@@ -211,7 +253,7 @@ def case_result(row: Row[Any]) -> CaseResult:
 
 
 def run_records(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[RunRecord, ...]:
-    """Build runs with their suites and attempts: three queries, however many runs."""
+    """Build runs with all but their cases: a query a table, however many runs."""
     run_ids = [row.run_id for row in rows]
     suites = _suite_records(connection, run_ids)
     return tuple(
@@ -225,6 +267,8 @@ def run_records(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[RunRe
 
 def _suite_records(connection: Connection, run_ids: Sequence[str]) -> dict[str, list[SuiteRecord]]:
     attempts = _attempt_records(connection, run_ids)
+    measurements = _measured(connection, MeasurementRow, run_ids, measurement_record)
+    soaks = _measured(connection, SoakRow, run_ids, soak_record)
     query = (
         select(SuiteRow.__table__)
         .where(SuiteRow.run_id.in_(run_ids))
@@ -237,10 +281,45 @@ def _suite_records(connection: Connection, run_ids: Sequence[str]) -> dict[str, 
         values["notices"] = tuple(row.notices)
         values["quarantined"] = tuple(row.quarantined)
         tally = {name: getattr(row, column) for column, name in _TALLY_COLUMNS.items()}
-        attempts_of_suite = tuple(attempts.get(row.suite_id, ()))
-        record = SuiteRecord(**values, tally=Tally(**tally), attempts=attempts_of_suite)
+        record = SuiteRecord(
+            **values,
+            tally=Tally(**tally),
+            attempts=tuple(attempts.get(row.suite_id, ())),
+            measurements=tuple(measurements.get(row.suite_id, ())),
+            soak=tuple(soaks.get(row.suite_id, ())),
+        )
         suites.setdefault(row.run_id, []).append(record)
     return suites
+
+
+def measurement_record(row: Row[Any]) -> MeasurementRecord:
+    """Build a measurement from a row with all columns of its table."""
+    found: dict[str, Any] = {name: getattr(row, name) for name in _MEASUREMENT_COLUMNS}
+    found["values"] = tuple(found["values"])
+    return MeasurementRecord(**found)
+
+
+def soak_record(row: Row[Any]) -> SoakRecord:
+    """Build what a component did from a row with all columns of its table."""
+    return SoakRecord(**{name: getattr(row, name) for name in _SOAK_COLUMNS})
+
+
+def _measured(
+    connection: Connection,
+    table: type[MeasurementRow | SoakRow],
+    run_ids: Sequence[str],
+    build: Callable[[Row[Any]], _Item],
+) -> dict[int, list[_Item]]:
+    query = (
+        select(table.__table__)
+        .join(SuiteRow, SuiteRow.suite_id == table.suite_id)
+        .where(SuiteRow.run_id.in_(run_ids))
+        .order_by(table.suite_id, table.position)
+    )
+    found: dict[int, list[_Item]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.suite_id, []).append(build(row))
+    return found
 
 
 def _attempt_records(

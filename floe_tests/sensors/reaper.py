@@ -115,6 +115,7 @@ def _scope(root: Path, instance: dg.DagsterInstance) -> "Scope":
     from floe_tests.clusters.leftovers import Scope
     from floe_tests.kube import ClusterAccess
     from floe_tests.run import ledger_of
+    from floe_tests.tier_files import load_tiers, platforms_of
     from floe_tests.workspace import Workspace
 
     # In a pod the cluster around it is where runs of other pods, with ledgers of their own, are.
@@ -122,6 +123,7 @@ def _scope(root: Path, instance: dg.DagsterInstance) -> "Scope":
     return Scope(
         ledger=ledger_of(Workspace.from_environment(root, os.environ)),
         clusters=around,
+        platforms=platforms_of(load_tiers(root)),
         run_state=run_state_of(instance),
     )
 

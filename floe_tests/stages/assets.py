@@ -12,7 +12,7 @@ from pydantic import Field
 
 from floe_tests.clusters.signals import uninterrupted
 from floe_tests.errors import FloeTestsError
-from floe_tests.labels import ENVIRONMENT
+from floe_tests.labels import ENVIRONMENT, PLATFORM
 from floe_tests.selection import Selection
 from floe_tests.settings import TierSettings
 from floe_tests.stages import metadata
@@ -98,6 +98,9 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("platform"):
             installed = run.install()
+            if installed.fingerprint is not None:
+                tags = {PLATFORM: installed.fingerprint.key}
+                uninterrupted(context.instance.add_run_tags)(run.run_id, tags)
         return dg.MaterializeResult[None](value=None, metadata=metadata.of_platform(installed))
 
     @stage("test_job", "platform")

@@ -91,6 +91,8 @@ def of_platform(installed: InstalledPlatform) -> Metadata:
         shown["embedded platform"] = dg.MetadataValue.url(address)
     if installed.substituted:
         shown["done without"] = dg.MetadataValue.text(", ".join(installed.substituted))
+    if installed.fingerprint is not None:
+        shown["found installed"] = dg.MetadataValue.text(str(installed.fingerprint))
     for release in installed.releases:
         shown[release.name] = dg.MetadataValue.md(
             f"chart {code(release.chart)} {escaped(release.version)}, "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from platform_suite.restarts import replace_pods
+from platform_suite.restarts import reload_location, replace_pods
 
 from .batches import CLEANED, MAIN, PIPELINE, daily_totals
 
@@ -42,7 +42,9 @@ def test_pipeline_runs_when_every_pod_is_another_one(
     dagster: DagsterApi, runs: RunWatch, lakehouse: Lakehouse, cube: CubeApi, witness: Witness
 ) -> None:
     """Not only what was there is there: the platform works, from the queue to the dashboard."""
-    witness.look(deadline=time.monotonic() + RECOVERY_SECONDS)
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    witness.look(deadline=deadline)
+    reload_location(dagster, deadline=deadline)
     run = runs.finish(dagster.launch(PIPELINE, MAIN.run_config()))
     assert run.run.status == "SUCCESS", run.reasons()
     assert lakehouse.daily_totals() == daily_totals(*CLEANED)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from platform_suite.restarts import replace_pods, wait_for_location
+from platform_suite.restarts import reload_location, replace_pods
 
 from .runs import GOOD_CENTS, GOOD_ROWS
 
@@ -31,7 +31,7 @@ def test_history_survives_the_deletion_of_the_webserver(
     before = runs.finish(launched_runs.pipeline)
     deadline = time.monotonic() + RECOVERY_SECONDS
     replace_pods(cluster, "webserver", deadline=deadline)
-    wait_for_location(dagster, deadline=deadline)
+    reload_location(dagster, deadline=deadline)
     assert dagster.run(launched_runs.pipeline) == before.run
     assert dagster.events(launched_runs.pipeline) == before.events
 
@@ -47,7 +47,7 @@ def test_tables_survive_the_deletion_of_the_code_location(
     runs.finish(launched_runs.tables)
     deadline = time.monotonic() + RECOVERY_SECONDS
     replace_pods(cluster, "code", deadline=deadline)
-    wait_for_location(dagster, deadline=deadline)
+    reload_location(dagster, deadline=deadline)
     described = runs.finish(dagster.launch("describe_tables"))
     assert described.run.status == "SUCCESS", described.reasons()
     # The one table that a scheduled run in between does not write.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def replace_pods(cluster: Cluster, role: str, *, deadline: float) -> tuple[Pod, ...]:
-    """Delete the pods of a role and wait until as many others are ready.
+    """Delete the pods of a role and wait until they are gone and as many others are ready.
 
     Args:
         cluster: The namespace.
@@ -34,7 +34,9 @@ def replace_pods(cluster: Cluster, role: str, *, deadline: float) -> tuple[Pod, 
     def successors() -> tuple[Pod, ...]:
         pods = cluster.release_pods(role)
         new = tuple(pod for pod in pods if pod.uid not in {gone.uid for gone in old})
-        if len(new) < len(old) or not all(pod.is_ready for pod in new):
+        # One that is still going answers over the connections that it has.
+        going = len(new) < len(pods)
+        if going or len(new) < len(old) or not all(pod.is_ready for pod in new):
             raise NotYet(f"{[(pod.name, pod.is_ready) for pod in pods]}")
         return new
 
@@ -45,8 +47,11 @@ def replace_pods(cluster: Cluster, role: str, *, deadline: float) -> tuple[Pod, 
     )
 
 
-def wait_for_location(dagster: DagsterApi, *, deadline: float) -> None:
-    """Wait until the webserver answers and its code location is loaded.
+def reload_location(dagster: DagsterApi, *, deadline: float) -> None:
+    """Wait until the webserver answers and has loaded its code location anew.
+
+    What it has loaded before says nothing of now: its connection may still be to the pod that is
+    gone, and the first launch over it fails.
 
     Args:
         dagster: The webserver.
@@ -56,7 +61,7 @@ def wait_for_location(dagster: DagsterApi, *, deadline: float) -> None:
         DeadlineExceeded: It was not in time.
     """
     wait_for(
-        dagster.location,
+        dagster.reload_location,
         what="the code location",
         deadline_seconds=deadline - time.monotonic(),
     )

@@ -34,6 +34,8 @@ _rows = pytest.StashKey[list[Row]]()
 _VERDICT_SECONDS = 5.0
 # `make faults` sets it: all faults are done, and the page is written here.
 _PAGE = "FLOE_FAULTS_PAGE"
+# And this where all else that takes minutes is asked for, without that page.
+_THOROUGH = "FLOE_THOROUGH"
 
 
 def _missing() -> str | None:
@@ -52,8 +54,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker("cluster")
         if reason:
             item.add_marker(pytest.mark.skip(reason=f"no kind cluster here: {reason}"))
-        elif item.get_closest_marker("thorough") and not os.environ.get(_PAGE):
-            item.add_marker(pytest.mark.skip(reason="takes minutes: `make faults` runs it"))
+        elif item.get_closest_marker("thorough") and not _is_thorough():
+            reason_why = "takes minutes: `make faults` or `make staging-tests` runs it"
+            item.add_marker(pytest.mark.skip(reason=reason_why))
+
+
+def _is_thorough() -> bool:
+    return any(os.environ.get(name) for name in (_PAGE, _THOROUGH))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -27,7 +27,11 @@ HEAVY = (
     "jinja2",
     "junitparser",
     "kubernetes",
+    "matplotlib",
+    "numpy",
     "rich",
+    "ruptures",
+    "scipy",
     "sqlalchemy",
     "typer",
 )

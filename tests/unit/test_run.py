@@ -609,3 +609,95 @@ def test_what_the_infrastructure_did_before_the_tests_is_an_observation(
     run = tier.instance.get_run_by_id(result.run_id)
     assert run is not None
     assert run.tags["floe-tests/fault"] == "infrastructure"
+
+
+SOAKING = """\
+import json
+import os
+from pathlib import Path
+
+FOLDER = Path(os.environ["FLOE_RESULTS_DIR"])
+LEAK = float(os.environ["LEAK"])
+
+
+def test_soaks():
+    lines = [{"kind": "start", "planned_seconds": 600, "interval_seconds": 15,
+              "fingerprint": {"scale": 1}}]
+    for place in range(41):
+        seconds = 15 * place
+        lines.append({"kind": "sample", "elapsed": seconds, "component": "cube", "pod": "cube-0",
+                      "memory_bytes": (400 + LEAK * seconds / 60 + place % 2) * 2**20,
+                      "memory_limit_bytes": 2**30, "restarts": 0, "oom_kills": 0})
+        lines.append({"kind": "load", "elapsed": seconds, "operation": "q", "requests": 9,
+                      "errors": 0, "p50_seconds": 0.1, "p95_seconds": 0.2})
+    lines.append({"kind": "end", "elapsed": 600, "reason": "completed"})
+    text = "".join(json.dumps(line) + "\\n" for line in lines)
+    (FOLDER / "soak.jsonl").write_text(text)
+"""
+MEASURING = """\
+import json
+import os
+from pathlib import Path
+
+FOLDER = Path(os.environ["FLOE_RESULTS_DIR"])
+
+
+def test_measures():
+    values = [float(os.environ["SECONDS"]) + 0.001 * n for n in range(12)]
+    measured = {"name": "ingest", "unit": "s", "better": "lower", "warmup": [], "values": values}
+    document = {"fingerprint": {"scale": 1}, "measurements": [measured]}
+    (FOLDER / "benchmark.json").write_text(json.dumps(document))
+"""
+
+
+def test_a_leak_makes_a_soak_red_though_every_test_passed(
+    tier: Tier, monkeypatch: pytest.MonkeyPatch
+):
+    tier.suite(SOAKING, settings="      soak: {}\n")
+    monkeypatch.setenv("LEAK", "0")
+    healthy = tier.run()
+    assert healthy.success
+    monkeypatch.setenv("LEAK", "20")
+
+    result = tier.run()
+
+    assert not result.success
+    assert not check_of(result).passed
+    record = tier.remembered(result.run_id)
+    assert (record.cause, record.outcome, record.fault) == ("SOAK_DRIFT", "failed", "platform")
+    assert "cube memory growth" in record.summary
+    assert [each.finding for each in record.suites[0].soak if each.metric == "memory"] == ["drift"]
+    assert "CUSUM against the last good run" in tier.summary()["evidence"][0]["value"]
+    assert tier.junit().errors == 1
+
+
+def test_a_soak_that_leaves_no_file_is_inconclusive_and_red(tier: Tier):
+    """Whoever forgets to write soak.jsonl must not have a green soak for it."""
+    tier.suite("def test_forgets():\n    pass\n", settings="      soak: {}\n")
+
+    result = tier.run()
+
+    assert not result.success
+    record = tier.remembered(result.run_id)
+    assert (record.cause, record.outcome) == ("INCONCLUSIVE", "inconclusive")
+    assert "soak.jsonl: no such file arrived" in record.suites[0].notices
+
+
+def test_a_benchmark_records_its_baseline_and_then_finds_what_is_slower(
+    tier: Tier, monkeypatch: pytest.MonkeyPatch
+):
+    tier.suite(MEASURING, settings="      benchmark: {run_spread: 0.01}\n")
+    monkeypatch.setenv("SECONDS", "2.0")
+    first = tier.remembered(tier.run().run_id)
+    assert first.cause == "PASS"
+    assert any("ingest baseline: recorded" in each for each in first.suites[0].notices)
+    assert tier.remembered(tier.run().run_id).cause == "PASS"
+    monkeypatch.setenv("SECONDS", "2.4")
+
+    result = tier.run()
+
+    assert not result.success
+    record = tier.remembered(result.run_id)
+    assert record.cause == "REGRESSION"
+    assert "ingest regression: +19.9%" in record.summary
+    assert record.suites[0].measurements[0].change == pytest.approx(0.2, abs=0.01)

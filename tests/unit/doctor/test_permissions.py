@@ -110,3 +110,38 @@ def test_a_cluster_that_does_not_answer_the_question_is_unknown(server: Server, 
     (check,) = check_permissions(kube, needs())
 
     assert check.state == "unknown"
+
+
+def test_beside_an_installed_platform_nothing_of_the_whole_cluster_is_needed():
+    installed = {"release": "floe-platform", "namespace": "floe-staging"}
+    rights = set(rights_of(needs(installed=installed)))
+
+    assert not [right for right in rights if right.is_cluster_wide]
+    assert not [right for right in rights if right.resource in {"secrets", "serviceaccounts"}]
+    assert Right("leases", "create", "coordination.k8s.io") in rights
+    assert {
+        Right("leases", verb, "coordination.k8s.io", object_name="floe-tests")
+        for verb in ("get", "list", "watch", "patch")
+    } <= rights
+    assert Right("namespaces", "get") in rights
+    assert Right("resourcequotas", "create") not in rights
+
+
+def test_the_remedy_beside_an_installed_platform_is_a_role_there(server: Server, kube: Kube):
+    """A ClusterRoleBinding would give the right to delete pods in every namespace."""
+    server.may = lambda attributes: attributes["resource"] != "leases"
+    wanted = needs(installed={"release": "floe-platform", "namespace": "floe-staging"})
+
+    check = check_permissions(kube, wanted)[0]
+
+    assert check.found == (
+        "missing: create leases.coordination.k8s.io; get, list, patch, watch "
+        "leases.coordination.k8s.io floe-tests"
+    )
+    words = shlex.split(check.remedy, comments=True)
+    role = json.loads(words[1])
+    assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "floe-staging")
+    named = [rule for rule in role["rules"] if "resourceNames" in rule]
+    assert [rule["resourceNames"] for rule in named] == [["floe-tests"]]
+    assert "rolebinding" in words
+    assert "--namespace=floe-staging" in words

@@ -18,6 +18,7 @@ from floe_tests.jobs.facts import (
     ErrorFacts,
     EventFacts,
     Facts,
+    JudgedFacts,
     NodeFacts,
     PodFacts,
     ResultFacts,
@@ -112,6 +113,14 @@ OUT_OF_MEMORY = ContainerFacts(
 STARTED_AGAIN = ContainerFacts("floe-tests-exporter", "running", restarts=1, previous=OUT_OF_MEMORY)
 
 
+JUDGED = JudgedFacts(achieved=(Evidence("soak", "achieved", "58 min of 60 min, completed"),))
+RESTARTED = Evidence("pod/cube-1", "cube restarts", "1, 0 allowed in all", "2026-11-24T09:00:00Z")
+GROWING = Evidence("cube", "memory growth", "300 MiB/h, at its limit in 2.0 h")
+SLOWER = Evidence("lakehouse_ingest", "regression", "+20 %; commits a..b")
+CUT_SHORT = Evidence("soak", "achieved", "3 min of 60 min, terminated")
+FIRST_RUN = Evidence("soak", "compared with", "none yet: this is the first good run here")
+
+
 @dataclass(frozen=True)
 class Row:
     """A situation, and the verdict on it: whose fault, and the words of its first evidence."""
@@ -143,6 +152,46 @@ ROWS: dict[str, Row] = {
         Cause.TEST_FAILURE,
         Fault.TEST,
         "t::other outcome: failed",
+    ),
+    "a soak passed a hard limit, and something grew": Row(
+        facts("green", judged=replace(JUDGED, broken=(RESTARTED,), drifts=(GROWING,))),
+        Cause.SOAK_INVARIANT,
+        Fault.PLATFORM,
+        "cube restarts: 1",
+        shown=("58 min of 60 min", "cube memory growth"),
+    ),
+    "something grew in a soak that was too short": Row(
+        facts("green", judged=replace(JUDGED, drifts=(GROWING,), doubts=(CUT_SHORT,))),
+        Cause.SOAK_DRIFT,
+        Fault.PLATFORM,
+        "cube memory growth",
+    ),
+    "a measurement became worse": Row(
+        facts("green", judged=JudgedFacts(regressions=(SLOWER,))),
+        Cause.REGRESSION,
+        Fault.PLATFORM,
+        "lakehouse_ingest regression: +20 %",
+    ),
+    "a soak was cut short": Row(
+        facts("green", judged=replace(JUDGED, doubts=(CUT_SHORT,))),
+        Cause.INCONCLUSIVE,
+        Fault.UNKNOWN,
+        "soak achieved: 3 min of 60 min",
+        shown=("58 min of 60 min",),
+    ),
+    "a soak was well": Row(
+        facts("green", judged=replace(JUDGED, notes=(FIRST_RUN,))),
+        Cause.PASS,
+        Fault.NONE,
+        "test-runner exit code: 0",
+        shown=("first good run", "58 min of 60 min"),
+    ),
+    "a test failed in a soak that also drifted": Row(
+        facts("exit-1", results=ONE_FAILED, judged=replace(JUDGED, drifts=(GROWING,))),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "test_b outcome: failed",
+        shown=("cube memory growth",),
     ),
     "a quarantine is past its last day": Row(
         facts("green", results=replace(COMPLETE, expired=("t::a: the quarantine ended",))),

@@ -1,0 +1,168 @@
+"""Judges what a suite measured: its soak.jsonl and benchmark.json, against the history.
+
+The rules are pure functions in results/; here is what they are asked with. numpy and scipy are
+loaded only for suites that are judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from floe_tests.clusters.lease import Lease
+from floe_tests.errors import FloeTestsError
+from floe_tests.evidence import Evidence
+from floe_tests.jobs.attempt import Attempt
+from floe_tests.jobs.facts import JudgedFacts
+from floe_tests.ledger import as_json
+from floe_tests.settings import SuiteSettings
+
+if TYPE_CHECKING:
+    from floe_tests.results import benchmark, soak
+    from floe_tests.results.judgement import Judgement
+    from floe_tests.results.measured import Ground
+    from floe_tests.run import TierRun
+
+
+@dataclass(frozen=True)
+class SuiteJudgement:
+    """A judged suite.
+
+    Attributes:
+        judgement: The findings.
+        soak: The soak, with what its page draws; None for a suite that is none.
+        benchmark: The benchmark, the same.
+    """
+
+    judgement: Judgement
+    soak: soak.Judged | None = None
+    benchmark: benchmark.Judged | None = None
+
+    @property
+    def facts(self) -> JudgedFacts:
+        """The findings, as the table of verdicts takes them."""
+        found = self.judgement
+        return JudgedFacts(
+            achieved=found.achieved,
+            broken=found.broken,
+            drifts=found.drifts,
+            regressions=found.regressions,
+            doubts=found.doubts,
+            notes=found.notes,
+        )
+
+
+def environment_name(lease: Lease | None) -> str:
+    """Give the name of the cluster or context that a run had."""
+    if lease is None:
+        return "none"
+    if lease.kind_cluster:
+        return lease.kind_cluster
+    return (lease.access.context if lease.access else None) or lease.provider
+
+
+def judge_suite(run: TierRun, suite: SuiteSettings, attempt: Attempt) -> SuiteJudgement | None:
+    """Judge what an attempt measured; None for a suite that is not judged.
+
+    Where the history cannot be read, what needs it is doubted: a soak's hard limits need nothing.
+
+    Args:
+        run: The run.
+        suite: The suite's settings.
+        attempt: Its attempt.
+    """
+    if suite.soak is None and suite.benchmark is None:
+        return None
+    from floe_tests.results.judgement import Judgement
+
+    judged = SuiteJudgement(Judgement())
+    received = attempt.directory / "results"
+    if suite.soak is not None:
+        found = _soak(run, suite, attempt, received)
+        judged = replace(judged, judgement=found.judgement, soak=found)
+    if suite.benchmark is not None:
+        compared = _benchmark(run, suite, attempt, received)
+        both = judged.judgement.and_also(compared.judgement)
+        judged = replace(judged, judgement=both, benchmark=compared)
+    return judged
+
+
+def _soak(run: TierRun, suite: SuiteSettings, attempt: Attempt, received: Path) -> soak.Judged:
+    from floe_tests.results import soak, soak_log
+    from floe_tests.results.judgement import fingerprint_digest
+    from floe_tests.settings import SoakSettings
+
+    log = soak_log.read(received / soak_log.SOAK_FILE)
+    rules, platform = suite.soak or SoakSettings(), _platform(run)
+    known, error = None, None
+    try:
+        known = _last_good_soak(run, attempt, fingerprint_digest(log.fingerprint))
+    except FloeTestsError as caught:
+        error = str(caught)
+    judged = soak.judge(log, rules, known=known, platform=platform)
+    if error is None:
+        return judged
+    # Growth is judged without the last good run as well: this only has to be said.
+    notes = (Evidence("soak", "compared with", f"nothing: {error}"), *judged.judgement.notes)
+    return replace(judged, judgement=replace(judged.judgement, notes=notes))
+
+
+def _benchmark(
+    run: TierRun, suite: SuiteSettings, attempt: Attempt, received: Path
+) -> benchmark.Judged:
+    from floe_tests.results import benchmark, benchmark_file
+    from floe_tests.results.history import History
+    from floe_tests.results.judgement import fingerprint_digest
+    from floe_tests.settings import BenchmarkSettings
+
+    measured = benchmark_file.read(received / benchmark_file.BENCHMARK_FILE)
+    rules = suite.benchmark or BenchmarkSettings()
+    error: str | None = None
+    past: Mapping[str, tuple[benchmark.Past, ...]] = {}
+    try:
+        with History.open(run.workspace.history_url) as history:
+            past = history.past_measurements(
+                _ground(run, attempt, fingerprint_digest(measured.fingerprint)),
+                runs=rules.history_runs,
+            )
+    except FloeTestsError as caught:
+        error = str(caught)
+    judged = benchmark.judge(
+        measured, rules, past=past, platform=_platform(run), commit=run.workspace.commit
+    )
+    if error is None:
+        return judged
+    doubts = (Evidence("benchmark", "baseline", error), *judged.judgement.doubts)
+    return replace(judged, judgement=replace(judged.judgement, doubts=doubts))
+
+
+def _last_good_soak(run: TierRun, attempt: Attempt, fingerprint: str) -> soak.Known:
+    from floe_tests.results.history import History
+
+    with History.open(run.workspace.history_url) as history:
+        return history.last_good_soak(_ground(run, attempt, fingerprint))
+
+
+def _ground(run: TierRun, attempt: Attempt, fingerprint: str) -> Ground:
+    from floe_tests.clusters.lease import ENTRY
+    from floe_tests.results.measured import Ground
+
+    lease = run.ledger.read(run.run_id, ENTRY, Lease)
+    return Ground(
+        tier=run.settings.name,
+        provider=lease.provider if lease else "none",
+        environment=environment_name(lease),
+        suite=attempt.suite,
+        run_id=run.run_id,
+        before=attempt.started_at,
+        fingerprint=fingerprint,
+    )
+
+
+def _platform(run: TierRun) -> str:
+    from floe_tests.results.judgement import platform_identity
+
+    installed = run.installed()
+    return platform_identity(as_json(installed)) if installed else ""

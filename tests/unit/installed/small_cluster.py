@@ -1,0 +1,215 @@
+"""A small cluster that remembers: objects are created, patched, watched, deleted, and conflict."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from floe_tests.kube import ClusterAccess, Kube
+
+NAMESPACE = "floe-staging"
+_PATH = re.compile(
+    r"(?:/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/[^/]+(?=/))?/(?P<kind>[a-z]+)(?:/(?P<name>[^/]+))?"
+)
+
+
+@dataclass
+class Cluster:
+    """What is in it, by plural and name.
+
+    Attributes:
+        objects: The objects.
+        refused: Method and plural → the HTTP status that it is refused with.
+        access: How it is reached.
+        changed: Notified of every change.
+    """
+
+    access: ClusterAccess
+    objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    refused: dict[tuple[str, str], int] = field(default_factory=dict)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    version: int = 1
+    closing: bool = False
+
+    def kube(self) -> Kube:
+        return Kube(self.access)
+
+    def put(self, plural: str, name: str, **parts: Any) -> dict[str, Any]:
+        """Put an object there, as somebody else does."""
+        with self.changed:
+            self.version += 1
+            metadata = {
+                "name": name,
+                "uid": f"uid-of-{name}",
+                "creationTimestamp": "2026-11-24T09:00:00Z",
+                **parts.pop("metadata", {}),
+                "resourceVersion": str(self.version),
+            }
+            self.objects[plural, name] = {"metadata": metadata, **parts}
+            self.changed.notify_all()
+            return self.objects[plural, name]
+
+    def names(self, plural: str) -> set[str]:
+        return {name for kind, name in self.objects if kind == plural}
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    found = dict(old)
+    for key, value in new.items():
+        if value is None:
+            found.pop(key, None)
+        elif isinstance(value, dict):
+            found[key] = _merged(found.get(key) or {}, value)
+        else:
+            found[key] = value
+    return found
+
+
+def _chosen(item: dict[str, Any], query: dict[str, str]) -> bool:
+    carried = item["metadata"].get("labels") or {}
+    for term in filter(None, query.get("labelSelector", "").split(",")):
+        key, equals, value = term.partition("=")
+        if key not in carried or (equals and carried[key] != value):
+            return False
+    name = query.get("fieldSelector", "").removeprefix("metadata.name=")
+    return not name or "=" in name or item["metadata"]["name"] == name
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    cluster: Cluster
+
+    def log_message(self, *_words: object) -> None:
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        query = dict(parse_qsl(url.query))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            if url.path == "/version":
+                self._send(200, {"gitVersion": "v1.34.2"})
+                return
+            if url.path.endswith("/log"):
+                self._send(200, "its last words\n")
+                return
+            found = _PATH.fullmatch(url.path)
+            assert found is not None, url.path
+            self._answer(found["kind"], found["name"], query, json.loads(body or b"{}"))
+
+    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that http.server calls
+
+    def _answer(
+        self, plural: str, name: str | None, query: dict[str, str], body: dict[str, Any]
+    ) -> None:
+        cluster = self.cluster
+        cluster.requests.append((self.command, plural))
+        refused = cluster.refused.get((self.command, plural))
+        if refused is not None:
+            self._refuse(refused)
+        elif "watch" in query:
+            self._watch(query)
+        elif self.command == "POST":
+            name = str(body["metadata"]["name"])
+            if (plural, name) in cluster.objects:
+                self._refuse(409)
+                return
+            self._send(201, cluster.put(plural, name, **body))
+        elif name is None:
+            items = [
+                item
+                for (kind, _), item in list(cluster.objects.items())
+                if kind == plural and _chosen(item, query)
+            ]
+            metadata = {"resourceVersion": str(cluster.version)}
+            self._send(200, {"items": items, "metadata": metadata})
+        elif (plural, name) not in cluster.objects:
+            self._refuse(404)
+        elif self.command == "GET":
+            self._send(200, cluster.objects[plural, name])
+        elif self.command == "DELETE":
+            with cluster.changed:
+                cluster.objects.pop((plural, name))
+                cluster.version += 1
+                cluster.changed.notify_all()
+            self._send(200, {})
+        else:
+            self._patch(plural, name, body)
+
+    def _patch(self, plural: str, name: str, body: dict[str, Any]) -> None:
+        with self.cluster.changed:
+            old = self.cluster.objects[plural, name]
+            wanted = body.get("metadata", {}).pop("resourceVersion", None)
+            if wanted is not None and wanted != old["metadata"]["resourceVersion"]:
+                self._refuse(409)
+                return
+        self._send(200, self.cluster.put(plural, name, **_merged(old, body)))
+
+    def _watch(self, query: dict[str, str]) -> None:
+        """End the watch at the next change: the client lists again."""
+        seen = int(query["resourceVersion"])
+        with self.cluster.changed:
+            self.cluster.changed.wait_for(
+                lambda: self.cluster.version > seen or self.cluster.closing,
+                timeout=float(query["timeoutSeconds"]),
+            )
+        self._send(200, "")
+
+    def _refuse(self, code: int) -> None:
+        reasons = {403: "Forbidden", 404: "NotFound", 409: "Conflict"}
+        status = {"code": code, "reason": reasons.get(code, "InternalError")}
+        self._send(code, {"kind": "Status", "message": f"the server says {code}", **status})
+
+    def _send(self, status: int, value: Any) -> None:
+        data = (value if isinstance(value, str) else json.dumps(value)).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+LABELS = {
+    "app.kubernetes.io/instance": "floe-platform",
+    "app.kubernetes.io/version": "0.1.0",
+    "helm.sh/chart": "floe-platform-0.2.0",
+}
+
+
+def put_platform(
+    cluster: Cluster, *, digest: str = "aa", ready: bool = True, chart: str = "floe-platform-0.2.0"
+) -> None:
+    """Put an installed platform there: one Deployment with its pod."""
+    carried = {**LABELS, "helm.sh/chart": chart}
+    count = 1 if ready else 0
+    cluster.put(
+        "deployments",
+        "code",
+        metadata={"labels": carried, "generation": 1},
+        spec={"replicas": 1},
+        status={
+            "observedGeneration": 1,
+            "replicas": 1,
+            "updatedReplicas": 1,
+            "readyReplicas": count,
+        },
+    )
+    cluster.put(
+        "pods",
+        "code-1",
+        metadata={"labels": carried, "ownerReferences": [{"kind": "ReplicaSet", "name": "code"}]},
+        spec={"containers": [{"name": "code", "readinessProbe": {}}]},
+        status={
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+            "containerStatuses": [
+                {"name": "code", "image": "platform:1", "imageID": f"ghcr.io/p@sha256:{digest}"}
+            ],
+        },
+    )

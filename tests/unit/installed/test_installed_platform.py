@@ -1,0 +1,148 @@
+"""A platform that is there already: what it is, and whether all of it is up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from floe_tests.errors import PlatformError
+from floe_tests.platform import installed, rollout
+from floe_tests.platform.installed import Fingerprint, state_of, wait_until_complete
+from floe_tests.platform.rollout import Target
+from floe_tests.settings import InstalledSettings
+from floe_tests.workspace import Workspace
+
+from .small_cluster import LABELS, NAMESPACE, Cluster, put_platform
+
+SETTINGS = InstalledSettings(release="floe-platform", namespace=NAMESPACE, ready_seconds=1.5)
+
+
+@pytest.fixture
+def target(cluster: Cluster, tmp_path: Path) -> Target:
+    workspace = Workspace(root=tmp_path, output=tmp_path, home=tmp_path, history_url="")
+    return Target(cluster.access, NAMESPACE, workspace, tmp_path / "releases", log=print)
+
+
+def test_a_platform_is_told_by_chart_version_and_digests(cluster: Cluster) -> None:
+    put_platform(cluster, digest="bb")
+
+    state = state_of(cluster.kube(), SETTINGS)
+
+    assert state.is_complete
+    assert state.fingerprint == Fingerprint("floe-platform-0.2.0", "0.1.0", ("sha256:bb",))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"digest": "cc"}, {"chart": "floe-platform-0.3.0"}], ids=["digest", "chart"]
+)
+def test_another_digest_or_chart_is_another_platform(
+    cluster: Cluster, changes: dict[str, str]
+) -> None:
+    put_platform(cluster)
+    before = state_of(cluster.kube(), SETTINGS).fingerprint
+    put_platform(cluster, **changes)  # pyright: ignore[reportArgumentType] - names of strings
+    after = state_of(cluster.kube(), SETTINGS).fingerprint
+
+    assert before is not None
+    assert after is not None
+    assert before.key != after.key
+
+
+def test_the_same_platform_has_the_same_key_in_every_look(cluster: Cluster) -> None:
+    put_platform(cluster)
+    cluster.put(
+        "pods",
+        "a-test-of-helm",
+        metadata={"labels": LABELS},
+        status={
+            "phase": "Succeeded",
+            "containerStatuses": [{"name": "t", "image": "t", "imageID": "t@sha256:ee"}],
+        },
+    )
+    keys = {state_of(cluster.kube(), SETTINGS).fingerprint for _ in range(2)}
+
+    assert {found and found.digests for found in keys} == {("sha256:aa",)}
+
+
+def test_an_evicted_pod_beside_its_successor_is_no_trouble(cluster: Cluster) -> None:
+    put_platform(cluster)
+    evicted = {
+        **cluster.objects["pods", "code-1"],
+        "status": {"phase": "Failed", "reason": "Evicted"},
+    }
+    cluster.put(
+        "pods",
+        "code-0",
+        metadata=dict(evicted["metadata"], name="code-0"),
+        status=evicted["status"],
+    )
+
+    assert state_of(cluster.kube(), SETTINGS).is_complete
+
+
+def test_a_release_that_is_not_there_is_said(cluster: Cluster, target: Target) -> None:
+    state = state_of(cluster.kube(), SETTINGS)
+
+    assert state.fingerprint is None
+    assert "floe-platform in namespace floe-staging is not there" in state.lacking[0]
+    with pytest.raises(PlatformError, match="helm list --namespace floe-staging"):
+        wait_until_complete(SETTINGS, target)
+
+
+def test_what_is_installed_is_recorded_as_if_it_had_been_installed_now(
+    cluster: Cluster, target: Target
+) -> None:
+    put_platform(cluster)
+
+    release, fingerprint = wait_until_complete(SETTINGS, target)
+
+    assert (release.name, release.chart, release.version) == (
+        "floe-platform",
+        "floe-platform",
+        "0.2.0",
+    )
+    assert release.app_version == "0.1.0"
+    assert release.images == (("platform:1", "sha256:aa"),)
+    assert fingerprint.digests == ("sha256:aa",)
+    assert {method for method, _ in cluster.requests} == {"GET"}, "it looks, and changes nothing"
+
+
+def test_a_component_that_is_not_ready_is_named_with_the_reason(
+    cluster: Cluster, target: Target
+) -> None:
+    put_platform(cluster, ready=False)
+
+    with pytest.raises(PlatformError, match=r"deployment/code has 0 of 1 pods ready"):
+        wait_until_complete(SETTINGS, target)
+    assert "deployment/code has 0 of 1 pods ready" in state_of(cluster.kube(), SETTINGS).lacking
+
+
+def test_a_component_that_crashes_ends_the_look_at_once(cluster: Cluster, target: Target) -> None:
+    put_platform(cluster, ready=False)
+    cluster.objects["pods", "code-1"]["status"]["containerStatuses"] = [
+        {
+            "name": "code",
+            "restartCount": 5,
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+        }
+    ]
+    patient = SETTINGS.model_copy(update={"ready_seconds": 300})
+
+    with pytest.raises(PlatformError, match="code crashed: OOMKilled, exit code 137"):
+        wait_until_complete(patient, target)
+
+
+def test_a_rollout_under_way_is_not_complete(cluster: Cluster) -> None:
+    put_platform(cluster)
+    cluster.objects["deployments", "code"]["status"]["observedGeneration"] = 0
+
+    assert state_of(cluster.kube(), SETTINGS).lacking == (
+        "deployment/code still has pods of before the change",
+    )
+
+
+def test_the_selector_is_the_one_that_helm_charts_agree_on() -> None:
+    assert rollout.selector_of("x") == "app.kubernetes.io/instance=x"
+    assert installed.Fingerprint("a", "b", ()).key == installed.Fingerprint("a", "b", ()).key

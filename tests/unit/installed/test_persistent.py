@@ -1,0 +1,312 @@
+"""A namespace that is there before a run and stays after it: what a run does and leaves in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from floe_tests import labels
+from floe_tests.clusters import persistent
+from floe_tests.clusters.cluster_lease import LEASE, held_by
+from floe_tests.clusters.lease import ENTRY, Holder, Lease, give_back, live_lease, new_lease
+from floe_tests.clusters.leftovers import Scope
+from floe_tests.clusters.reap import plan, reap
+from floe_tests.errors import CleanupError, ConfigurationError, LeaseError
+from floe_tests.labels import Owner
+from floe_tests.ledger import Ledger
+from floe_tests.settings import TierSettings
+from floe_tests.workspace import Workspace
+
+from .small_cluster import NAMESPACE, Cluster
+
+RUN = "1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d"
+OTHER = "9f8e7d6c-5b4a-4392-8180-7f6e5d4c3b2a"
+JOB = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: soak}
+spec:
+  template:
+    spec:
+      containers:
+        - name: soak
+          image: ghcr.io/floe/test-runner:0.1.0
+          command: [pytest]
+          resources: {limits: {memory: 512Mi}}
+          volumeMounts: [{name: results, mountPath: /results}]
+      volumes: [{name: results, emptyDir: {}}]
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    (tmp_path / "test-job.yaml").write_text(JOB)
+    return Workspace(
+        root=tmp_path, output=tmp_path, home=tmp_path, history_url="", ref="main", commit="72c65fc"
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "runs")
+
+
+@pytest.fixture(autouse=True)
+def _no_renewals_left() -> Iterator[None]:
+    yield
+    for run_id in list(persistent._renewals):  # pyright: ignore[reportPrivateUsage] - threads of this test
+        persistent.stop_renewing(run_id)
+
+
+def tier(cluster: Cluster, **changes: Any) -> TierSettings:
+    return TierSettings.model_validate(
+        {
+            "name": "staging-soak",
+            "description": "x",
+            "environments": ["context"],
+            "installed": {
+                "release": "floe-platform",
+                "namespace": NAMESPACE,
+                "wait_seconds": 1,
+            },
+            "context": {"kubeconfig": cluster.access.kubeconfig, "context": "test"},
+            "suites": [{"name": "soak", "job": "test-job.yaml"}],
+            **changes,
+        }
+    )
+
+
+def acquired(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace, run_id: str = RUN, **changes: Any
+) -> Lease:
+    settings = tier(cluster, **changes)
+    lease = new_lease(settings, workspace, run_id=run_id, provider="context")
+    ledger.write(run_id, ENTRY, lease)
+    environment = persistent.PersistentEnvironment(ledger=ledger, log=print)
+    held = environment.acquire(lease, settings, workspace)
+    ledger.write(run_id, ENTRY, held)
+    return held
+
+
+def put_job(
+    cluster: Cluster, run_id: str = RUN, *, name: str = "", expires: datetime | None = None
+) -> None:
+    owner = Owner(run_id, "staging-soak", "main", "1", expires or _later())
+    name = name or f"soak-{run_id[:8]}"
+    for plural in ("jobs", "pods", "configmaps"):
+        cluster.put(plural, f"{name}-{plural[0]}", metadata={"labels": owner.labels()})
+
+
+def _later() -> datetime:
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+def put_stranger(cluster: Cluster) -> None:
+    for plural in ("jobs", "pods", "configmaps"):
+        cluster.put(plural, f"stranger-{plural[0]}", metadata={"labels": {"app": "floe"}})
+
+
+STRANGERS = {"stranger-j", "stranger-p", "stranger-c"}
+
+
+def there(cluster: Cluster) -> set[str]:
+    return cluster.names("jobs") | cluster.names("pods") | cluster.names("configmaps")
+
+
+def test_a_lease_creates_a_claim_and_nothing_else(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace
+) -> None:
+    held = acquired(cluster, ledger, workspace)
+
+    assert (held.state, held.namespace, held.persistent) == ("held", NAMESPACE, True)
+    written = {request for request in cluster.requests if request[0] != "GET"}
+    assert written == {("POST", "leases")}
+    assert live_lease(ledger, RUN, parent_run_id=None, log=print) == held
+
+
+def test_a_run_takes_its_own_away_and_gives_the_cluster_back(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace
+) -> None:
+    acquired(cluster, ledger, workspace)
+    put_job(cluster)
+    put_job(cluster, OTHER)
+    put_stranger(cluster)
+
+    released = give_back(ledger, RUN, log=print)
+
+    assert released is not None
+    assert released.state == "released"
+    assert there(cluster) == STRANGERS | {f"soak-{OTHER[:8]}-{letter}" for letter in "jpc"}
+    assert cluster.names("namespaces") == {NAMESPACE}
+    assert held_by(cluster.kube(), NAMESPACE) is None
+
+
+def test_what_cannot_be_removed_is_said_and_the_cluster_is_free_all_the_same(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace
+) -> None:
+    acquired(cluster, ledger, workspace)
+    put_job(cluster)
+    cluster.refused["DELETE", "jobs"] = 403
+
+    with pytest.raises(
+        CleanupError, match=f"kubectl .* delete jobs,pods,configmaps -n {NAMESPACE}"
+    ):
+        give_back(ledger, RUN, log=print)
+
+    lease = ledger.read(RUN, ENTRY, Lease)
+    assert lease is not None
+    assert lease.state == "held", "the reaper has to find it"
+    assert held_by(cluster.kube(), NAMESPACE) is None
+
+
+def test_what_is_kept_holds_up_nobody(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace
+) -> None:
+    acquired(cluster, ledger, workspace, keep="always")
+    put_job(cluster)
+    lines: list[str] = []
+
+    kept = give_back(ledger, RUN, log=lines.append)
+
+    assert kept is not None
+    assert kept.state == "kept"
+    job = cluster.objects["jobs", f"soak-{RUN[:8]}-j"]
+    assert job["metadata"]["labels"][labels.KEPT] == "true"
+    assert f"-l {labels.RUN}={RUN}" in "\n".join(lines)
+    assert held_by(cluster.kube(), NAMESPACE) is None
+    assert acquired(cluster, ledger, workspace, OTHER).state == "held"
+
+
+def test_a_stage_does_not_go_on_when_another_run_has_the_cluster(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace
+) -> None:
+    acquired(cluster, ledger, workspace)
+    persistent.stop_renewing(RUN)
+    found = cluster.objects["leases", LEASE]
+    found["metadata"]["labels"][labels.RUN] = OTHER
+
+    with pytest.raises(LeaseError):
+        live_lease(ledger, RUN, parent_run_id=None, log=print)
+
+
+def test_a_namespace_that_is_not_there_is_a_mistake_of_the_settings(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace
+) -> None:
+    cluster.objects.clear()
+
+    with pytest.raises(ConfigurationError, match=f"namespace {NAMESPACE} .* is not there"):
+        acquired(cluster, ledger, workspace)
+
+
+@pytest.mark.parametrize(
+    ("job", "why"),
+    [
+        pytest.param(
+            JOB.replace("resources: {limits: {memory: 512Mi}}", "tty: false"),
+            "container soak has no resources.limits.memory",
+            id="no limit",
+        ),
+        pytest.param(
+            JOB.replace("512Mi", "9Gi"), "may use 9280 MiB.*budget.memory is 8Gi", id="too much"
+        ),
+    ],
+)
+def test_memory_is_bounded_before_anything_is_created(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace, job: str, why: str
+) -> None:
+    (workspace.root / "test-job.yaml").write_text(job)
+
+    with pytest.raises(ConfigurationError, match=why):
+        acquired(cluster, ledger, workspace)
+
+    assert cluster.requests == []
+
+
+def _killed(ledger: Ledger, held: Lease) -> None:
+    """Let the run's process be one that is dead; its claim stays."""
+    persistent.stop_renewing(held.run_id)
+    ledger.write(held.run_id, ENTRY, replace(held, holder=Holder(process_id=4194300, created=1.0)))
+
+
+def test_a_killed_run_is_reaped_by_its_labels_and_the_cluster_is_free(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace
+) -> None:
+    _killed(ledger, acquired(cluster, ledger, workspace))
+    put_job(cluster)
+    put_stranger(cluster)
+    scope = Scope(ledger, platforms=((cluster.access, NAMESPACE),))
+
+    (found,) = [item for item in plan(scope).removable if item.what == "belongings"]
+    assert found.name == f"job/soak-{RUN[:8]}-j, pod/soak-{RUN[:8]}-p, configmap/soak-{RUN[:8]}-c"
+    done = reap(scope, log=print)
+
+    assert not done.remaining
+    assert there(cluster) == STRANGERS
+    assert held_by(cluster.kube(), NAMESPACE) is None
+    lease = ledger.read(RUN, ENTRY, Lease)
+    assert lease is not None
+    assert lease.state == "released"
+
+
+def test_a_claim_alone_of_a_killed_run_is_reaped(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace
+) -> None:
+    _killed(ledger, acquired(cluster, ledger, workspace))
+
+    done = reap(Scope(ledger), log=print)
+
+    assert [item.name for item in done.removed if item.what == "belongings"] == [f"lease/{LEASE}"]
+    assert held_by(cluster.kube(), NAMESPACE) is None
+
+
+def test_what_a_live_run_has_stays(cluster: Cluster, ledger: Ledger, workspace: Workspace) -> None:
+    acquired(cluster, ledger, workspace)
+    put_job(cluster)
+    before = there(cluster)
+
+    done = reap(Scope(ledger), log=print)
+
+    assert not done.removed
+    assert there(cluster) == before
+    assert held_by(cluster.kube(), NAMESPACE) is not None
+
+
+def test_what_an_unknown_run_left_goes_when_its_time_is_over(
+    cluster: Cluster, ledger: Ledger
+) -> None:
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    put_job(cluster, OTHER, expires=past)
+    put_job(cluster, RUN)
+    scope = Scope(ledger, platforms=((cluster.access, NAMESPACE),))
+
+    done = reap(scope, log=print)
+
+    assert [item.run_id for item in done.removed] == [OTHER]
+    assert there(cluster) == {f"soak-{RUN[:8]}-{letter}" for letter in "jpc"}
+
+
+def test_an_account_with_rights_beside_the_platform_alone_can_reap(
+    cluster: Cluster, ledger: Ledger
+) -> None:
+    """A chart's account has no right to list namespaces: that is no problem of every reap."""
+    cluster.refused["GET", "namespaces"] = 403
+    put_job(cluster, OTHER, expires=datetime.now(UTC) - timedelta(minutes=1))
+    scope = Scope(ledger, (cluster.access,), platforms=((cluster.access, NAMESPACE),))
+
+    done = reap(scope, log=print)
+
+    assert not done.problems
+    assert there(cluster) == set()
+
+
+def test_a_cluster_that_cannot_be_seen_and_was_named_is_a_problem(
+    cluster: Cluster, ledger: Ledger
+) -> None:
+    cluster.refused["GET", "namespaces"] = 403
+
+    assert plan(Scope(ledger, (cluster.access,))).problems

@@ -476,6 +476,8 @@ class TierRun:
 
         template = load_template(self.workspace.root / suite.job) if suite.job else None
         if lease.provider == "local":
+            if suite.shards is not None:
+                self.log(f"suite {suite.name} runs whole: shards are pods, and `local` has none")
             command = (
                 ProcessCommand.from_template(template)
                 if template

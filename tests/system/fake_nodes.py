@@ -155,7 +155,7 @@ def fake_nodes(kube: Kube, kubeconfig: Path, folder: Path, *names: str) -> Gener
     command = [
         *("kwok", "--kubeconfig", str(kubeconfig), "--config", str(config)),
         *("--manage-all-nodes=false", f"--manage-nodes-with-annotation-selector={ANNOTATION}=fake"),
-        *("--node-lease-duration-seconds=40", "--cidr=10.240.0.1/16", "--node-ip=10.240.0.1"),
+        *("--node-lease-duration-seconds=40", "--cidr=10.240.0.1/16", "--node-ip=127.0.0.1"),
     ]
     with (
         (folder / "kwok.log").open("wb") as log,

@@ -1,14 +1,15 @@
-"""Hundreds of shards: with real pods through a window, on fake nodes with faults, and two at once."""
+"""Hundreds of shards: real pods through a window, fake nodes with faults, and two runs at once."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
+from typing import Self
 
 import pytest
 
@@ -43,6 +44,10 @@ def memory_mib() -> float:
     return int(line.split()[1]) / 1024
 
 
+def _descriptors() -> list[Path]:
+    return [each for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+
+
 class Sampler:
     """Looks at this process, and at a cluster's Jobs, again and again while a test runs."""
 
@@ -58,7 +63,7 @@ class Sampler:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
-    def __enter__(self) -> Sampler:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -71,11 +76,10 @@ class Sampler:
         while not self._over.wait(self._seconds):
             self.peak_mib = max(self.peak_mib, memory_mib())
             self.threads = max(self.threads, threading.active_count())
-            links = (
-                os.readlink(f"/proc/self/fd/{fd}")
-                for fd in os.listdir("/proc/self/fd")
-                if Path(f"/proc/self/fd/{fd}").is_symlink()
-            )
+            links: list[str] = []
+            for each in _descriptors():
+                with contextlib.suppress(OSError):  # closed meanwhile
+                    links.append(str(each.readlink()))
             self.sockets = max(self.sockets, sum(link.startswith("socket:") for link in links))
             jobs = self._kube.list("Job", label_selector="floe-tests/run")
             found = {

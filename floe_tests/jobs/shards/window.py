@@ -41,7 +41,10 @@ class Window:
     def see(self, room: Room) -> None:
         """Take what was seen of the cluster."""
         shares = fair_shares(room.claims)
-        bounds = [self._wish, shares.get(self._run, self._wish)]
+        claimed = sum(claim.pods for claim in room.claims if claim.run == self._run)
+        share = shares.get(self._run, self._wish)
+        # All that is left to run is no bound: it would only be written anew with each pod's end.
+        bounds = [self._wish, share if share < claimed else self._wish]
         bounds += [bound for bound in (room.fitting, room.quota) if bound is not None]
         self._share = max(1, min(bounds))
         self._others = len(shares.keys() - {self._run})

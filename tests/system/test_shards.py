@@ -16,6 +16,7 @@ import pytest
 from floe_tests import labels
 from floe_tests.jobs.shards.plan import shard_by_hash
 from floe_tests.jobs.shards.plan import test_key as key_of
+from floe_tests.jobs.shards.runner import ShardedRun
 from floe_tests.jobs.verdict import Cause
 from floe_tests.kube import JsonObject, Kube, part, parts
 from floe_tests.results import junit
@@ -194,3 +195,38 @@ def test_a_cancelled_run_leaves_no_pod_within_half_a_minute(
     assert pods_of(kube, run_id) == []
     summary = hanging.summary()
     assert (summary.cause, summary.passed) == (Cause.CANCELLED, 40)
+
+
+def test_who_resumes_a_run_goes_on_with_its_shards(small_tier: SmallTier) -> None:
+    """The Job is there, some shards have ended and are judged: nothing runs twice."""
+    code = """
+        import time
+        import pytest
+        @pytest.mark.parametrize("number", range(24))
+        def test_many(number): time.sleep(0.3)
+    """
+    run = small_tier.prepare(
+        job(code, resources=LITTLE), suites=suite(6, parallelism=3), deadlines=DEADLINES
+    )
+    with run.stage("cluster"):
+        lease = run.acquire()
+    try:
+        (settings,) = run.suites()
+        first = run._prepare(lease, settings, number=1)
+        assert isinstance(first, ShardedRun)
+        first._create()
+        while first._done < 2:
+            first._take_all(wait_seconds=0.5)
+            first._tick()
+        # As after a SIGKILL: nothing is given back, and nobody is told.
+        first._listener.stop()
+
+        attempt = run._prepare(lease, settings, number=1).run(record=lambda _attempt: None)
+    finally:
+        run.give_back()
+        print("\n".join(small_tier.log))  # noqa: T201 - shown when the test fails
+
+    assert attempt.verdict.cause is Cause.PASS, str(attempt.verdict)
+    assert (attempt.facts.results.reported, attempt.facts.results.collected) == (24, 24)
+    assert [(each.shard, each.number) for each in attempt.shards] == [(n, 1) for n in range(6)]
+    assert any("already there" in line for line in small_tier.log)

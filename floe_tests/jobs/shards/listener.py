@@ -23,7 +23,7 @@ from floe_tests.kube import JsonObject, Kube, part
 READERS = 64
 # Kept for pods that have ended: what they have to say is short, and others wait for their room.
 _LAST_READERS = 8
-CHORES = 6
+CHORES = 8
 # Kubernetes answers, for each of these, from a connection of its own.
 CONNECTIONS = READERS + CHORES + 4
 

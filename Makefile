@@ -15,7 +15,7 @@ SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/
 ACTIONLINT_VERSION := v1.7.12
 ACTIONLINT := $(HOME)/.cache/floe-tests/actionlint-$(ACTIONLINT_VERSION)/actionlint
 
-.PHONY: help setup demo test unit test-kind faults check lint types charts docs fix ui images lock clean actionlint
+.PHONY: help setup demo test unit test-kind faults staging staging-down staging-tests check lint types charts docs fix ui images lock clean actionlint
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -46,6 +46,15 @@ test-kind: setup ## The tests on a real kind cluster alone
 faults: setup ## Every fault to a running suite on real clusters; writes docs/faults.md (about 20 minutes)
 	@FLOE_FAULTS_PAGE=$(CURDIR)/docs/faults.md $(BIN)/pytest tests/system/faults tests/system/test_reap.py -q
 
+staging: setup ## Platform and orchestrator on a kind cluster that stays (STAGING_CLUSTER names it)
+	@$(BIN)/python staging/staging.py up
+
+staging-down: setup ## Delete the cluster of `make staging`
+	@$(BIN)/python staging/staging.py down
+
+staging-tests: setup ## The tests of staging that take long, on kind clusters of their own (about 15 minutes)
+	@FLOE_STAGING_TESTS=all $(BIN)/pytest tests/system -m thorough --ignore tests/system/faults --ignore tests/system/test_reap.py -ra
+
 check: lint types charts test docs-current ## What CI runs
 
 lint: setup ## ruff, shellcheck, and actionlint where `make actionlint` has put it
@@ -66,6 +75,9 @@ charts: setup ## helm lint and the chart's own tests
 	@helm lint --quiet charts/floe-platform --set minimal=true
 	@helm lint --quiet charts/floe-platform
 	@helm lint --quiet charts/floe-platform --values charts/floe-platform/values-production.yaml
+	@helm lint --quiet charts/floe-platform --values charts/floe-platform/values-production.yaml --values charts/floe-platform/values-staging.yaml
+	@helm lint --quiet charts/floe-tests
+	@helm lint --quiet charts/floe-tests --values charts/floe-tests/values-staging.yaml --set namespacePerRun.enabled=true
 	@helm lint --quiet charts/flink-operator
 	@helm lint --quiet charts/statefun
 	@$(BIN)/pytest tests/unit/charts -q
@@ -92,6 +104,7 @@ lock: setup ## Renew requirements.lock and the images' locks (host-free)
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade tests/requirements.in -o tests/requirements.lock
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade images/platform/requirements.in -o images/platform/requirements.lock
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade images/statefun-functions/requirements.in -o images/statefun-functions/requirements.lock
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra postgres --constraint requirements.lock pyproject.toml images/floe-tests/requirements.in -o images/floe-tests/requirements.lock
 
 clean: ## Everything that can be made again; the history in dagster_home stays
 	@rm -rf $(VENV) output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -66,7 +66,7 @@ def tiers() -> None:
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 - one a choice of the run
     tier: Annotated[str, typer.Argument(help="Name of the tier, such as `integration`.")],
     *,
     environment: Annotated[
@@ -82,13 +82,26 @@ def run(
     exclude_group: Annotated[
         list[str] | None, typer.Option("--exclude-group", help="No tests with this marker.")
     ] = None,
+    variable: Annotated[
+        list[str] | None,
+        typer.Option("--variable", "-v", help="NAME=VALUE for the tests, over the tier's own."),
+    ] = None,
     verbose: Annotated[bool, typer.Option(help="Show Dagster's whole event log.")] = False,
 ) -> None:
     """Run a tier as a Dagster job, show its progress, and end with its verdict.
 
     The exit code is the gate: 0 on PASS, 1 on anything else.
     """
-    config = _run_config(tier, environment, keep, group or [], exclude_group or [])
+    config = _run_config(
+        tier,
+        {
+            "environment": environment,
+            "keep": keep,
+            "groups": group,
+            "excluded_groups": exclude_group,
+            "variables": _variables(variable or []),
+        },
+    )
     variables = {"DAGSTER_HOME": str(_ROOT / "dagster_home"), **os.environ}
     command = ["dagster", "job", "execute", "-m", _MODULE, "-j", tier.replace("-", "_")]
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
@@ -254,7 +267,8 @@ def history(  # noqa: PLR0913 - one a flag
     show: Annotated[
         str,
         typer.Option(
-            help="`noteworthy`, `failing`, `newly-failing`, `flaky`, `slowest`, `new`, `never-run`."
+            help="Tests that are `noteworthy`, `failing`, `newly-failing`, `flaky`, `slowest`, "
+            "`new`, `never-run`; or what was measured: `measurements`, `soak`."
         ),
     ] = "noteworthy",
     runs: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 200,
@@ -262,13 +276,15 @@ def history(  # noqa: PLR0913 - one a flag
 ) -> None:
     """Ask the history of all runs: what fails, since when, what is flaky, slow or never runs."""
     from floe_tests import history_command as asked
+    from floe_tests import measured_command as measured
     from floe_tests.results.analysis import Question, read_accounts
     from floe_tests.results.history import History
 
     workspace = _workspace(os.environ)
     console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200)
     try:
-        choice = asked.show_named(show)
+        view = measured.view_named(show) if test is None else None
+        choice = asked.show_named("noteworthy" if view else show)
         question = Question(
             tier=tier,
             provider=environment,
@@ -283,6 +299,13 @@ def history(  # noqa: PLR0913 - one a flag
                     typer.echo(asked.runs_as_json(found))
                 else:
                     asked.print_runs(test, found, console)
+                return
+            if view is not None:
+                numbers = measured.seen(opened, question, view)
+                if as_json:
+                    typer.echo(measured.as_text(numbers))
+                else:
+                    measured.show(numbers, view, console)
                 return
             accounts = read_accounts(opened, question)
     except FloeTestsError as error:
@@ -321,6 +344,40 @@ def report(
         typer.echo(path)
         if open_it:
             typer.launch(str(path))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the history to the schema of this version; one that has it is left alone."""
+    from floe_tests.results.history import History
+
+    try:
+        with History.open(_workspace(os.environ).history_url) as opened:
+            typer.echo(f"{opened.name} has the schema of this version")
+    except FloeTestsError as error:
+        _fail(str(error))
+
+
+@app.command()
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 3001,
+    path: Annotated[
+        str, typer.Option(help="Where on its host the site begins, such as `/reports`.")
+    ] = "/",
+) -> None:
+    """Show the results of all runs in a browser: reports, JUnit, what pods sent. Read-only.
+
+    Set FLOE_TESTS_OUTPUT_URL to its address, and the assets in Dagster link to it. It asks nobody
+    who they are: put what does in front of it before others can reach it.
+    """
+    from floe_tests.report.server import serve as run_server
+
+    try:
+        run_server(_workspace(os.environ).output, host=host, port=port, path=path)
+    except FloeTestsError as error:
+        _fail(str(error))
 
 
 @app.command(name="import")
@@ -443,6 +500,7 @@ def _print_summary(summary: Summary) -> None:
         "",
         f"JUnit    {summary.junit}",
         *([f"history  {summary.report}"] if summary.report else []),
+        *(f"{page.stem:<8} {page}" for page in summary.pages),
         f"files    {summary.junit.parent / 'runs' / summary.run_id}",
         "Dagster  make ui   (then http://127.0.0.1:3000)",
     ]
@@ -459,19 +517,15 @@ def _print_summary(summary: Summary) -> None:
     )
 
 
-def _run_config(
-    tier: str,
-    environment: str | None,
-    keep: str | None,
-    groups: list[str],
-    excluded: list[str],
-) -> dict[str, object]:
-    chosen = {
-        "environment": environment,
-        "keep": keep,
-        "groups": groups,
-        "excluded_groups": excluded,
-    }
+def _variables(assignments: list[str]) -> dict[str, str]:
+    pairs = [each.partition("=") for each in assignments]
+    wrong = [name for name, sign, _ in pairs if not sign]
+    if wrong:
+        _fail(f"--variable {wrong[0]}: write NAME=VALUE.")
+    return {name: value for name, _, value in pairs}
+
+
+def _run_config(tier: str, chosen: Mapping[str, object]) -> dict[str, object]:
     config = {key: value for key, value in chosen.items() if value}
     return {"ops": {f"{tier.replace('-', '_')}__cluster": {"config": config}}} if config else {}
 

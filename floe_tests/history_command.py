@@ -65,7 +65,8 @@ def show_named(text: str) -> Show:
     for name in get_args(Show):
         if name == text:
             return name
-    message = f"--show {text}: there is no such choice. Use one of {', '.join(get_args(Show))}."
+    choices = (*get_args(Show), "measurements", "soak")
+    message = f"--show {text}: there is no such choice. Use one of {', '.join(choices)}."
     raise ConfigurationError(message)
 
 

@@ -27,6 +27,7 @@ from floe_tests.results.collate import SuiteResults, collate
 from floe_tests.results.quarantine import NOTHING, Quarantine, QuarantineEntry
 from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
 from floe_tests.run import StageRecord, TierRun
+from floe_tests.variables import said
 
 if TYPE_CHECKING:
     from floe_tests.results.analysis import TierAccount
@@ -57,6 +58,7 @@ class PublishedSuite:
         results: Its cases, and what is to be said of them.
         attempts: Every attempt, in order; none when the run ended before.
         quarantined: What lets a failed test fail, by its name.
+        variables: The variables that the run itself set.
         judged: What it measured, where it is a soak or a benchmark.
     """
 
@@ -65,16 +67,18 @@ class PublishedSuite:
     results: SuiteResults
     attempts: tuple[Attempt, ...] = ()
     quarantined: Mapping[str, QuarantineEntry] = field(default_factory=dict[str, QuarantineEntry])
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
     judged: SuiteJudgement | None = None
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What is to be said of the results, and of the failures that the gate lets pass."""
+        """What is to be said of the run, its results, and the failures that the gate lets pass."""
+        set_by_run = [f"variables of this run: {said(self.variables)}"] if self.variables else []
         excused = (f"{name} failed; {entry}" for name, entry in self.quarantined.items())
         measured = self.judged.judgement if self.judged else None
         notes = (str(note) for note in measured.notes) if measured else ()
         unread = measured.notices if measured else ()
-        return (*self.results.notices, *excused, *unread, *notes)
+        return (*set_by_run, *self.results.notices, *excused, *unread, *notes)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class PublishedRun:
         memory_peak_mib: Highest memory of the tests, where it could be read.
         left_out: The tier's suites that the run did not choose; nothing is said of them.
         account: What the tier's history says now, this run included.
+        pages: The pages of its soaks and benchmarks.
     """
 
     run_id: str
@@ -110,6 +115,7 @@ class PublishedRun:
     memory_peak_mib: float | None
     left_out: tuple[str, ...] = ()
     account: TierAccount | None = None
+    pages: tuple[Path, ...] = ()
 
     @property
     def report(self) -> Path:
@@ -158,6 +164,7 @@ class Summary:
     quarantined: int = 0
     report: Path | None = None
     flaky: int | None = None
+    pages: tuple[Path, ...] = ()
 
 
 def publish(run: TierRun) -> PublishedRun:
@@ -175,6 +182,7 @@ def publish(run: TierRun) -> PublishedRun:
     lease = run.ledger.read(run.run_id, ENTRY, Lease)
     attempts = run.attempts()
     chosen, listed = _chosen_suites(run), _quarantine(run)
+    variables = _variables(run)
     suites = tuple(
         _suite(
             name,
@@ -182,6 +190,7 @@ def publish(run: TierRun) -> PublishedRun:
             stages=stages,
             run=run,
             listed=listed,
+            variables=variables.get(name, {}),
         )
         for name in chosen
     )
@@ -213,8 +222,7 @@ def publish(run: TierRun) -> PublishedRun:
         left_out=tuple(suite.name for suite in run.settings.suites if suite.name not in chosen),
     )
     _write_files(run, published)
-    account = _remember(run, published, lease=lease, stages=stages, began=began)
-    published = replace(published, account=account)
+    published = _remember(run, published, lease=lease, stages=stages, began=began)
     run.ledger.write(run.run_id, PUBLISHED, _summary(published, stages))
     return published
 
@@ -224,6 +232,13 @@ def _chosen_suites(run: TierRun) -> tuple[str, ...]:
         return tuple(suite.name for suite in run.suites())
     except ConfigurationError:  # it chose none, which is its verdict
         return tuple(suite.name for suite in run.settings.suites)
+
+
+def _variables(run: TierRun) -> Mapping[str, Mapping[str, str]]:
+    try:
+        return run.variables()
+    except ConfigurationError:  # which is its verdict
+        return {}
 
 
 def _quarantine(run: TierRun) -> Quarantine:
@@ -240,9 +255,11 @@ def _suite(
     stages: Mapping[str, StageRecord],
     run: TierRun,
     listed: Quarantine,
+    variables: Mapping[str, str],
 ) -> PublishedSuite:
     if not attempts:
-        return PublishedSuite(name, _verdict_of_stages(run.run_id, stages), _NO_RESULTS)
+        verdict = _verdict_of_stages(run.run_id, stages)
+        return PublishedSuite(name, verdict, _NO_RESULTS, variables=variables)
     last = attempts[-1]
     results = _results(last)
     settings = next(each for each in run.settings.suites if each.name == name)
@@ -264,15 +281,16 @@ def _suite(
             if case.outcome.is_failing
             and (entry := listed.entry(suite=name, test=case.name)) is not None
         },
+        variables=variables,
         judged=judged,
     )
 
 
 def _results(attempt: Attempt) -> SuiteResults:
     """Read an attempt's results, with what was said of them on their way."""
-    said = attempt.facts.results
-    results = collate(attempt.directory / "results", cut=said.cut)
-    return replace(results, notices=(*said.notices, *results.notices))
+    on_the_way = attempt.facts.results
+    results = collate(attempt.directory / "results", cut=on_the_way.cut)
+    return replace(results, notices=(*on_the_way.notices, *results.notices))
 
 
 def _verdict_of_stages(run_id: str, stages: Mapping[str, StageRecord]) -> Verdict:
@@ -361,9 +379,9 @@ def _remember(
     lease: Lease | None,
     stages: Mapping[str, StageRecord],
     began: datetime,
-) -> TierAccount | None:
-    """Write the run's bundle, its place in the history, and the tier's report."""
-    from floe_tests.report import grid
+) -> PublishedRun:
+    """Write the run's bundle, its place in the history, its pages, and the tier's report."""
+    from floe_tests.report import grid, measured
     from floe_tests.results.analysis import Question, read_accounts
     from floe_tests.results.history import History
 
@@ -397,8 +415,10 @@ def _remember(
         history.record(run=record)
         question = Question(tier=published.tier, default_branch=run.workspace.default_branch)
         accounts = read_accounts(history, question, with_texts=True)
+    pages = measured.write(published, at=datetime.now(UTC), commit=run.workspace.commit)
     grid.write(published.report, accounts)
-    return next((each for each in accounts if each.grid.provider == published.provider), None)
+    account = next((each for each in accounts if each.grid.provider == published.provider), None)
+    return replace(published, account=account, pages=pages)
 
 
 def suite_record(suite: PublishedSuite) -> SuiteRecord:
@@ -524,6 +544,7 @@ def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summ
         quarantined=sum(len(suite.quarantined) for suite in published.suites),
         report=published.report,
         flaky=published.account.flaky if published.account else None,
+        pages=published.pages,
     )
     path = published.directory.parent.parent / "verdict.json"
     path.write_text(json.dumps(as_json(summary), indent=1) + "\n")

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Protocol
 
-from floe_tests import program
+from floe_tests import program, resumption
 from floe_tests.clusters.lease import (
     ENTRY,
+    Environment,
+    Holder,
     Lease,
     environment_of,
     give_back,
@@ -24,18 +27,21 @@ from floe_tests.clusters.lease import (
     new_lease,
 )
 from floe_tests.clusters.local import EMBEDDED
+from floe_tests.clusters.persistent import stop_renewing
 from floe_tests.clusters.signals import held_signals, no_reason, reason_of
 from floe_tests.errors import (
     CleanupError,
     ConfigurationError,
     FloeTestsError,
     HarnessError,
+    InfrastructureError,
     LeaseError,
     PlatformError,
 )
 from floe_tests.gate import quarantine_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Party
+from floe_tests.jobs.handover import Handover, never
 from floe_tests.judging import judge_suite
 from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.ledger import Ledger
@@ -61,6 +67,14 @@ Log = Callable[[str], None]
 _API_SECONDS = 90.0
 
 _SELECTION = "selection"
+_HELM_BEGUN = "helm-begun"
+
+_ERRORS: Mapping[Party, type[FloeTestsError]] = {
+    "configuration": ConfigurationError,
+    "platform": PlatformError,
+    "harness": HarnessError,
+    "cleanup": CleanupError,
+}
 
 STAGES = ("cluster", "platform", "test_job", "results", "released")
 
@@ -148,6 +162,8 @@ class TierRun:
         parent_run_id: The run that this one re-executes, if it does.
         why_cancelled: Gives the reason that whoever cancelled the run left; asked once the run
             is interrupted. None when nobody left one.
+        is_resumable: Whether another process takes the run up when this one dies.
+        hands_over: Tells, once the run is interrupted, whether it goes on in another process.
     """
 
     settings: TierSettings
@@ -156,6 +172,8 @@ class TierRun:
     log: Log
     parent_run_id: str | None = None
     why_cancelled: Callable[[], str | None] = no_reason
+    is_resumable: bool = False
+    hands_over: Callable[[], bool] = never
 
     @property
     def ledger(self) -> Ledger:
@@ -164,7 +182,19 @@ class TierRun:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Generator[None]:
-        """Keep the books of a stage: its seconds, and the error or signal that ended it."""
+        """Keep the books of a stage: its seconds, and the error or signal that ended it.
+
+        In a run that was taken up, a stage that has failed before fails again, and one that has
+        happened keeps its record; what it does then is find what it did.
+
+        Raises:
+            FloeTestsError: The stage failed in the process before.
+        """
+        if name == STAGES[0]:
+            resumption.take_up(self.ledger, self.run_id)
+        before = self._record_of(name) if self.is_resumed else None
+        if before is not None and before.error is not None:
+            raise error_of(before.error)
         started_at, started = datetime.now(UTC), monotonic()
         record = StageRecord(name=name, started_at=started_at, seconds=0)
         try:
@@ -181,12 +211,45 @@ class TierRun:
             self._mark_failed()
             raise
         except BaseException as interrupt:
+            if self.hands_over():
+                self.hand_over()
+                raise
             record = replace(record, cancelled=reason_of(interrupt, self.why_cancelled, doing=name))
             raise
         finally:
-            self.ledger.write(
-                self.run_id, f"stage-{name}", replace(record, seconds=monotonic() - started)
-            )
+            if before is None and not self.is_handed_over:
+                self.ledger.write(
+                    self.run_id, f"stage-{name}", replace(record, seconds=monotonic() - started)
+                )
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether another process had this run before."""
+        return resumption.is_resumed(self.ledger, self.run_id)
+
+    @property
+    def is_anothers(self) -> bool:
+        """Whether another process has taken this run up: this one leaves it alone."""
+        return resumption.is_anothers(self.ledger, self.run_id)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether no stage has failed or was cancelled, and the results are not judged yet."""
+        stages = self.stages()
+        is_over = any(record.error or record.cancelled for record in stages.values())
+        return not is_over and "results" not in stages
+
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether this process has left the run to another."""
+        return resumption.is_handed_over(self.ledger, self.run_id)
+
+    def hand_over(self) -> None:
+        """Leave the run as it is, with its environment and its Job, to another process."""
+        if not self.is_handed_over:
+            resumption.hand_over(self.ledger, self.run_id)
+            stop_renewing(self.run_id)
+            self.log("interrupted, and not cancelled: the run goes on in another process")
 
     def acquire(
         self,
@@ -203,12 +266,19 @@ class TierRun:
             keep: The run's own choice of `keep`; None leaves it to the tier.
             selection: Which tests to run; all of them without one.
 
+        A run that another process had before goes on with the lease that it took.
+
         Raises:
-            ConfigurationError: The tier cannot run there, or the run chose no test at all; nothing
-                was created.
+            ConfigurationError: The tier cannot run there, or the run chose no test at all, or
+                variables that it may not set; nothing was created.
+            LeaseError: The environment of a run that was taken up is gone.
         """
+        known = self.ledger.read(self.run_id, ENTRY, Lease)
+        if known is not None:
+            return self._take_up(known)
         self.ledger.write(self.run_id, _SELECTION, selection or Selection())
         self.suites()
+        self.variables()
         provider = environment or self.workspace.environment or self.settings.environments[0]
         if provider not in self.settings.environments:
             why = (
@@ -226,15 +296,54 @@ class TierRun:
             self.settings, self.workspace, run_id=self.run_id, provider=provider, keep=keep
         )
         self.ledger.write(self.run_id, ENTRY, lease)
-        held = environment_of(
-            provider, ledger=self.ledger, log=self.log, persistent=lease.persistent
-        ).acquire(lease, self.settings, self.workspace)
+        held = self._environment(lease).acquire(lease, self.settings, self.workspace)
         self.ledger.write(self.run_id, ENTRY, held)
         return held
 
+    def _take_up(self, known: Lease) -> Lease:
+        """Go on with the lease that a process before this one took."""
+        before = known.holder
+        self.log(
+            f"taken up after process {before.process_id} on {before.host or 'this machine'} "
+            f"ended; its lease is {known.state}"
+        )
+        if known.state in {"released", "kept"}:
+            return known  # what the stages found is written down; they need no environment
+        if known.provider == "local":
+            message = (
+                "the process that had this run ended, and its environment, processes of that "
+                "machine, with it. Launch the whole job again."
+            )
+            raise InfrastructureError(message)
+        lease = replace(known, holder=Holder.this_process())
+        self.ledger.write(self.run_id, ENTRY, lease)
+        if lease.state == "acquiring" or lease.persistent:
+            lease = self._environment(lease).acquire(lease, self.settings, self.workspace)
+            self.ledger.write(self.run_id, ENTRY, lease)
+        return self.lease()
+
+    def _environment(self, lease: Lease) -> Environment:
+        return environment_of(
+            lease.provider, ledger=self.ledger, log=self.log, persistent=lease.persistent
+        )
+
     def install(self) -> InstalledPlatform:
-        """Install the tier's releases, or look at the installed one, and wait until ready."""
+        """Install the tier's releases, or look at the installed one, and wait until ready.
+
+        Raises:
+            PlatformError: It did not come up, or is not up.
+            InfrastructureError: A process before this one was in the middle of an installation.
+        """
+        known = self.installed()
+        if known is not None:
+            return known
         lease = self.lease()
+        if self.settings.releases and self.is_resumed and self._releases_begun():
+            message = (
+                "the process that had this run before ended while helm worked, and helm locks a "
+                "release that it did not finish. Launch the whole job again."
+            )
+            raise InfrastructureError(message)
         started = monotonic()
         if lease.provider == "local":
             installed = InstalledPlatform(embedded=self._start_embedded(lease))
@@ -259,13 +368,16 @@ class TierRun:
         Raises:
             PlatformError: A release did not survive its change.
         """
-        lease = self.lease()
         listed = quarantine_of(self.settings, self.workspace.root)
         attempts: list[Attempt] = []
         for suite in self.suites():
-            if suite.before is not None:
-                self._change_release(lease, suite.name, suite.before)
-            made = self._attempt_until_said(lease, suite)
+            # In a run that was taken up: what the process before has finished.
+            made = tuple(attempts_of(self.ledger, self.run_id, suite.name))
+            if not made or _is_followed(made[-1]):
+                lease = self.lease()
+                if suite.before is not None and not made:
+                    self._change_release(lease, suite.name, suite.before)
+                made = self._attempt_until_said(lease, suite, made)
             judged = judge_suite(self, suite, made[-1])
             verdict = verdict_of(made[-1], listed, judged=judged.facts if judged else None)
             self.log(f"suite {suite.name}: {verdict}")
@@ -280,6 +392,9 @@ class TierRun:
         Raises:
             CleanupError: Something stays.
         """
+        if self.is_anothers:
+            self.log("another process has taken this run up: its environment is left alone")
+            return None
         with held_signals(self.log):
             self._export_logs()
             return give_back(self.ledger, self.run_id, log=self.log)
@@ -292,17 +407,39 @@ class TierRun:
         """
         return live_lease(self.ledger, self.run_id, parent_run_id=self.parent_run_id, log=self.log)
 
+    def require_lease(self) -> None:
+        """Make sure that the results to be judged are of an environment that this run had.
+
+        Raises:
+            LeaseError: There is none, or it is gone.
+        """
+        tests = self._record_of("test_job") if self.is_resumed else None
+        if tests is None or tests.error or tests.cancelled:
+            self.lease()
+
     def suites(self) -> tuple[SuiteSettings, ...]:
         """Give the suites that the run chose, narrowed to the tests that it chose.
 
         Raises:
             ConfigurationError: It chose none.
         """
-        # A re-execution that begins after the first stage has its parent's.
-        runs = [self.run_id, *([self.parent_run_id] if self.parent_run_id else [])]
-        known = (self.ledger.read(run_id, _SELECTION, Selection) for run_id in runs)
-        selection = next((each for each in known if each is not None), Selection())
-        return selection.suites_of(self.settings)
+        return self._selection().suites_of(self.settings)
+
+    def variables(self) -> Mapping[str, Mapping[str, str]]:
+        """Give the variables that the run itself sets, by suite.
+
+        Raises:
+            ConfigurationError: One may not be set, or no suite knows it.
+        """
+        from floe_tests import variables
+        from floe_tests.jobs.manifest import load_template
+
+        known = {suite.name: set(suite.variables) for suite in self.suites()}
+        for suite in self.suites():
+            if suite.job is not None:
+                template = load_template(self.workspace.root / suite.job)
+                known[suite.name].update(template.plain_variables)
+        return variables.chosen(self._selection().variables, known)
 
     def attempts(self) -> tuple[Attempt, ...]:
         """Give the attempts made so far, in order of suites and numbers."""
@@ -318,10 +455,20 @@ class TierRun:
 
     def stages(self) -> Mapping[str, StageRecord]:
         """Give the stages that have ended, by name, in order."""
-        found = {
-            name: self.ledger.read(self.run_id, f"stage-{name}", StageRecord) for name in STAGES
-        }
+        found = {name: self._record_of(name) for name in STAGES}
         return {name: record for name, record in found.items() if record is not None}
+
+    def _record_of(self, stage: str) -> StageRecord | None:
+        return self.ledger.read(self.run_id, f"stage-{stage}", StageRecord)
+
+    def _releases_begun(self) -> bool:
+        return self.ledger.read(self.run_id, _HELM_BEGUN, bool) is not None
+
+    def _selection(self) -> Selection:
+        # A re-execution that begins after the first stage has its parent's.
+        runs = [self.run_id, *([self.parent_run_id] if self.parent_run_id else [])]
+        known = (self.ledger.read(run_id, _SELECTION, Selection) for run_id in runs)
+        return next((each for each in known if each is not None), Selection())
 
     def _check_releases(self, provider: EnvironmentName) -> None:
         """Render every release for the version of Kubernetes that it will meet."""
@@ -386,6 +533,7 @@ class TierRun:
         for name in missing.names:
             self.log(f"{self.workspace.image(name)} cannot be had: the release does without it")
         target = self._target(lease)
+        self.ledger.write(self.run_id, _HELM_BEGUN, True)  # noqa: FBT003 - an entry
         releases = tuple(helm.install(release, target) for release in self._releases())
         return InstalledPlatform(releases=releases, substituted=missing.names)
 
@@ -413,10 +561,12 @@ class TierRun:
         """Upgrade or roll back a release before a suite, and write down that it was done."""
         from floe_tests.platform import helm
 
+        installed = self.installed() or InstalledPlatform()
+        if any(change.suite == suite for change in installed.changes):
+            return  # by the process that had this run before
         release = next(each for each in self._releases() if each.name == wanted.release)
         self.log(f"suite {suite}: {wanted.action} of release {release.name} first")
         changed = helm.change(release, wanted, self._target(lease))
-        installed = self.installed() or InstalledPlatform()
         change = ReleaseChange(suite=suite, action=wanted.action, release=changed)
         installed = replace(installed, changes=(*installed.changes, change))
         self.ledger.write(self.run_id, "platform", installed)
@@ -430,18 +580,20 @@ class TierRun:
             log=self.log,
         )
 
-    def _attempt_until_said(self, lease: Lease, suite: SuiteSettings) -> tuple[Attempt, ...]:
+    def _attempt_until_said(
+        self, lease: Lease, suite: SuiteSettings, made: Sequence[Attempt]
+    ) -> tuple[Attempt, ...]:
         """Run a suite, again where only the infrastructure is to blame; every attempt is kept."""
 
         def record(attempt: Attempt) -> None:
             self.ledger.write(self.run_id, f"attempt-{suite.name}-{attempt.number}", attempt)
 
-        attempts: list[Attempt] = []
+        attempts = list(made)
         while True:
             prepared = self._prepare(lease, suite, number=len(attempts) + 1)
             attempt = prepared.run(record=record)
             attempts.append(attempt)
-            is_last = attempt.number > attempt.verdict.retries
+            is_last = not _is_followed(attempt)
             if not is_last:
                 self.log(
                     f"suite {suite.name}, attempt {attempt.number}: {attempt.verdict}. Once more "
@@ -468,7 +620,7 @@ class TierRun:
             groups=suite.groups,
             excluded_groups=suite.excluded_groups,
             deadlines=self.settings.deadlines,
-            environment=self._test_environment(),
+            environment=self._test_environment(suite),
         )
         received = self.workspace.received(self.settings.name, self.run_id)
         directory = received / f"{suite.name}-{number}"
@@ -497,7 +649,8 @@ class TierRun:
         if suite.shards is not None:
             from floe_tests.sharding import sharded_run
 
-            return sharded_run(self, lease, suite, template, request)
+            handover = self._handover(suite.name, number)
+            return sharded_run(self, lease, suite, template, request, handover)
         return JobRun(
             Kube(lease.access or ClusterAccess(), patience_seconds=_API_SECONDS),
             template,
@@ -505,14 +658,25 @@ class TierRun:
             directory=directory,
             log=self.log,
             why_cancelled=self.why_cancelled,
+            handover=self._handover(suite.name, number),
         )
 
-    def _test_environment(self) -> tuple[tuple[str, str], ...]:
+    def _handover(self, suite: str, number: int) -> Handover:
+        entry = f"job-{suite}-{number}"
+        return Handover(
+            is_possible=self.is_resumable,
+            is_begun=self.ledger.read(self.run_id, entry, bool) is not None,
+            begin=partial(self.ledger.write, self.run_id, entry, True),  # noqa: FBT003 - an entry
+            is_due=self.hands_over,
+        )
+
+    def _test_environment(self, suite: SuiteSettings) -> tuple[tuple[str, str], ...]:
+        variables = {**suite.variables, **self.variables()[suite.name]}
         installed = self.installed()
-        if installed is None or installed.embedded is None:
-            return ()
-        platform = installed.embedded
-        return (("DAGSTER_HOST", platform.host), ("DAGSTER_PORT", str(platform.port)))
+        if installed is not None and installed.embedded is not None:
+            platform = installed.embedded
+            variables |= {"DAGSTER_HOST": platform.host, "DAGSTER_PORT": str(platform.port)}
+        return tuple(variables.items())
 
 
 def attempts_of(ledger: Ledger, run_id: str, suite: str) -> Iterator[Attempt]:
@@ -524,9 +688,20 @@ def attempts_of(ledger: Ledger, run_id: str, suite: str) -> Iterator[Attempt]:
         yield attempt
 
 
+def _is_followed(attempt: Attempt) -> bool:
+    """Tell whether its verdict's rule allows another attempt after this one."""
+    return attempt.number <= attempt.verdict.retries
+
+
 def ledger_of(workspace: Workspace) -> Ledger:
     """Give the ledger of a project: all that its runs have written down."""
     return Ledger(workspace.home / "floe-tests" / "runs")
+
+
+def error_of(facts: ErrorFacts) -> FloeTestsError:
+    """Give an error that was written down, as it was raised."""
+    kind = _ERRORS.get(facts.party, InfrastructureError)
+    return kind(facts.message, evidence=facts.evidence)
 
 
 def error_facts(error: FloeTestsError) -> ErrorFacts:

@@ -1,9 +1,9 @@
-"""Which of a tier's suites a run wants, and which of their tests."""
+"""Which of a tier's suites a run wants, which of their tests, and with which variables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from floe_tests.errors import ConfigurationError
 from floe_tests.settings import SuiteSettings, TierSettings
@@ -11,15 +11,17 @@ from floe_tests.settings import SuiteSettings, TierSettings
 
 @dataclass(frozen=True)
 class Selection:
-    """What a run chooses among a tier's tests, by pytest markers.
+    """What a run chooses: among a tier's tests, by pytest markers, and their variables.
 
     Attributes:
         groups: Only tests with one of these markers; empty for all.
         excluded_groups: No tests with one of these markers.
+        variables: Variables of the test containers, over those of the suites.
     """
 
     groups: tuple[str, ...] = ()
     excluded_groups: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def suites_of(self, tier: TierSettings) -> tuple[SuiteSettings, ...]:
         """Give the suites that have tests to run, each narrowed to what was chosen.

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from floe_tests.errors import ConfigurationError
+from floe_tests.variables import Variables
 
 _Item = TypeVar("_Item")
 
@@ -376,6 +377,11 @@ class SuiteSettings(_Settings):
         default=None,
         description="Cut the suite into shards that run beside each other as one Indexed Job; on "
         "`local` it runs whole ([shards](shards.md)).",
+    )
+    variables: Variables = Field(
+        default_factory=dict,
+        description="Variables of the test container, over those of its manifest. A run can "
+        "change them, and any that the manifest gives a plain value.",
     )
     soak: SoakSettings | None = Field(
         default=None, description="The suite leaves soak.jsonl, which is judged by these rules."

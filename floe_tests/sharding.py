@@ -11,6 +11,7 @@ from floe_tests.kube import ClusterAccess
 
 if TYPE_CHECKING:
     from floe_tests.clusters.lease import Lease
+    from floe_tests.jobs.handover import Handover
     from floe_tests.jobs.manifest import JobRequest, JobTemplate
     from floe_tests.jobs.shards.runner import ShardedRun
     from floe_tests.run import TierRun
@@ -23,6 +24,7 @@ def sharded_run(
     suite: SuiteSettings,
     template: JobTemplate,
     request: JobRequest,
+    handover: Handover,
 ) -> ShardedRun:
     """Prepare an attempt at a suite in shards.
 
@@ -32,6 +34,7 @@ def sharded_run(
         suite: The suite.
         template: The suite's test-job.yaml.
         request: What this attempt adds to it.
+        handover: What there is to know of a process before this one, or after it.
 
     Raises:
         ConfigurationError: The suite has no shards.
@@ -53,6 +56,7 @@ def sharded_run(
         directory=received / f"{suite.name}-{request.attempt}",
         log=run.log,
         why_cancelled=run.why_cancelled,
+        handover=handover,
     )
 
 

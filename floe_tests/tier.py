@@ -8,7 +8,8 @@ import dagster as dg
 from pydantic import BaseModel
 
 from floe_tests.errors import ConfigurationError
-from floe_tests.labels import CAUSE, CLUSTER, COMMIT, ENVIRONMENT, REF, TIER, TRIGGER
+from floe_tests.labels import CAUSE, CLUSTER, COMMIT, ENVIRONMENT, REF, TIER
+from floe_tests.sensors.installed import tier_schedules, trigger_sensors
 from floe_tests.settings import TierSettings
 from floe_tests.stages.assets import tier_assets
 
@@ -51,7 +52,7 @@ class TestTier(dg.Component):
         return cls(settings, context.project_root)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Give the tier's assets, job and schedule."""
+        """Give the tier's assets, job, schedule and sensors."""
         del context
         settings = self.settings
         name = settings.name.replace("-", "_")  # Dagster's names have no hyphens
@@ -61,22 +62,11 @@ class TestTier(dg.Component):
             description=job_description(settings),
             tags=job_tags(settings),
         )
-        schedules = (
-            [
-                dg.ScheduleDefinition(
-                    name=f"{name}_schedule",
-                    job=job,
-                    cron_schedule=settings.schedule.cron,
-                    execution_timezone=settings.schedule.timezone,
-                    tags={TRIGGER: "schedule"},
-                    default_status=dg.DefaultScheduleStatus.STOPPED,
-                )
-            ]
-            if settings.schedule
-            else []
-        )
         return dg.Definitions(
-            assets=tier_assets(settings, self.root), jobs=[job], schedules=schedules
+            assets=tier_assets(settings, self.root),
+            jobs=[job],
+            schedules=tier_schedules(settings, job),
+            sensors=trigger_sensors(settings, job),
         )
 
 

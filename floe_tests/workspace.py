@@ -34,6 +34,8 @@ class Workspace:
         default_branch: The branch on which flips make a test suspect (FLOE_TESTS_DEFAULT_BRANCH).
         output_url: Address under which a web server shows `output` (FLOE_TESTS_OUTPUT_URL), with
             its final slash; None where none does.
+        namespace_role: ClusterRole that this pod's account binds itself to in a namespace that a
+            run has made (FLOE_TESTS_NAMESPACE_ROLE); None where it needs none.
     """
 
     root: Path
@@ -48,6 +50,7 @@ class Workspace:
     trigger: str = "manual"
     default_branch: str = "main"
     output_url: str | None = None
+    namespace_role: str | None = None
 
     @classmethod
     def from_environment(cls, root: Path, environ: Mapping[str, str]) -> Workspace:
@@ -84,6 +87,7 @@ class Workspace:
             or "manual",
             default_branch=environ.get("FLOE_TESTS_DEFAULT_BRANCH") or "main",
             output_url=_directory_url(environ.get("FLOE_TESTS_OUTPUT_URL", "")),
+            namespace_role=environ.get("FLOE_TESTS_NAMESPACE_ROLE") or None,
         )
 
     def image(self, name: str) -> str:

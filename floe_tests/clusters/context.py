@@ -30,7 +30,6 @@ class ContextEnvironment:
 
     def acquire(self, lease: Lease, settings: TierSettings, workspace: Workspace) -> Lease:
         """Create the run's namespace in the cluster that the settings or KUBECONFIG name."""
-        del workspace
         if settings.releases:
             program.require("helm")
         # By name: the current context may be another one when the namespace is to be deleted.
@@ -46,6 +45,7 @@ class ContextEnvironment:
             owner=lease.owner,
             memory=settings.budget.memory,
             deadline=Deadline(settings.deadlines.cluster_seconds),
+            role=workspace.namespace_role,
         )
         self.log(f"namespace {lease.namespace} created, quota {settings.budget.memory}")
         return replace(lease, state="held")

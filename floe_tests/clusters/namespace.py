@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from floe_tests import labels
+from floe_tests.clusters.own_role import bind_own_role, creator_label
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, ConfigurationError, DeadlineError, InfrastructureError
 from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
@@ -24,9 +25,17 @@ _CUSTOM_RESOURCE = re.compile(
 
 
 def create_namespace(
-    kube: Kube, name: str, *, owner: Owner, memory: str, deadline: Deadline
+    kube: Kube,
+    name: str,
+    *,
+    owner: Owner,
+    memory: str,
+    deadline: Deadline,
+    role: str | None = None,
 ) -> None:
     """Create a run's namespace, with Pod Security `restricted` and the tier's memory as its quota.
+
+    One that the same run has created is gone on with: a run may be taken up by another process.
 
     Args:
         kube: The cluster.
@@ -34,6 +43,8 @@ def create_namespace(
         owner: What is written on it.
         memory: Sum of the memory limits of all pods, as Kubernetes writes it (`8Gi`).
         deadline: When its service account must be there.
+        role: ClusterRole that this account binds itself to in it; None where it has its rights
+            everywhere.
 
     Raises:
         ConfigurationError: It exists, or the account may not create it.
@@ -42,16 +53,17 @@ def create_namespace(
     security = {
         f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
     }
+    creator = creator_label(kube) if role is not None else {}
     try:
         kube.create(
             {
                 "apiVersion": "v1",
                 "kind": "Namespace",
-                "metadata": {"name": name, "labels": {**owner.labels(), **security}},
+                "metadata": {"name": name, "labels": {**owner.labels(), **security, **creator}},
             }
         )
     except RefusedError as error:
-        if error.status == _CONFLICT:
+        if error.status == _CONFLICT and not _is_of(owner.run_id, kube.get("Namespace", name)):
             message = (
                 f"namespace {name} is already there. It is another run's, or a left-over: "
                 f"`{kube.access.kubectl('delete namespace', name)}` removes it."
@@ -63,16 +75,11 @@ def create_namespace(
                 f"`{kube.access.kubectl('auth can-i create namespaces')}`."
             )
             raise ConfigurationError(message) from error
-        raise
-    kube.create(
-        {
-            "apiVersion": "v1",
-            "kind": "ResourceQuota",
-            "metadata": {"name": _QUOTA, "labels": owner.labels()},
-            "spec": {"hard": {"limits.memory": memory}},
-        },
-        namespace=name,
-    )
+        if error.status != _CONFLICT:
+            raise
+    if role is not None:
+        bind_own_role(kube, name, role=role, deadline=deadline)
+    _create_quota(kube, name, owner=owner, memory=memory)
     try:
         for accounts in kube.follow(
             "ServiceAccount", namespace=name, deadline=deadline, tick_seconds=2
@@ -82,6 +89,20 @@ def create_namespace(
     except DeadlineError as error:
         message = f"namespace {name} got no default service account within {deadline.seconds:g} s."
         raise DeadlineError(message) from error
+
+
+def _create_quota(kube: Kube, namespace: str, *, owner: Owner, memory: str) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": _QUOTA, "labels": owner.labels()},
+        "spec": {"hard": {"limits.memory": memory}},
+    }
+    try:
+        kube.create(quota, namespace=namespace)
+    except RefusedError as error:
+        if error.status != _CONFLICT:  # the process that had the run before has made it
+            raise
 
 
 def delete_namespace(

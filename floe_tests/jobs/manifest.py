@@ -65,6 +65,12 @@ class JobTemplate:
         """The container that runs the tests, as it stands in the file."""
         return self.document["spec"]["template"]["spec"]["containers"][0]
 
+    @property
+    def plain_variables(self) -> tuple[str, ...]:
+        """Names of its variables with a value of their own, not one of a Secret or of the pod."""
+        declared = parts(self.test_container, "env")
+        return tuple(str(item["name"]) for item in declared if "valueFrom" not in item)
+
 
 @dataclass(frozen=True)
 class JobRequest:

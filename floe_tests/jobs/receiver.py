@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from floe_tests.jobs.stream import ResultStream
+from floe_tests.jobs.handover import FrameJournal
+from floe_tests.jobs.stream import FrameKind, ResultStream
 from floe_tests.jobs.stream.frames import json_object
 from floe_tests.results.events import DEFAULT_LIMITS, EventReader
 from floe_tests.results.json_values import count_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from floe_tests.results.events import EventLimits, Progress
 
 _EVENTS = "events.jsonl"
+_KEPT: frozenset[FrameKind] = frozenset({"data", "control", "manifest", "waiting"})
 _COLLECTION = "collection.json"
 # A line of the run's log a test is too much for thousands of tests.
 _PROGRESS_LINES = 40
@@ -43,6 +45,7 @@ class Receiver:
         log: Callable[[str], None],
         limits: EventLimits = DEFAULT_LIMITS,
         shows_progress: bool = True,
+        journal: FrameJournal | None = None,
     ) -> None:
         """Receive into a directory.
 
@@ -51,6 +54,7 @@ class Receiver:
             log: Receives progress: the first 200 failures at once, all else now and then.
             limits: What the events may cost while they arrive.
             shows_progress: Whether to log more than failures.
+            journal: Keeps the frames for a process that takes the attempt up.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
@@ -65,6 +69,9 @@ class Receiver:
         self._next_shown = 1
         self._failures_left = _FAILURE_LINES
         self._received_bytes = 0
+        self._journal = journal
+        for line in journal.lines() if journal else ():
+            self._take(line)
 
     def begin(self) -> None:
         """Start over with the log's beginning: after a reconnect it is read anew."""
@@ -81,8 +88,17 @@ class Receiver:
     def feed_lines(self, lines: Iterable[bytes]) -> None:
         """Take whole lines, from wherever they come."""
         for line in lines:
-            for growth in self._stream.feed(line).growths:
-                self._watch(growth)
+            kind = self._take(line)
+            if self._journal is not None and kind in _KEPT:
+                self._journal.write(line)
+        if self._journal is not None:
+            self._journal.flush()
+
+    def _take(self, line: bytes) -> FrameKind:
+        report = self._stream.feed(line)
+        for growth in report.growths:
+            self._watch(growth)
+        return report.kind
 
     @property
     def missing(self) -> tuple[range, ...]:

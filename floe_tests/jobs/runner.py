@@ -7,6 +7,7 @@ thread decides. Every wait has a deadline, and whatever ends the attempt, what a
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ from floe_tests.clusters.signals import held_signals, no_reason, reason_of
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, DeadlineError, FloeTestsError, InfrastructureError
 from floe_tests.jobs.attempt import Attempt, judge, timings_of
-from floe_tests.jobs.facts import DeadlineName, ErrorFacts, PodFacts, node_facts
+from floe_tests.jobs.facts import DeadlineName, ErrorFacts, PodFacts, node_facts, run_seconds
+from floe_tests.jobs.handover import FrameJournal, Handover
 from floe_tests.jobs.listener import (
     FramesAgain,
     Listener,
@@ -32,7 +34,7 @@ from floe_tests.jobs.manifest import EXPORTER, EXPORTER_COMMAND, JobRequest, Job
 from floe_tests.jobs.observation import Observation, has_ended
 from floe_tests.jobs.receiver import Receiver
 from floe_tests.jobs.symptoms import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
-from floe_tests.kube import JsonObject, Kube, RefusedError, part
+from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
 
 Log = Callable[[str], None]
 
@@ -60,12 +62,13 @@ _LAST_SILENCE_SECONDS = 2.0
 # Below this the exporter does not stay for questions: its log cannot have rotated.
 _LINGERING_BYTES = 8 * 1024 * 1024
 _NOT_FOUND = 404
+_CONFLICT = 409
 
 
 class JobRun:
     """One attempt to run a suite as a Job."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an attempt is made of
         self,
         kube: Kube,
         template: JobTemplate,
@@ -74,6 +77,7 @@ class JobRun:
         directory: Path,
         log: Log,
         why_cancelled: Callable[[], str | None] = no_reason,
+        handover: Handover | None = None,
     ) -> None:
         """Prepare; nothing is created yet.
 
@@ -84,6 +88,7 @@ class JobRun:
             directory: Where its results go.
             log: Receives progress.
             why_cancelled: Gives the reason that was left for a cancellation.
+            handover: What there is to know of a process before this one, or after it.
         """
         self._kube = kube
         # For looks that may fail: the deadlines must not wait for them.
@@ -93,13 +98,19 @@ class JobRun:
         self._directory = directory
         self._log = log
         self._why_cancelled = why_cancelled
-        self._receiver = Receiver(directory / "results", log=log)
+        self._handover = handover or Handover()
+        if self._handover.is_begun:
+            # Received anew, from the frames: half a file is no beginning.
+            shutil.rmtree(directory / "results", ignore_errors=True)
+        self._journal = FrameJournal(directory, log=log) if self._handover.is_possible else None
+        self._receiver = Receiver(directory / "results", log=log, journal=self._journal)
         self._seen = Observation(request, template.container)
         self._events_read_at = 0.0
         self._node_read_at = 0.0
         self._read_again_at = 0.0
         self._follows_log = False
         self._log_done = False
+        self._is_taken_up = False
         self._image_failing: Deadline | None = None
         self._refused: Deadline | None = None
         self._export: Deadline | None = None
@@ -129,6 +140,9 @@ class JobRun:
         except FloeTestsError as error:
             self._seen.error = ErrorFacts("infrastructure", str(error), error.evidence)
         except BaseException as interrupt:
+            if self._handover.is_due():
+                self._leave()
+                raise
             with held_signals(self._log):
                 self._cancel(reason_of(interrupt, self._why_cancelled, doing=self._subject))
                 record(self._finish())
@@ -171,16 +185,66 @@ class JobRun:
     def _subject(self) -> str:
         return self._seen.subject
 
+    def _leave(self) -> None:
+        """Let the Job run, for the process that takes it up."""
+        self._listener.stop()
+        if self._journal is not None:
+            self._journal.close()
+        self._log(f"{self._subject} goes on: the process that takes this run up follows it")
+
     def _create(self) -> None:
+        if self._handover.is_begun:
+            self._take_up(self._found())
+            return
         job = build_job(self._template, self._request)
         try:
             self._kube.create(job, namespace=self._request.namespace)
         except RefusedError as error:
+            # A process before was killed between the creation and its note of it.
+            found = self._found() if error.status == _CONFLICT else None
+            if found is not None:
+                self._handover.begin()
+                self._take_up(found)
+                return
             party = "configuration" if _is_for_good(error) else "infrastructure"
             self._seen.error = ErrorFacts(party, f"{self._template.path}: {error}")
             return
+        self._handover.begin()
         self._log(f"{self._subject} created in {self._request.namespace}")
         self._listener.watch()
+
+    def _found(self) -> JsonObject | None:
+        """Give this attempt's Job as a process before has created it; None when there is none."""
+        found = self._kube.get("Job", self._request.job_name, namespace=self._request.namespace)
+        run_id = part(found or {}, "metadata", "labels").get(labels.RUN)
+        return found if run_id == labels.label_value(self._request.owner.run_id) else None
+
+    def _take_up(self, job: JsonObject | None) -> None:
+        """Go on with a Job that a process before has created."""
+        if job is None or (_has_ended(job) and not self._pods()):
+            gone = (
+                f"{self._subject} was created by the process before this one, and its pod is gone"
+            )
+            self._seen.error = ErrorFacts("infrastructure", gone)
+            return
+        self._is_taken_up = True
+        self._started_at = datetime.fromisoformat(str(job["metadata"]["creationTimestamp"]))
+        self._log(
+            f"{self._subject} is taken up, {self._elapsed_seconds:.0f} s after its creation; its "
+            "results are read from their beginning"
+        )
+        self._listener.watch()
+
+    def _pods(self) -> list[JsonObject]:
+        namespace, selector = self._request.namespace, f"job-name={self._request.job_name}"
+        return self._kube.list("Pod", namespace=namespace, label_selector=selector)
+
+    @property
+    def _elapsed_seconds(self) -> float:
+        """Seconds since the attempt began, in whichever process."""
+        if not self._is_taken_up:
+            return self._clock.elapsed_seconds
+        return (datetime.now(UTC) - self._started_at).total_seconds()
 
     def _follow(self) -> None:
         while not self._clock.passed:
@@ -224,7 +288,9 @@ class JobRun:
             self._listener.follow_log(facts.name, is_over=self._exporter_is_over)
         if facts.test is not None and facts.test.state == "running" and self._tests is None:
             self._log(f"tests started on {facts.node}")
-            self._tests = Deadline(self._request.deadlines.tests_seconds + _TESTS_SLACK_SECONDS)
+            ran = run_seconds(facts.test) if self._is_taken_up else None
+            left = self._request.deadlines.tests_seconds + _TESTS_SLACK_SECONDS - (ran or 0)
+            self._tests = Deadline(max(0.0, left))
 
     def _exporter_is_over(self) -> bool:
         """Tell whether the exporter writes no more: a sidecar that fails is started again."""
@@ -363,7 +429,9 @@ class JobRun:
         self._listener.stop()
         # After an error there is nothing to see, or nobody who answers.
         job = self._last_look() if self._seen.error is None else None
-        facts = self._seen.facts(job, elapsed_seconds=self._clock.elapsed_seconds)
+        if self._journal is not None:
+            self._journal.remove()
+        facts = self._seen.facts(job, elapsed_seconds=self._elapsed_seconds)
         facts, verdict = judge(
             facts, directory=self._receiver.directory, completeness=self._receiver.finish(facts)
         )
@@ -377,7 +445,7 @@ class JobRun:
             timings=timings_of(
                 facts,
                 verdict,
-                total=self._clock.elapsed_seconds,
+                total=self._elapsed_seconds,
                 passed_at=self._seen.passed_at,
             ),
         )
@@ -446,6 +514,13 @@ class JobRun:
     def _read_events(self, kube: Kube) -> None:
         self._events_read_at = self._clock.elapsed_seconds
         self._seen.see_events(kube.list("Event", namespace=self._request.namespace))
+
+
+def _has_ended(job: JsonObject) -> bool:
+    return any(
+        item.get("type") in {"Complete", "Failed"} and item.get("status") == "True"
+        for item in parts(job, "status", "conditions")
+    )
 
 
 def _is_for_good(refusal: RefusedError) -> bool:

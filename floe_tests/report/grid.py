@@ -26,6 +26,9 @@ TESTS = 3_000
 TEXTS_BYTES = 1_500_000
 """Texts of the newest failures first; what does not fit stands in the runs' JUnit files."""
 
+MEASURED_PAGES = ("soak.html", "benchmark.html")
+"""Pages of the tier's newest soak and benchmark, linked where they are there."""
+
 _PAGE = Path(__file__).with_name("page")
 _LEFT_OUT = "[left out: this page would be too large; see the run's junit.xml]"
 _MARKS = {"passed": "p", "failed": "f", "error": "e", "skipped": "s"}
@@ -63,11 +66,12 @@ class Texts:
         return self._places[text]
 
 
-def html(accounts: Sequence[TierAccount]) -> str:
+def html(accounts: Sequence[TierAccount], *, pages: Sequence[str] = ()) -> str:
     """Give the page of a tier.
 
     Args:
         accounts: The tier on each provider, with texts; the one of the newest run is shown first.
+        pages: Names of files beside it that it links to.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -87,6 +91,7 @@ def html(accounts: Sequence[TierAccount]) -> str:
         tier=newest_first[0].grid.tier,
         generated=datetime.now(UTC),
         accounts=newest_first,
+        pages=pages,
         filters=_FILTERS,
         style=(_PAGE / "grid.css").read_text(encoding="utf-8"),
         script=script,
@@ -98,8 +103,9 @@ def html(accounts: Sequence[TierAccount]) -> str:
 def write(path: Path, accounts: Sequence[TierAccount]) -> None:
     """Write a tier's page; one that is there is replaced at once, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    pages = [name for name in MEASURED_PAGES if path.with_name(name).is_file()]
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    temporary.write_text(html(accounts), encoding="utf-8")
+    temporary.write_text(html(accounts, pages=pages), encoding="utf-8")
     temporary.replace(path)
 
 

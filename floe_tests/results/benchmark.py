@@ -68,6 +68,7 @@ class Compared:
         changes: Where its history changed; `place` counts in `past`, and its length is this run.
         p_values: Of the repetitions and of the run, corrected; None without a baseline.
         delta: Cliff's delta against the baseline.
+        is_creep: Whether the history alone, and not this run's baseline, says that it is worse.
     """
 
     record: MeasurementRecord
@@ -76,6 +77,7 @@ class Compared:
     changes: tuple[ChangePoint, ...] = ()
     p_values: tuple[float, float] | None = None
     delta: float | None = None
+    is_creep: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +228,8 @@ def _with_findings(
             delta=side.delta,
         )
         if finding == "unchanged" and _has_worsened(change, settings):
-            change = replace(change, record=replace(change.record, finding="regressed"))
+            worse = replace(change.record, finding="regressed")
+            change = replace(change, record=worse, is_creep=True)
         found[place] = change
     return tuple(found)
 
@@ -292,36 +295,42 @@ def _is_worse(compared: Compared) -> bool:
 
 
 def _regression(compared: Compared, commit: str | None) -> Evidence:
-    record = compared.record
-    direct = compared.p_values is not None and _step(compared) is None
-    if direct:
+    record, since = compared.record, _since(compared)
+    if since is not None:
+        before = compared.past[since.place - 1]
+        after = compared.past[since.place] if since.place < len(compared.past) else None
+    else:
+        before, after = compared.baseline[0], None
+    if compared.is_creep and since is not None:
+        size = (
+            f"{expm1(since.after - since.before):+.1%} since a change point in the history "
+            f"(p = {since.p:.4f}): {_value(exp(since.before), record)} before, "
+            f"{_value(exp(since.after), record)} after"
+        )
+    else:
         base = median(_middle(each.record) for each in compared.baseline)
         low, high = record.change_low or 0, record.change_high or 0
+        runs = len(compared.baseline)
         size = (
             f"{record.change or 0:+.1%} ({low:+.1%} to {high:+.1%}), "
             f"median {_value(_middle(record), record)} against {_value(base, record)} of the last "
-            f"{len(compared.baseline)} good runs, Cliff's delta {compared.delta or 0:+.2f}"
+            f"{f'{runs} good runs' if runs > 1 else 'good run'}, "
+            f"Cliff's delta {compared.delta or 0:+.2f}"
         )
-        before, after = compared.baseline[0], None
-    else:
-        change = _step(compared) or compared.changes[-1]
-        size = (
-            f"{expm1(change.after - change.before):+.1%} since a change point in the history "
-            f"(p = {change.p:.4f}): {_value(exp(change.before), record)} before, "
-            f"{_value(exp(change.after), record)} after"
-        )
-        before = compared.past[change.place - 1]
-        after = compared.past[change.place] if change.place < len(compared.past) else None
     return Evidence(record.name, "regression", f"{size}; {_range(before, after, record, commit)}")
 
 
-def _step(compared: Compared) -> ChangePoint | None:
-    """Give the newest change of the history, where that names an older beginning than this run."""
+def _since(compared: Compared) -> ChangePoint | None:
+    """Give the change of the history that a regression began with; None for this run itself.
+
+    A run that is worse than the last good one became so after it: an older step is another matter.
+    """
     newest = compared.changes[-1] if compared.changes else None
-    if newest is None or newest.place >= len(compared.past):
-        return None
-    worse = _sign(compared.record) * (newest.after - newest.before)
-    return newest if worse > 0 else None
+    if newest is None or compared.is_creep or newest.place >= len(compared.past):
+        return newest if compared.is_creep else None
+    worse = _sign(compared.record) * (newest.after - newest.before) > 0
+    is_after = compared.past[newest.place].started_at > compared.baseline[0].started_at
+    return newest if worse and is_after else None
 
 
 def _range(before: Past, after: Past | None, record: MeasurementRecord, commit: str | None) -> str:

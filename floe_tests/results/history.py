@@ -66,6 +66,11 @@ class History:
             raise
         return history
 
+    @property
+    def name(self) -> str:
+        """Its address, without the password."""
+        return self._name
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()

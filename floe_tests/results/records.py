@@ -128,6 +128,11 @@ class SoakRecord:
     platform: str = ""
     finding: str = "within"
 
+    @property
+    def is_finding(self) -> bool:
+        """Whether it makes a run red."""
+        return self.finding in {"broken", "drift"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteRecord:

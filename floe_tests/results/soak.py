@@ -166,7 +166,7 @@ def component_series(
         found = [getattr(each, metric) for each in seen.values()]
         alive = sum(first <= place <= last for first, last in lives.values())
         if len(seen) == alive and None not in found:
-            seconds.append(float(np.median([each.elapsed for each in seen.values()])))
+            seconds.append(sum(each.elapsed for each in seen.values()) / len(seen))
             values.append(float(sum(found)))
     if not values:
         return None

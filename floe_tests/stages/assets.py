@@ -43,6 +43,11 @@ class RunConfig(dg.Config):
     excluded_groups: list[str] = Field(
         default_factory=list, description="Leave out tests with one of these pytest markers."
     )
+    variables: dict[str, str] = Field(
+        default_factory=dict,
+        description="Variables of the test containers, such as FLOE_SOAK_MINUTES: '10', over those "
+        "of the tier and of the manifest. They are shown and recorded: no secrets.",
+    )
 
 
 def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]:
@@ -86,7 +91,9 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
             lease = run.acquire(
                 environment=None if config.environment == "default" else config.environment,
                 keep=None if config.keep == "default" else config.keep,
-                selection=Selection(tuple(config.groups), tuple(config.excluded_groups)),
+                selection=Selection(
+                    tuple(config.groups), tuple(config.excluded_groups), dict(config.variables)
+                ),
             )
             uninterrupted(context.instance.add_run_tags)(run.run_id, {ENVIRONMENT: lease.provider})
         return dg.MaterializeResult[None](value=None, metadata=metadata.of_lease(lease, run))
@@ -122,7 +129,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
 
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("results"):
-            run.lease()
+            run.require_lease()
             published = uninterrupted(publish)(run)
         run.log(f"VERDICT {published.verdict}")
         uninterrupted(context.instance.add_run_tags)(run.run_id, metadata.verdict_tags(published))

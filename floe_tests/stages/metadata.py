@@ -23,6 +23,7 @@ from floe_tests.labels import CAUSE, COMMIT, ENVIRONMENT, FAULT, REF, TRIGGER
 from floe_tests.publish import PublishedRun, PublishedSuite
 from floe_tests.results.cases import CaseResult
 from floe_tests.run import InstalledPlatform, TierRun
+from floe_tests.variables import said
 from floe_tests.workspace import Workspace
 
 Metadata = dict[str, dg.MetadataValue]
@@ -30,6 +31,8 @@ Metadata = dict[str, dg.MetadataValue]
 # 100/1k/10k rows are 17 kB/154 kB/1.5 MB of event log; the full JUnit file is linked.
 _TABLE_ROWS = 50
 _MESSAGE_CHARACTERS = 300
+# Numbers of soaks and benchmarks; the UI draws a plot for each.
+_NUMBERS = 100
 
 _BLAMELESS = frozenset({Fault.NONE, Fault.TEST})
 # Source: https://spec.commonmark.org/0.31.2/#ascii-punctuation-character
@@ -72,7 +75,9 @@ def verdict_tags(published: PublishedRun) -> Mapping[str, str]:
 def of_lease(lease: Lease, run: TierRun) -> Metadata:
     """Describe the environment."""
     seconds = run.stages()["cluster"].seconds
+    of_run = {name: value for each in run.variables().values() for name, value in each.items()}
     return {
+        "variables": dg.MetadataValue.text(said(of_run) or "none of this run's own"),
         "environment": dg.MetadataValue.text(lease.provider),
         "cluster": dg.MetadataValue.text(lease.kind_cluster or lease.provider),
         "namespace": dg.MetadataValue.text(lease.namespace or "none"),
@@ -169,6 +174,8 @@ def of_results(published: PublishedRun, workspace: Workspace) -> Metadata:
         "seconds": dg.MetadataValue.float(round(published.seconds, 2)),
         "report": _link(published.report, workspace),
         "junit": _link(published.junit, workspace),
+        **{f"{page.stem} page": _link(page, workspace) for page in published.pages},
+        **_measured(published),
         "received files": dg.PathMetadataValue(str(published.directory)),
     }
     for name, seconds in (
@@ -191,6 +198,33 @@ def of_results(published: PublishedRun, workspace: Workspace) -> Metadata:
             ),
         )
     return shown
+
+
+def _measured(published: PublishedRun) -> Metadata:
+    """Give what was measured as numbers, so that the UI plots them over the runs."""
+    found = [suite.judged.judgement for suite in published.suites if suite.judged]
+    numbers = {
+        f"{each.name} median {each.unit}".rstrip(): each.median
+        for judgement in found
+        for each in judgement.measurements
+        if each.median is not None
+    }
+    numbers |= {
+        f"{each.component} {each.metric} growth MiB/h": each.slope_per_hour / 2**20
+        for judgement in found
+        for each in judgement.soak
+        if each.slope_per_hour is not None and each.unit == "B"
+    }
+    numbers |= {
+        f"{each.component} p95 s": each.median
+        for judgement in found
+        for each in judgement.soak
+        if each.metric == "latency" and each.median is not None
+    }
+    return {
+        name: dg.MetadataValue.float(float(f"{number:.6g}"))
+        for name, number in list(numbers.items())[:_NUMBERS]
+    }
 
 
 def _counts(published: PublishedRun) -> Metadata:

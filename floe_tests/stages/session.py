@@ -22,6 +22,7 @@ from floe_tests.run import TierRun
 from floe_tests.settings import TierSettings
 from floe_tests.stages import metadata
 from floe_tests.stages.cancellation import why_cancelled
+from floe_tests.stages.resumption import hands_over, is_resumable
 from floe_tests.workspace import UNKNOWN, Workspace
 
 Log = Callable[[str], None]
@@ -50,6 +51,8 @@ class SessionResource(dg.ConfigurableResource[None]):
             log=uninterrupted(context.log.info),
             parent_run_id=context.run.parent_run_id,
             why_cancelled=partial(why_cancelled, context.instance, context.run.run_id),
+            is_resumable=is_resumable(context.instance, context.run),
+            hands_over=partial(hands_over, context.instance, context.run),
         )
         self._runs[run.run_id] = run, context.instance
         return run
@@ -92,6 +95,13 @@ def _end(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:
     """Publish a run that has not been, and give its environment back, even if the first fails."""
     from floe_tests.publish import PUBLISHED, publish
 
+    if run.is_anothers:
+        log("another process has taken this run up: this one leaves it alone")
+        return
+    if not run.is_handed_over and run.is_unfinished and run.hands_over():
+        run.hand_over()  # interrupted between two stages
+    if run.is_handed_over:
+        return
     try:
         if not (run.ledger.folder(run.run_id) / f"{PUBLISHED}.json").exists():
             published = publish(run)

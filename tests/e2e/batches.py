@@ -7,14 +7,8 @@ namespace ends with the same tables.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from platform_suite.order_rules import DayTotal, Order, OrderRules, totals_by_day
-
-if TYPE_CHECKING:
-    from datetime import date
-
-    DailyTotals = dict[date, DayTotal]
+from platform_suite.order_rules import DailyTotals, DayTotal, Order, OrderRules, totals_by_day
 
 PIPELINE = "lakehouse_pipeline"
 # The pipeline of the minimal form, which knows no batches.

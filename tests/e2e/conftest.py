@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platform_suite.cube_api import CubeApi
 from platform_suite.dagster_api import DagsterApi
 from platform_suite.deadline import NotYet, wait_for
 from platform_suite.fixtures import (
@@ -21,11 +22,10 @@ from platform_suite.fixtures import (
     roles,
     runs,
 )
+from platform_suite.lakehouse import Lakehouse
+from platform_suite.object_storage import ObjectStorage
 from platform_suite.run_watch import RunWatch
 
-from .cube_api import CubeApi
-from .lakehouse import Lakehouse
-from .object_storage import ObjectStorage
 from .story import Story
 from .witness import Witness
 

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from platform_suite.lakehouse import SILVER
 from platform_suite.order_rules import totals_by_day
 
 from .batches import (
@@ -25,19 +26,16 @@ from .batches import (
     TOO_DEAR,
     highest_amount_cents,
 )
-from .lakehouse import SILVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from platform_suite.cube_api import CubeApi
     from platform_suite.dagster_api import DagsterApi
-    from platform_suite.order_rules import Order
+    from platform_suite.lakehouse import Lakehouse
+    from platform_suite.object_storage import ObjectStorage
+    from platform_suite.order_rules import DailyTotals, Order
     from platform_suite.run_watch import FinishedRun, RunWatch
-
-    from .batches import DailyTotals
-    from .cube_api import CubeApi
-    from .lakehouse import Lakehouse
-    from .object_storage import ObjectStorage
 
     T = TypeVar("T")
 

@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platform_suite.lakehouse import SILVER
 from platform_suite.run_watch import FinishedRun
 
 from .batches import CLEANED, MAIN, PIPELINE, STAGES, TABLES, daily_totals, totals
 from .chart_values import upgraded_roles
-from .lakehouse import SILVER
 
 if TYPE_CHECKING:
     from platform_suite.cluster import Cluster
+    from platform_suite.cube_api import CubeApi
     from platform_suite.dagster_api import DagsterApi
+    from platform_suite.lakehouse import Lakehouse
+    from platform_suite.object_storage import ObjectStorage
     from platform_suite.run_watch import RunWatch
-
-    from .cube_api import CubeApi
-    from .lakehouse import Lakehouse
-    from .object_storage import ObjectStorage
 
 pytestmark = [
     pytest.mark.kubernetes,

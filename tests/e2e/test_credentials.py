@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from platform_suite.cube_api import CUBE
+from platform_suite.lakehouse import Lakehouse, catalog_settings
+from platform_suite.object_storage import BUCKET, ObjectStorage
+
 from .batches import TABLES
-from .cube_api import CUBE
-from .lakehouse import Lakehouse, catalog_settings
-from .object_storage import BUCKET, ObjectStorage
 
 if TYPE_CHECKING:
-    from .cube_api import CubeApi
+    from platform_suite.cube_api import CubeApi
+
     from .story import TwoAtOnce
 
 pytestmark = pytest.mark.kubernetes

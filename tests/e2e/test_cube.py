@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .cube_api import CUBE
+from platform_suite.cube_api import CUBE
 
 if TYPE_CHECKING:
-    from .cube_api import CubeApi
+    from platform_suite.cube_api import CubeApi
+
     from .story import TwoAtOnce
 
 pytestmark = pytest.mark.kubernetes

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platform_suite.cube_api import CUBE
+from platform_suite.lakehouse import GOLD, SILVER
+
 from .batches import CLEANED, EVOLVED, STAGES, daily_totals, totals
-from .cube_api import CUBE
-from .lakehouse import GOLD, SILVER
 
 if TYPE_CHECKING:
-    from .batches import DailyTotals
-    from .cube_api import CubeApi
-    from .lakehouse import Lakehouse
-    from .object_storage import ObjectStorage
+    from platform_suite.cube_api import CubeApi
+    from platform_suite.lakehouse import Lakehouse
+    from platform_suite.object_storage import ObjectStorage
+    from platform_suite.order_rules import DailyTotals
+
     from .story import Evolution
 
 pytestmark = pytest.mark.kubernetes

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platform_suite.lakehouse import GOLD, SILVER
+
 from .batches import TABLES, TOO_DEAR
-from .lakehouse import GOLD, SILVER
 
 if TYPE_CHECKING:
-    from .lakehouse import Lakehouse
+    from platform_suite.lakehouse import Lakehouse
+
     from .story import Evolution, Failure
 
 pytestmark = pytest.mark.kubernetes

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platform_suite.lakehouse import SILVER
+
 from .batches import (
     BESIDE,
     DUCKDB_RULES,
@@ -18,14 +20,13 @@ from .batches import (
     daily_totals,
     totals,
 )
-from .lakehouse import SILVER
 
 if TYPE_CHECKING:
     from platform_suite.dagster_answers import Location
     from platform_suite.dagster_api import DagsterApi
+    from platform_suite.lakehouse import Lakehouse
 
     from .batches import Batch
-    from .lakehouse import Lakehouse
     from .story import Evolution, Replacement, TwoAtOnce
 
 pytestmark = pytest.mark.kubernetes

@@ -13,11 +13,11 @@ from .batches import CLEANED, MAIN, PIPELINE, daily_totals
 
 if TYPE_CHECKING:
     from platform_suite.cluster import Cluster
+    from platform_suite.cube_api import CubeApi
     from platform_suite.dagster_api import DagsterApi
+    from platform_suite.lakehouse import Lakehouse
     from platform_suite.run_watch import RunWatch
 
-    from .cube_api import CubeApi
-    from .lakehouse import Lakehouse
     from .witness import Witness
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.restarts]

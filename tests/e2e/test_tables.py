@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platform_suite.lakehouse import SILVER, Column
+from platform_suite.object_storage import BUCKET
+
 from .batches import CLEANED, TABLES
-from .lakehouse import SILVER, Column
-from .object_storage import BUCKET
 from .story import NEW_COLUMN
 
 if TYPE_CHECKING:
-    from .lakehouse import Lakehouse
-    from .object_storage import ObjectStorage
+    from platform_suite.lakehouse import Lakehouse
+    from platform_suite.object_storage import ObjectStorage
+
     from .story import Evolution, Replacement
 
 pytestmark = pytest.mark.kubernetes
@@ -26,7 +28,12 @@ _ORDERS = [
     ("amount_cents", "long"),
 ]
 _TOTALS = [("day", "date"), ("orders", "long"), ("revenue_cents", "long")]
-SCHEMAS = {"bronze.orders": _ORDERS, "silver.orders": _ORDERS, "gold.daily_totals": _TOTALS}
+_STREAMED = [("product", "string"), ("received_on", "date")]
+SCHEMAS = {
+    "bronze.orders": [*_ORDERS, *_STREAMED, ("raw_amount", "string")],
+    "silver.orders": [*_ORDERS, *_STREAMED],
+    "gold.daily_totals": _TOTALS,
+}
 
 
 def test_catalog_has_a_namespace_for_each_stage(

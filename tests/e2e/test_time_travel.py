@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platform_suite.lakehouse import SILVER
+
 from .batches import EVOLVED, FIRST, MAIN
-from .lakehouse import SILVER
 from .story import NEW_COLUMN
 
 if TYPE_CHECKING:
-    from .lakehouse import Lakehouse
+    from platform_suite.lakehouse import Lakehouse
+
     from .story import Evolution, Replacement, TwoAtOnce
 
 pytestmark = pytest.mark.kubernetes

@@ -15,11 +15,10 @@ from .batches import TABLES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from platform_suite.cube_api import CubeApi
     from platform_suite.dagster_api import DagsterApi
-
-    from .batches import DailyTotals
-    from .cube_api import CubeApi
-    from .lakehouse import Lakehouse
+    from platform_suite.lakehouse import Lakehouse
+    from platform_suite.order_rules import DailyTotals
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,36 @@ class Cluster:
         pods = (_pod(item) for item in listed["items"])
         return tuple(pod for pod in pods if not pod.is_going)
 
+    def release_manifests(self) -> tuple[Mapping[str, Any], ...]:
+        """List the release's pods as the API has them, status included."""
+        listed = self._core.list_namespaced_pod(self.namespace, label_selector=self._selector)
+        return tuple(self._plain(listed)["items"])
+
+    def volume_claims(self) -> Mapping[str, str]:
+        """Give the capacity of each bound PersistentVolumeClaim, by its name."""
+        listed = self._core.list_namespaced_persistent_volume_claim(self.namespace)
+        return {
+            item["metadata"]["name"]: item["status"]["capacity"]["storage"]
+            for item in self._plain(listed)["items"]
+            if "capacity" in item.get("status", {})
+        }
+
+    def pod_metrics(self) -> tuple[Mapping[str, Any], ...]:
+        """Read the namespace's pods from the metrics API, as it has them.
+
+        Raises:
+            client.ApiException: The cluster has none (404), or this pod may not read it (403).
+        """
+        api = client.CustomObjectsApi(self._api)
+        found = api.list_namespaced_custom_object(
+            "metrics.k8s.io", "v1beta1", self.namespace, "pods"
+        )
+        return tuple(cast("dict[str, Any]", found)["items"])
+
+    def version(self) -> str:
+        """Read the version of Kubernetes, `v1.34.2` for one."""
+        return self._plain(client.VersionApi(self._api).get_code())["gitVersion"]
+
     def memory_limits(self, role: str) -> set[str]:
         """Collect the memory limits of a role's containers, those that only prepare left out."""
         containers = (c for pod in self.release_pods(role) for c in pod.containers)

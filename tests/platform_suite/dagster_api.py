@@ -110,9 +110,12 @@ class DagsterApi:
             )
         except requests.RequestException as error:
             raise Unreachable(str(error)) from error
-        if response.status_code in {502, 503, 504}:
-            raise Unreachable(f"HTTP {response.status_code}")
-        answer: dict[str, Any] = response.json()
+        try:
+            answer: dict[str, Any] = response.json()
+        except requests.JSONDecodeError as error:
+            # Dagster answers in JSON. While the Service still names a pod that is gone, its address
+            # is whosever the network takes it for.
+            raise Unreachable(f"HTTP {response.status_code}, and no JSON") from error
         if answer.get("errors"):
             raise Refused("GraphQLError", str(answer["errors"]))
         return answer["data"]
@@ -242,7 +245,12 @@ class DagsterApi:
         return tuple(run_of(run) for run in unwrap(data["runsOrError"], "Runs")["results"])
 
     def wait_for_run(
-        self, run_id: str, *, deadline_seconds: float, until: frozenset[str] = FINISHED
+        self,
+        run_id: str,
+        *,
+        deadline_seconds: float,
+        until: frozenset[str] = FINISHED,
+        pause_seconds: float = 0.25,
     ) -> Run:
         """Wait until a run has one of the given states; any end of it ends the wait as well."""
 
@@ -253,7 +261,9 @@ class DagsterApi:
             return run
 
         what = f"run {run_id} {'/'.join(sorted(until))}"
-        return wait_for(probe, what=what, deadline_seconds=deadline_seconds)
+        return wait_for(
+            probe, what=what, deadline_seconds=deadline_seconds, pause_seconds=pause_seconds
+        )
 
     def events(self, run_id: str) -> tuple[Event, ...]:
         """Read all events of a run, in order."""
@@ -266,6 +276,22 @@ class DagsterApi:
             if not page["hasMore"]:
                 return tuple(events)
             cursor = page["cursor"]
+
+    def step_seconds(self, run_id: str) -> dict[str, float]:
+        """Read how long each step of a run took that has ended, in seconds, by its key."""
+        data = self.query(
+            """query Steps($run: ID!) { runOrError(runId: $run) {
+              __typename
+              ... on Error { message }
+              ... on Run { stepStats { stepKey startTime endTime } }
+            } }""",
+            run=run_id,
+        )
+        return {
+            step["stepKey"]: step["endTime"] - step["startTime"]
+            for step in unwrap(data["runOrError"], "Run")["stepStats"]
+            if step["startTime"] and step["endTime"]
+        }
 
     def terminate(self, run_id: str) -> None:
         """Ask for the end of a run.

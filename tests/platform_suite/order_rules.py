@@ -44,6 +44,9 @@ class DayTotal:
     revenue_cents: int
 
 
+DailyTotals = dict[date, DayTotal]
+
+
 @dataclass(frozen=True)
 class OrderRules:
     """One configuration of the pipeline, and what follows from it; sums are in cents."""

@@ -34,8 +34,8 @@ _rows = pytest.StashKey[list[Row]]()
 _VERDICT_SECONDS = 5.0
 # `make faults` sets it: all faults are done, and the page is written here.
 _PAGE = "FLOE_FAULTS_PAGE"
-# And this where all else that takes minutes is asked for, without that page.
-_THOROUGH = "FLOE_THOROUGH"
+# `make staging-tests` sets it: what is thorough elsewhere.
+_STAGING = "FLOE_STAGING_TESTS"
 
 
 def _missing() -> str | None:
@@ -54,13 +54,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker("cluster")
         if reason:
             item.add_marker(pytest.mark.skip(reason=f"no kind cluster here: {reason}"))
-        elif item.get_closest_marker("thorough") and not _is_thorough():
-            reason_why = "takes minutes: `make faults` or `make staging-tests` runs it"
-            item.add_marker(pytest.mark.skip(reason=reason_why))
+        elif item.get_closest_marker("thorough") and not os.environ.get(_variable_of(item)):
+            command = "faults" if _variable_of(item) == _PAGE else "staging-tests"
+            item.add_marker(pytest.mark.skip(reason=f"takes minutes: `make {command}` runs it"))
 
 
-def _is_thorough() -> bool:
-    return any(os.environ.get(name) for name in (_PAGE, _THOROUGH))
+def _variable_of(item: pytest.Item) -> str:
+    """Which variable lets a thorough test run."""
+    is_fault = item.path.parent.name == "faults" or item.path.name == "test_reap.py"
+    return _PAGE if is_fault else _STAGING
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -39,6 +39,8 @@ HEAVY = (
 SUITES = {
     "e2e": ("e2e", "rolled_back", "upgraded"),
     "integration": ("integration",),
+    "staging_benchmark": ("benchmark",),
+    "staging_soak": ("soak",),
     "statefun": ("kafka", "kinesis"),
     "unit": ("unit",),
 }
@@ -50,7 +52,7 @@ LOADED = {
     ],
     "checks": [f"{tier}/results:{suite}" for tier, suites in SUITES.items() for suite in suites],
     "jobs": sorted(["reap", *SUITES]),
-    "schedules": [],
+    "schedules": ["staging_benchmark_schedule", "staging_soak_schedule"],
     "sensors": ["reaper", "superseded"],
 }
 

@@ -15,7 +15,7 @@ from floe_tests.history_command import show_named, time_of
 from floe_tests.results import bundle
 from floe_tests.results.history import History
 
-from .results import runs
+from .results import runs, test_measured
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PASTS = {
@@ -131,3 +131,39 @@ def test_what_is_no_time_or_choice_is_refused_with_what_is() -> None:
         time_of("yesterday", now=NOW)
     with pytest.raises(ConfigurationError, match="Use one of noteworthy"):
         show_named("all")
+
+
+def test_measurements_are_shown_with_their_change_and_as_json(url: str) -> None:
+    with History.open(url) as history:
+        for number in range(2):
+            at = NOW - timedelta(hours=number)
+            history.record(run=test_measured.run(f"r{number}", at, commit=f"commit{number}"))
+
+    said = ask("history", "--show", "measurements")
+    assert said.exit_code == 0
+    lines = [line for line in said.output.splitlines() if "lakehouse_ingest" in line]
+    assert len(lines) == 2
+    assert "+1.0% (-2.0% to +4.0%)" in lines[0]
+    assert "commit0" in lines[0]
+    found = json.loads(ask("history", "--show", "measurements", "--json", "--since", "1h").output)
+    assert [each["run"] for each in found if each["name"] == "query"] == []
+    found = json.loads(ask("history", "--show", "measurements", "--json").output)
+    assert [each["run"] for each in found if each["name"] == "query"] == ["r0", "r1"]
+    assert found[0]["values"] == [1.9, 2.0, 2.1]
+
+
+def test_a_soak_is_shown_by_component(url: str) -> None:
+    with History.open(url) as history:
+        history.record(run=test_measured.run("r", NOW))
+
+    said = ask("history", "--show", "soak", "--tier", "staging")
+    (line,) = [line for line in said.output.splitlines() if "cube" in line and "memory" in line]
+    assert "1.4 MiB (-0.1 MiB to 2.9 MiB)" in line
+    assert "400.0 h" in line
+    (memory, cpu) = json.loads(ask("history", "--show", "soak", "--json").output)
+    assert (memory["metric"], cpu["metric"], memory["slope_per_hour"]) == ("memory", "cpu", 1.5e6)
+
+
+def test_a_history_without_soaks_says_how_one_is_made(recorded: str) -> None:
+    assert recorded
+    assert "no soak that was asked for" in ask("history", "--show", "soak").output

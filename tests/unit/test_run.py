@@ -669,6 +669,12 @@ def test_a_leak_makes_a_soak_red_though_every_test_passed(
     assert [each.finding for each in record.suites[0].soak if each.metric == "memory"] == ["drift"]
     assert "CUSUM against the last good run" in tier.summary()["evidence"][0]["value"]
     assert tier.junit().errors == 1
+    page = tier.output / "tiny" / "soak.html"
+    assert "SOAK_DRIFT" in page.read_text()
+    assert 'href="soak.html"' in page.with_name("report.html").read_text()
+    shown = result.asset_materializations_for_node("tiny__results")[0].metadata
+    assert shown["soak page"].value == str(page)
+    assert shown["cube memory growth MiB/h"].value == pytest.approx(1200, rel=0.05)
 
 
 def test_a_soak_that_leaves_no_file_is_inconclusive_and_red(tier: Tier):

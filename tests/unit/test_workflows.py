@@ -254,16 +254,16 @@ def test_nothing_is_published_before_the_gate_has_passed():
 def test_the_gate_runs_every_tier_and_no_other():
     called = {job.body["with"]["tier"] for job in CALLS}
 
-    assert called | {"unit"} >= set(TIERS)
-    assert called <= {*TIERS, "statefun"}, "statefun comes with issue 6"
+    # What runs against a platform that is there is staging's, on a schedule, and gates nothing.
+    gated = {name for name, tier in TIERS.items() if tier.installed is None}
+    assert called | {"unit"} >= gated
+    assert called <= gated
 
 
 @pytest.mark.parametrize("job", CALLS, ids=str)
 def test_a_tier_that_is_called_runs_on_kind_and_has_the_groups_that_are_named(job: Job):
     given = job.body["with"]
     assert set(given) <= set(WORKFLOWS["e2e-test"]["on"]["workflow_call"]["inputs"])
-    if given["tier"] == "statefun" and "statefun" not in TIERS:
-        pytest.skip("the tier statefun comes with issue 6")
     tier = TIERS[given["tier"]]
 
     assert "kind" in tier.environments

@@ -6,6 +6,7 @@ ends it is what ends a suite of one pod, by the same deadlines (`jobs/runner.py`
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from floe_tests.deadline import Deadline
 from floe_tests.evidence import Evidence
 from floe_tests.jobs.attempt import judge
 from floe_tests.jobs.facts import DeadlineName, ErrorFacts, Facts, NodeFacts, PodFacts
+from floe_tests.jobs.handover import FrameJournal
 from floe_tests.jobs.listener import FramesAgain
 from floe_tests.jobs.lost_frames import LostFrames
 from floe_tests.jobs.manifest import JobRequest
@@ -44,7 +46,7 @@ _LIVE_LIMITS = EventLimits(cases=20_000, text_bytes=256 * 1024, names_bytes=4 * 
 class ShardPod:
     """One pod, followed."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an attempt is made of
         self,
         request: JobRequest,
         *,
@@ -53,6 +55,7 @@ class ShardPod:
         directory: Path,
         listener: PodListener,
         log: Log,
+        keeps_frames: bool = False,
     ) -> None:
         """Begin with nothing seen.
 
@@ -63,6 +66,7 @@ class ShardPod:
             directory: Where its results go.
             listener: Hears it.
             log: Receives what is said of it.
+            keeps_frames: Whether what it sends is kept for a process that takes the run up.
         """
         self.shard, self.number = place
         self.directory = directory
@@ -70,8 +74,16 @@ class ShardPod:
         self._request = request
         self._log = log
         self._seen = Observation(request, container)
+        # Received anew, from frames that a process before has kept: half a file is no beginning.
+        shutil.rmtree(directory / "results", ignore_errors=True)
+        directory.mkdir(parents=True, exist_ok=True)
+        self._journal = FrameJournal(directory, log=self._say) if keeps_frames else None
         self.receiver = Receiver(
-            directory / "results", log=self._say, limits=_LIVE_LIMITS, shows_progress=False
+            directory / "results",
+            log=self._say,
+            limits=_LIVE_LIMITS,
+            shows_progress=False,
+            journal=self._journal,
         )
         self._lost = LostFrames(self.receiver, listener, log=self._say)
         self.is_read = False
@@ -135,6 +147,12 @@ class ShardPod:
     def see_events(self, events: list[JsonObject]) -> None:
         """Take events about it."""
         self._seen.see_events(events)
+
+    def leave(self) -> None:
+        """Let go of it, for the process that takes the run up."""
+        self.listener.stop()
+        if self._journal is not None:
+            self._journal.close()
 
     # --- What it is
 
@@ -306,6 +324,8 @@ class ShardPod:
     def judged(self) -> ShardAttempt:
         """Judge it by what it has sent: reads its files, and lets go of what it held in memory."""
         self.listener.stop()
+        if self._journal is not None:
+            self._journal.remove()
         facts = self._seen.facts(None, elapsed_seconds=self._clock.elapsed_seconds)
         facts = replace(facts, subject=f"shard/{self.shard}")
         completeness = self.receiver.finish(facts)

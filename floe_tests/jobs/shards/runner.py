@@ -25,7 +25,15 @@ from floe_tests.errors import (
     InfrastructureError,
 )
 from floe_tests.jobs.attempt import Attempt, Timings
-from floe_tests.jobs.facts import DeadlineName, ErrorFacts, Facts, NodeFacts, node_facts
+from floe_tests.jobs.facts import (
+    DeadlineName,
+    ErrorFacts,
+    Facts,
+    NodeFacts,
+    node_facts,
+    timestamp,
+)
+from floe_tests.jobs.handover import Handover
 from floe_tests.jobs.listener import FramesAgain, LogEnded, LogPiece, Message, PodSeen, Unreachable
 from floe_tests.jobs.manifest import (
     EXPORTER,
@@ -127,6 +135,7 @@ class ShardedRun:
         directory: Path,
         log: Log,
         why_cancelled: Callable[[], str | None] = no_reason,
+        handover: Handover | None = None,
     ) -> None:
         """Prepare; nothing is created yet.
 
@@ -136,7 +145,9 @@ class ShardedRun:
             directory: Where its results go.
             log: Receives progress.
             why_cancelled: Gives the reason that was left for a cancellation.
+            handover: What there is to know of a process before this one, or after it.
         """
+        self._handover = handover or Handover()
         # Patient, so that a restart of its API ends nothing; the other is for looks that may fail.
         self._kube = Kube(access, patience_seconds=_API_SECONDS, connections=CONNECTIONS)
         self._glance = Kube(access)
@@ -203,6 +214,9 @@ class ShardedRun:
         except FloeTestsError as error:
             self._error = ErrorFacts("infrastructure", str(error), error.evidence)
         except BaseException as interrupt:
+            if self._handover.is_due():
+                self._leave()
+                raise
             with held_signals(self._log):
                 self._cancel(reason_of(interrupt, self._why_cancelled, doing=self._subject))
                 record(self._finish())
@@ -235,6 +249,13 @@ class ShardedRun:
             )
             raise CleanupError(message) from error
 
+    def _leave(self) -> None:
+        """Let the Job run, for the process that takes it up."""
+        self._listener.stop()
+        for pod in self._pods.values():
+            pod.leave()
+        self._say("goes on: the process that takes this run up follows its shards")
+
     # --- From the Job to the last shard
 
     @property
@@ -250,7 +271,8 @@ class ShardedRun:
             self._template, self._request, self._settings, parallelism=self._window.now
         )
         # This run's own deadline comes first: it lets the pods say what they know.
-        job["spec"]["activeDeadlineSeconds"] = int(self._clock.seconds + _LAST_SECONDS)
+        limit = self._request.deadlines.job_seconds + _LAST_SECONDS
+        job["spec"]["activeDeadlineSeconds"] = int(limit)
         plan = self._plan()
         try:
             made = self._kube.create(job, namespace=namespace)
@@ -313,6 +335,11 @@ class ShardedRun:
         for index, shard in enumerate(self._shards):
             if shard.attempts:
                 self._decide(index)
+        began = timestamp(part(job, "status").get("startTime"))
+        if began is not None:
+            self._started_at = began
+            gone = (datetime.now(UTC) - began).total_seconds()
+            self._clock = Deadline(max(0.0, self._request.deadlines.job_seconds - gone))
         self._window.now = int(part(job, "spec").get("parallelism") or self._window.now)
         self._say(f"already there: {self._done} of {self._settings.count} shards have ended")
         if part(job, "spec").get("suspend"):
@@ -414,6 +441,7 @@ class ShardedRun:
             directory=records.directory_of(self._directory, index, number),
             listener=self._listener.pod(name),
             log=self._log,
+            keeps_frames=self._handover.is_possible,
         )
         shard.pod.see(pod)
 

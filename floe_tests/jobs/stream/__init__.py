@@ -13,6 +13,7 @@ from floe_tests.jobs.stream.manifest import Manifest, ManifestFile
 from floe_tests.jobs.stream.result_stream import (
     Completeness,
     CutResult,
+    FrameKind,
     FrameReport,
     ResultStream,
     VerifiedFile,
@@ -21,6 +22,7 @@ from floe_tests.jobs.stream.result_stream import (
 __all__ = [
     "Completeness",
     "CutResult",
+    "FrameKind",
     "FrameReport",
     "Growth",
     "Manifest",

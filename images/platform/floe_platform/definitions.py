@@ -40,6 +40,7 @@ def definitions(environment: Mapping[str, str]) -> dg.Definitions:
         return warehouse
     read_settings(environment)  # better now than in the middle of the first run
     from floe_platform.lakehouse import assets as lakehouse
+    from floe_platform.lakehouse import jobs
 
     return dg.Definitions.merge(
         warehouse,
@@ -51,7 +52,8 @@ def definitions(environment: Mapping[str, str]) -> dg.Definitions:
                 lakehouse.serving_daily_totals,
             ],
             asset_checks=[lakehouse.totals_match_lakehouse],
-            jobs=[lakehouse.lakehouse_pipeline],
+            jobs=[lakehouse.lakehouse_pipeline, jobs.lakehouse_maintenance],
+            schedules=[jobs.lakehouse_maintenance_nightly],
         ),
     )
 

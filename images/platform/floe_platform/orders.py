@@ -45,7 +45,7 @@ SELECT order_id, day, customer, amount_cents + 1 FROM numbered WHERE dirt = 2
 
 _CLEAN = """
 CREATE OR REPLACE TABLE orders_cleaned AS
-SELECT order_id, day, customer, min(amount_cents) AS amount_cents
+SELECT order_id, day, customer, min(amount_cents) AS amount_cents{kept}
 FROM orders
 WHERE customer IS NOT NULL AND amount_cents > 0
 GROUP BY order_id, day, customer
@@ -92,13 +92,19 @@ def generate(
     return count(connection, "orders")
 
 
-def clean(connection: "duckdb.DuckDBPyConnection") -> int:
+def clean(connection: "duckdb.DuckDBPyConnection", *, keep: tuple[str, ...] = ()) -> int:
     """Write the orders that can be used, each once.
+
+    Args:
+        connection: Where to read and write.
+        keep: Further columns that go with an order; both copies of one that appears twice have the
+            same in them.
 
     Returns:
         Rows written.
     """
-    connection.execute(_CLEAN)
+    kept = "".join(f", any_value({column}) AS {column}" for column in keep)
+    connection.execute(_CLEAN.format(kept=kept))
     return count(connection, "orders_cleaned")
 
 

@@ -731,3 +731,41 @@ def test_values_that_do_not_fit_are_refused_with_what_to_set(
 ) -> None:
     with pytest.raises(Exception, match=message):
         render("floe-platform", *arguments)
+
+
+def test_usage_of_resources_is_closed_to_test_pods_unless_it_is_opened(
+    iceberg_rest: list[Manifest],
+) -> None:
+    assert of_kind(iceberg_rest, "ClusterRole") == of_kind(iceberg_rest, "ClusterRoleBinding") == []
+    assert "metrics.k8s.io" not in yaml.safe_dump(iceberg_rest)
+    assert "10250" not in yaml.safe_dump(of_kind(iceberg_rest, "NetworkPolicy"))
+
+
+def test_test_pods_that_read_usage_get_the_kubelets_summary_and_no_more(render: Render) -> None:
+    """The right to a kubelet's proxy, beside it, would be one to every pod of the node."""
+    opened = render(
+        "floe-platform",
+        *(*ICEBERG_REST, "--set", "tests.resourceUsage.enabled=true"),
+        *("--set", "tests.resourceUsage.nodeCidrs={10.1.0.0/16}"),
+        namespace="floe-staging",
+    )
+    (role,) = of_kind(opened, "ClusterRole")
+    (binding,) = of_kind(opened, "ClusterRoleBinding")
+    policy = named(opened, "NetworkPolicy", "floe-test-runner")["spec"]
+
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes/stats"], "verbs": ["get"]}]
+    assert role["metadata"]["name"].endswith("-floe-staging"), "two releases have one each"
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"] == [
+        {"kind": "ServiceAccount", "name": "floe-test-runner", "namespace": "floe-staging"}
+    ]
+    assert policy["egress"][-1] == {
+        "ports": [{"protocol": "TCP", "port": 10250}],
+        "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}],
+    }
+    rules = named(opened, "Role", "floe-test-runner")["rules"]
+    assert {
+        "apiGroups": ["metrics.k8s.io"],
+        "resources": ["pods"],
+        "verbs": ["get", "list"],
+    } in rules

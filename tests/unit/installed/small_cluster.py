@@ -78,8 +78,10 @@ def _chosen(item: dict[str, Any], query: dict[str, str]) -> bool:
         key, equals, value = term.partition("=")
         if key not in carried or (equals and carried[key] != value):
             return False
-    name = query.get("fieldSelector", "").removeprefix("metadata.name=")
-    return not name or "=" in name or item["metadata"]["name"] == name
+    field, _, value = query.get("fieldSelector", "").partition("=")
+    if field == "metadata.name":
+        return item["metadata"]["name"] == value
+    return field != "status.phase" or item.get("status", {}).get("phase") == value
 
 
 class Handler(BaseHTTPRequestHandler):

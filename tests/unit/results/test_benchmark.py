@@ -169,6 +169,14 @@ def test_red_runs_are_no_baseline() -> None:
     assert "commits c6..c7" in worse.value
 
 
+def test_an_older_step_that_was_let_pass_is_not_where_a_new_regression_began() -> None:
+    runs = [past_of(measured(n, 1.0 if n < 12 else 1.06), number=n) for n in range(1, 22)]
+
+    (worse,) = judge(measured(50, 1.4), pasts_of(runs)).judgement.regressions
+    assert worse.value.startswith("+3")
+    assert "commits c21..c99" in worse.value
+
+
 def test_what_is_accepted_is_the_new_baseline() -> None:
     runs = [past_of(measured(n), number=n) for n in range(1, 7)]
     slow = [

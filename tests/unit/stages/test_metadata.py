@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 
 from floe_tests.evidence import Evidence
 from floe_tests.jobs.verdict import Cause, Fault, Verdict
+from floe_tests.judging import SuiteJudgement
 from floe_tests.publish import PublishedRun, PublishedSuite
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults
+from floe_tests.results.judgement import Judgement
 from floe_tests.results.quarantine import QuarantineEntry
+from floe_tests.results.records import MeasurementRecord, SoakRecord
 from floe_tests.stages import metadata
 from floe_tests.workspace import Workspace
 
@@ -137,3 +140,31 @@ def test_a_run_is_found_by_its_environment_and_cause() -> None:
         "floe-tests/cause": "INFRA_NODE",
         "floe-tests/fault": "infrastructure",
     }
+
+
+def test_what_was_measured_are_numbers_that_the_ui_plots() -> None:
+    measured = MeasurementRecord(
+        name="ingest", unit="s", better="lower", samples=9, median=2.5, values=(), fingerprint="f"
+    )
+    memory = SoakRecord(
+        component="cube",
+        metric="memory",
+        unit="B",
+        samples=32,
+        hours=0.1,
+        median=1.0,
+        largest=1.0,
+        fingerprint="f",
+        slope_per_hour=3 * 2.0**20,
+    )
+    latency = replace(memory, component="totals", metric="latency", unit="s", slope_per_hour=None)
+    judged = SuiteJudgement(Judgement(measurements=(measured,), soak=(memory, latency)))
+    red = run(replace(suite(RED), judged=judged))
+    page = Path("/out/tiny/soak.html")
+
+    shown = metadata.of_results(replace(red, pages=(page,)), workspace())
+
+    assert shown["ingest median s"].value == 2.5
+    assert shown["cube memory growth MiB/h"].value == 3.0
+    assert shown["totals p95 s"].value == 1.0
+    assert shown["soak page"].value == "/out/tiny/soak.html"

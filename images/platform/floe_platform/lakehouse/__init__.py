@@ -6,6 +6,7 @@
     gold.daily_totals    the same in the Postgres database `serving`, where Cube reads it
 
 A batch is what one run ingests; ingesting it again replaces it in bronze and silver. Runs work at
-the same time: `commits` says why none of them can lose or undo what another one wrote. Nothing
-here but `assets` knows Dagster.
+the same time: `commits` says why none of them can lose or undo what another one wrote.
+`maintenance` keeps the tables as large as their rows. Nothing here but `assets` and `jobs` knows
+Dagster.
 """

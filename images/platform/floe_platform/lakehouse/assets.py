@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from floe_platform import order_stream
 from floe_platform.assets import OrdersConfig
 from floe_platform.lakehouse import agreement, pipeline, serving
 from floe_platform.lakehouse.catalog import Lakehouse, connect
@@ -26,6 +27,23 @@ _BRONZE_OP = "bronze__orders"
 _SILVER_OP = "silver__orders"
 
 
+class StreamConfig(dg.Config):
+    """A part of a production-like stream; the rules are in `floe_platform.order_stream`."""
+
+    scale: int = Field(
+        ge=order_stream.SMALLEST_SCALE,
+        le=order_stream.LARGEST_SCALE,
+        description="How many orders the whole stream has.",
+    )
+    seed: int = Field(default=7, ge=0, le=4_294_967_295, description="Which stream of this scale.")
+    part: int = Field(
+        default=0,
+        ge=0,
+        description="Which part is the batch: 0 to parts - 1. A stream has 4 parts, and above "
+        "2,000,000 orders one for each 500,000.",
+    )
+
+
 class BatchConfig(OrdersConfig):
     """The batch to ingest; the rules of its orders are in `floe_platform.orders`."""
 
@@ -35,6 +53,10 @@ class BatchConfig(OrdersConfig):
         default=DEFAULT_BATCH,
         pattern=_BATCH_PATTERN,
         description="Its name; ingesting a batch again replaces it.",
+    )
+    stream: StreamConfig | None = Field(
+        default=None,
+        description="A part of a production-like stream in place of rows, seed and dirty_every.",
     )
 
 
@@ -54,6 +76,8 @@ class CleaningConfig(dg.Config):
 @dg.asset(key=["bronze", "orders"], group_name=GROUP, kinds={"iceberg", "duckdb"})
 def bronze_orders(context: dg.AssetExecutionContext, config: BatchConfig) -> dg.MaterializeResult:
     """Raw orders, as a shop would send them, one batch a run."""
+    if config.stream is not None:
+        return _ingest_part(_lakehouse(context), config.batch, config.stream)
     written = pipeline.ingest(
         _lakehouse(context),
         config.batch,
@@ -179,6 +203,19 @@ lakehouse_pipeline = dg.define_asset_job(
     selection=dg.AssetSelection.groups(GROUP),
     description="A batch of orders into bronze and silver, all of them into gold and serving.",
 )
+
+
+def _ingest_part(
+    lakehouse: Lakehouse, batch: str, config: StreamConfig
+) -> dg.MaterializeResult[Any]:
+    stream = order_stream.OrderStream(config.scale, config.seed)
+    try:
+        written, seconds = pipeline.ingest_part(lakehouse, batch, stream=stream, part=config.part)
+    except ValueError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    return dg.MaterializeResult(
+        metadata={"batch": batch, "seconds_to_generate": seconds, **_of_snapshot(written)}
+    )
 
 
 def _lakehouse(context: dg.AssetExecutionContext) -> Lakehouse:

@@ -4,6 +4,7 @@ The transformations are those of `floe_platform.orders`, on a DuckDB in memory.
 """
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 from floe_platform import orders
 from floe_platform.lakehouse.commits import Content, Written, replace
 from floe_platform.lakehouse.errors import Violation
-from floe_platform.lakehouse.tables import BRONZE, GOLD, SILVER, open_table, read
+from floe_platform.lakehouse.tables import BRONZE, GOLD, SILVER, STREAMED, open_table, read
+from floe_platform.order_stream import OrderStream
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -30,9 +32,14 @@ SILVER_SNAPSHOT = "floe.silver-snapshot-id"
 # Two runs and the code server share 1536 MiB.
 _DUCKDB = {"memory_limit": "256MB", "threads": 2}
 _BATCH_OF_ORDERS = """
-SELECT CAST($batch AS VARCHAR) AS batch, order_id, day, customer, amount_cents FROM {table}
-ORDER BY order_id, amount_cents
+SELECT CAST($batch AS VARCHAR) AS batch, order_id, day, customer, amount_cents, {streamed}
+FROM {table} ORDER BY order_id, amount_cents
 """
+_NOT_STREAMED = {
+    "product": "CAST(NULL AS VARCHAR) AS product",
+    "received_on": "CAST(NULL AS DATE) AS received_on",
+    "raw_amount": "CAST(NULL AS VARCHAR) AS raw_amount",
+}
 _DAILY_TOTALS = "SELECT day, orders, revenue_cents FROM daily_totals ORDER BY day"
 
 
@@ -83,9 +90,44 @@ def ingest(
     def compute() -> Content:
         with _duckdb() as connection:
             orders.generate(connection, rows=rows, seed=seed, dirty_every=dirty_every)
-            return Content(_orders_of(connection, "orders", batch), {BATCH_LABEL: batch})
+            streamed = tuple(_NOT_STREAMED.values())
+            return Content(_orders_of(connection, "orders", batch, streamed), _labels(batch))
 
     return replace(lakehouse, BRONZE, compute, where=_of(batch))
+
+
+def ingest_part(
+    lakehouse: "Lakehouse", batch: str, *, stream: OrderStream, part: int
+) -> tuple[Written, float]:
+    """Make a part of a stream of production-like orders and put it into bronze as a batch.
+
+    Args:
+        lakehouse: Where.
+        batch: Its name; what it held before is replaced.
+        stream: The stream.
+        part: Which part of it, from 0.
+
+    Returns:
+        What was written, and how many seconds the orders took to make, the last time.
+
+    Raises:
+        ValueError: The stream has no such part.
+        LakehouseError: The catalog failed, or others were faster each time.
+    """
+    import pyarrow as pa
+
+    numbers = stream.part(part)
+    seconds = 0.0
+
+    def compute() -> Content:
+        nonlocal seconds
+        started = time.perf_counter()
+        made = pa.Table.from_batches(stream.chunks(numbers))
+        seconds = time.perf_counter() - started
+        rows = made.add_column(0, "batch", pa.repeat(batch, made.num_rows))
+        return Content(rows.select([column.name for column in BRONZE.columns]), _labels(batch))
+
+    return replace(lakehouse, BRONZE, compute, where=_of(batch)), seconds
 
 
 def clean(lakehouse: "Lakehouse", batch: str, *, highest_amount_cents: int | None) -> Written:
@@ -106,11 +148,13 @@ def clean(lakehouse: "Lakehouse", batch: str, *, highest_amount_cents: int | Non
 
     def compute() -> Content:
         bronze = open_table(lakehouse, BRONZE)
-        columns = ("order_id", "day", "customer", "amount_cents")
+        columns = ("order_id", "day", "customer", "amount_cents", *STREAMED)
         with _duckdb() as connection:
             connection.register("orders", read(bronze, columns, where=_of(batch)))
-            orders.clean(connection)
-            return Content(_orders_of(connection, "orders_cleaned", batch), {BATCH_LABEL: batch})
+            orders.clean(connection, keep=STREAMED)
+            return Content(
+                _orders_of(connection, "orders_cleaned", batch, STREAMED), _labels(batch)
+            )
 
     def audit(rows: "pa.Table") -> Violation | None:
         if highest_amount_cents is None:
@@ -234,8 +278,14 @@ def _of(batch: str) -> "BooleanExpression":
     return EqualTo("batch", batch)
 
 
-def _orders_of(connection: "duckdb.DuckDBPyConnection", table: str, batch: str) -> "pa.Table":
-    query = _BATCH_OF_ORDERS.format(table=table)
+def _labels(batch: str) -> dict[str, str]:
+    return {BATCH_LABEL: batch}
+
+
+def _orders_of(
+    connection: "duckdb.DuckDBPyConnection", table: str, batch: str, streamed: tuple[str, ...]
+) -> "pa.Table":
+    query = _BATCH_OF_ORDERS.format(table=table, streamed=", ".join(streamed))
     return connection.sql(query, params={"batch": batch}).to_arrow_table()
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyiceberg.expressions import BooleanExpression
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
+    from pyiceberg.types import PrimitiveType
 
     from floe_platform.lakehouse.catalog import Lakehouse
 
@@ -49,16 +50,37 @@ class TableLayout:
         return f"{self.namespace}.{self.name}"
 
 
+# What a stream of production-like orders says beside the rest.
+STREAMED = ("product", "received_on")
 _ORDERS = (
     Column("batch", "string"),
     Column("order_id", "long"),
     Column("day", "date"),
     Column("customer", "string", required=False),
-    Column("amount_cents", "long"),
+)
+_STREAMED = (
+    Column("product", "string", required=False),
+    Column("received_on", "date", required=False),
 )
 # With files of its own a batch is replaced without reading or rewriting any other.
-BRONZE = TableLayout("bronze", "orders", _ORDERS, partitioned_by="batch")
-SILVER = TableLayout("silver", "orders", _ORDERS, partitioned_by="batch")
+BRONZE = TableLayout(
+    "bronze",
+    "orders",
+    (
+        *_ORDERS,
+        # An amount that arrived as text which is no number stands in the last column.
+        Column("amount_cents", "long", required=False),
+        *_STREAMED,
+        Column("raw_amount", "string", required=False),
+    ),
+    partitioned_by="batch",
+)
+SILVER = TableLayout(
+    "silver",
+    "orders",
+    (*_ORDERS, Column("amount_cents", "long"), *_STREAMED),
+    partitioned_by="batch",
+)
 GOLD = TableLayout(
     "gold",
     "daily_totals",
@@ -67,7 +89,10 @@ GOLD = TableLayout(
 
 
 def open_table(lakehouse: "Lakehouse", layout: TableLayout) -> "Table":
-    """Load a table as it is now, and create it when it is missing.
+    """Load a table as it is now; create it when it is missing, and what it lacks.
+
+    A table that an older version made gets the columns that have come since, and a column that may
+    be null now may be so in it.
 
     Args:
         lakehouse: Where.
@@ -81,12 +106,19 @@ def open_table(lakehouse: "Lakehouse", layout: TableLayout) -> "Table":
     """
     from pyiceberg.exceptions import NoSuchTableError
 
-    try:
+    def load() -> "Table":
         return lakehouse.ask(
             f"load {layout}", lambda: lakehouse.catalog.load_table((layout.namespace, layout.name))
         )
+
+    try:
+        table = load()
     except NoSuchTableError:
         return lakehouse.ask(f"create {layout}", lambda: _create(lakehouse, layout))
+    if _is_older(table, layout):
+        lakehouse.ask(f"renew the columns of {layout}", lambda: _renew(load(), layout))
+        return load()
+    return table
 
 
 def arrow_schema(layout: TableLayout) -> "pa.Schema":
@@ -166,14 +198,45 @@ def _create(lakehouse: "Lakehouse", layout: TableLayout) -> "Table":
     )
 
 
-def _iceberg_schema(layout: TableLayout) -> "Schema":
-    from pyiceberg.schema import Schema
-    from pyiceberg.types import DateType, LongType, NestedField, StringType
+def _is_older(table: "Table", layout: TableLayout) -> bool:
+    found = {field.name: field.required for field in table.schema().fields}
+    return any(
+        column.name not in found or (found[column.name] and not column.required)
+        for column in layout.columns
+    )
+
+
+def _renew(table: "Table", layout: TableLayout) -> None:
+    from pyiceberg.exceptions import CommitFailedException
+
+    found = {field.name: field.required for field in table.schema().fields}
+    try:
+        with table.update_schema() as update:
+            for column in layout.columns:
+                if column.name not in found:
+                    update.add_column(column.name, _iceberg_type(column))
+                elif found[column.name] and not column.required:
+                    update.make_column_optional(column.name)
+    except CommitFailedException:
+        # Another run was faster, with these columns or with others.
+        if _is_older(table.refresh(), layout):
+            raise
+
+
+def _iceberg_type(column: Column) -> "PrimitiveType":
+    from pyiceberg.types import DateType, LongType, StringType
 
     types = {"string": StringType(), "long": LongType(), "date": DateType()}
+    return types[column.type]
+
+
+def _iceberg_schema(layout: TableLayout) -> "Schema":
+    from pyiceberg.schema import Schema
+    from pyiceberg.types import NestedField
+
     return Schema(
         *(
-            NestedField(number, column.name, types[column.type], required=column.required)
+            NestedField(number, column.name, _iceberg_type(column), required=column.required)
             for number, column in enumerate(layout.columns, start=1)
         )
     )

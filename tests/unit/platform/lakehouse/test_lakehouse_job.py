@@ -15,6 +15,7 @@ from floe_platform.lakehouse.settings import ServingSettings
 from pyiceberg.catalog.sql import SqlCatalog
 
 from platform_suite.order_rules import OrderRules
+from platform_suite.order_stream import StreamRules
 
 from ..conftest import IMAGE  # noqa: TID252
 from .postgres import connection
@@ -283,3 +284,39 @@ def test_secrets_are_in_no_event(
         events = "\n".join(str(entry) for entry in instance.all_logs(result.run_id))
         assert environment["AWS_SECRET_ACCESS_KEY"] not in events
         assert environment["FLOE_SERVING_PASSWORD"] not in events
+
+
+def test_part_of_a_stream_goes_all_the_way_and_is_kept_up(
+    served: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    rules = StreamRules(10_000, seed=3)
+    stream = {"scale": rules.scale, "seed": rules.seed, "part": 1}
+    ops = {"bronze__orders": {"config": {"batch": "part-1", "stream": stream}}}
+    result = run(served, instance, {"ops": ops})
+    kept = served.resolve_job_def("lakehouse_maintenance").execute_in_process(instance=instance)
+
+    made = reported(result)
+    days = rules.daily_totals(1)
+    assert made["bronze/orders"]["rows"] == rules.raw_rows(1)
+    assert made["bronze/orders"]["seconds_to_generate"] > 0
+    assert made["serving/daily_totals"]["orders"] == sum(each.orders for each in days.values())
+    observed = {
+        event.asset_key.to_user_string(): event.asset_observation_data.asset_observation.metadata
+        for event in kept.get_asset_observation_events()
+        if event.asset_key
+    }
+    assert observed.keys() == {"bronze/orders", "silver/orders", "gold/daily_totals"}
+    assert all(each["snapshots"].value > 0 for each in observed.values())
+    assert all(each["deleted_files"].value == 0 for each in observed.values()), "all of it is new"
+
+
+def test_part_that_there_is_not_fails_by_name(
+    served: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    stream = {"scale": 10_000, "seed": 3, "part": 4}
+    ops = {"bronze__orders": {"config": {"batch": "part-4", "stream": stream}}}
+
+    step, failure = failure_of(run(served, instance, {"ops": ops}))
+
+    assert step == "bronze__orders"
+    assert failure.description == "part 4: a stream of 10000 has the parts 0 to 3"

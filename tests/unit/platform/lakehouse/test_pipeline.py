@@ -11,11 +11,13 @@ import pytest
 from floe_platform.lakehouse import pipeline, tables
 from floe_platform.lakehouse.catalog import Lakehouse
 from floe_platform.lakehouse.errors import RuleError, StorageError
+from floe_platform.order_stream import OrderStream
 from floe_platform.orders import Totals
 from pyiceberg.expressions import EqualTo
 from pyiceberg.types import StringType
 
-from platform_suite.order_rules import OrderRules
+from platform_suite.order_rules import DayTotal, OrderRules, totals_by_day
+from platform_suite.order_stream import StreamRules, add
 
 from .conftest import LOG, Interrupted, rows_of
 
@@ -95,14 +97,66 @@ def test_tables_have_the_columns_that_others_rely_on(lakehouse: Lakehouse) -> No
         ("order_id", "long", True),
         ("day", "date", True),
         ("customer", "string", False),
-        ("amount_cents", "long", True),
     ]
-    assert columns(tables.BRONZE) == columns(tables.SILVER) == orders
+    streamed = [("product", "string", False), ("received_on", "date", False)]
+    raw = [("amount_cents", "long", False), *streamed, ("raw_amount", "string", False)]
+    assert columns(tables.BRONZE) == [*orders, *raw]
+    assert columns(tables.SILVER) == [*orders, ("amount_cents", "long", True), *streamed]
     assert columns(tables.GOLD) == [
         ("day", "date", True),
         ("orders", "long", True),
         ("revenue_cents", "long", True),
     ]
+
+
+def test_stream_of_orders_comes_in_by_parts_and_adds_up(lakehouse: Lakehouse) -> None:
+    stream, rules = OrderStream(10_000, seed=5), StreamRules(10_000, seed=5)
+    run(lakehouse, "by-hand", SMALL)
+    for part in range(stream.parts):
+        written, seconds = pipeline.ingest_part(lakehouse, f"part-{part}", stream=stream, part=part)
+        assert written.content.rows.num_rows == rules.raw_rows(part)
+        assert seconds > 0
+        pipeline.clean(lakehouse, f"part-{part}", highest_amount_cents=None)
+    pipeline.total(lakehouse)
+
+    found = {
+        total.day: DayTotal(total.orders, total.revenue_cents)
+        for total in pipeline.read_gold(lakehouse).days
+    }
+    by_hand = totals_by_day(SMALL.cleaned_orders())
+    assert found == add(rules.daily_totals(), by_hand)
+    bronze = current(lakehouse, tables.BRONZE).scan().to_arrow()
+    texts = bronze.filter(bronze["raw_amount"].is_valid())
+    assert texts.num_rows > 0
+    assert texts["amount_cents"].null_count == texts.num_rows
+    silver = current(lakehouse, tables.SILVER).scan(EqualTo("batch", "part-0")).to_arrow()
+    assert silver["product"].null_count == silver["received_on"].null_count == 0
+
+
+def test_table_of_an_older_version_gets_the_columns_that_have_come_since(
+    lakehouse: Lakehouse,
+) -> None:
+    older = tables.TableLayout(
+        "bronze",
+        "orders",
+        tuple(
+            tables.Column(each.name, each.type, required=each.name != "customer")
+            for each in tables.BRONZE.columns
+            if each.name in {"batch", "order_id", "day", "customer", "amount_cents"}
+        ),
+        partitioned_by="batch",
+    )
+    made = tables.open_table(lakehouse, older)
+    assert made.schema().find_field("amount_cents").required
+    stream = OrderStream(10_000, seed=5)
+
+    pipeline.ingest_part(lakehouse, "a", stream=stream, part=0)
+
+    now = current(lakehouse, tables.BRONZE)
+    assert [field.name for field in now.schema().fields] == [
+        column.name for column in tables.BRONZE.columns
+    ]
+    assert now.scan().count() == StreamRules(10_000, 5).raw_rows(0)
 
 
 def test_a_batch_that_comes_again_replaces_itself_and_nothing_else(lakehouse: Lakehouse) -> None:

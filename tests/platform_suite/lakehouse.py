@@ -16,15 +16,15 @@ from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import NoSuchTableError, ServerError, ServiceUnavailableError
 from pyiceberg.expressions import AlwaysTrue, EqualTo
 
-from platform_suite.deadline import NotYet, wait_for
-from platform_suite.order_rules import DayTotal, Order
+from .deadline import NotYet, wait_for
+from .order_rules import DayTotal, Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pyiceberg.table import Table
 
-    from .batches import DailyTotals
+    from .order_rules import DailyTotals
 
     T = TypeVar("T")
 
@@ -125,6 +125,57 @@ class Lakehouse:
         days = {row["day"]: DayTotal(row["orders"], row["revenue_cents"]) for row in rows}
         assert len(days) == len(rows), f"{len(rows) - len(days)} days are in {GOLD} twice"
         return days
+
+    def totals_by_batch(self) -> dict[str, DailyTotals]:
+        """Add up the silver table as it is now, by batch and day, file after file.
+
+        Returns:
+            The daily totals of each batch that has orders.
+        """
+        return _asked_again(self._totals_by_batch)
+
+    def _totals_by_batch(self) -> dict[str, DailyTotals]:
+        import duckdb
+
+        scan = self._catalog.load_table(SILVER).scan(
+            selected_fields=("batch", "day", "amount_cents")
+        )
+        with duckdb.connect(config={"memory_limit": "256MB", "threads": 1}) as connection:
+            connection.register("silver", scan.to_arrow_batch_reader())
+            rows = connection.execute(
+                "SELECT batch, day, count(*), sum(amount_cents) FROM silver GROUP BY batch, day"
+            ).fetchall()
+        found: dict[str, DailyTotals] = {}
+        for batch, day, orders, cents in rows:
+            found.setdefault(batch, {})[day] = DayTotal(int(orders), int(cents))
+        return found
+
+    def scan(self, table: str, columns: tuple[str, ...]) -> int:
+        """Read columns of a table to its end, and count the rows."""
+        reader = self._catalog.load_table(table).scan(selected_fields=columns)
+        return sum(batch.num_rows for batch in reader.to_arrow_batch_reader())
+
+    def commit(self, table: str, properties: Mapping[str, str]) -> None:
+        """Commit properties to a table of its own, which is created when it is missing."""
+        from pyiceberg.schema import Schema
+        from pyiceberg.types import LongType, NestedField
+
+        namespace = table.partition(".")[0]
+        try:
+            found = self._catalog.load_table(table)
+        except NoSuchTableError:
+            self._catalog.create_namespace_if_not_exists(namespace)
+            schema = Schema(NestedField(1, "number", LongType(), required=True))
+            found = self._catalog.create_table_if_not_exists(table, schema=schema)
+        with found.transaction() as transaction:
+            transaction.set_properties(dict(properties))
+
+    def drop(self, table: str) -> None:
+        """Drop a table with its files, where it is there."""
+        try:
+            self._catalog.purge_table(table)
+        except NoSuchTableError:
+            return
 
     def rows(
         self, table: str, *, batch: str | None = None, snapshot: int | None = None

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import requests
 
-from platform_suite.deadline import NotYet, wait_for
-from platform_suite.order_rules import DayTotal
+from .deadline import NotYet, wait_for
+from .order_rules import DayTotal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .batches import DailyTotals
+    from .order_rules import DailyTotals
 
 CUBE = "DailyTotals"
 PORT = 4000

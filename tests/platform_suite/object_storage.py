@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from platform_suite.deadline import NotYet, wait_for
-from platform_suite.order_rules import DayTotal
+from .deadline import NotYet, wait_for
+from .order_rules import DayTotal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pyarrow.fs import S3FileSystem
 
-    from .batches import DailyTotals
+    from .order_rules import DailyTotals
 
 BUCKET = "warehouse"
 _ASK_SECONDS = 30.0
@@ -75,21 +75,23 @@ class ObjectStorage:
         import duckdb
 
         sums = "count(*), sum(amount_cents)" if of_orders else "sum(orders), sum(revenue_cents)"
+        columns = ["day", "amount_cents"] if of_orders else ["day", "orders", "revenue_cents"]
         # The one name in the query is this module's own.
         query = f"SELECT day, {sums} FROM parquet GROUP BY day"  # noqa: S608
-        with duckdb.connect() as connection:
-            connection.register("parquet", self._open(files))
+        with duckdb.connect(config={"threads": 2}) as connection:
+            connection.register("parquet", self._open(files, columns))
             rows = connection.execute(query).fetchall()
         return {day: DayTotal(int(orders), int(cents)) for day, orders, cents in rows}
 
-    def _open(self, files: Iterable[str]) -> object:
+    def _open(self, files: Iterable[str], columns: list[str]) -> object:
         from pyarrow import dataset
 
         paths = [_path(file) for file in files]
 
         def opened() -> object:
             try:
-                return dataset.dataset(paths, filesystem=self._files, format="parquet").to_table()
+                found = dataset.dataset(paths, filesystem=self._files, format="parquet")
+                return found.to_table(columns=columns)
             except OSError as error:
                 raise NotYet(str(error)) from error
 

@@ -1,0 +1,217 @@
+"""The pages of a soak and of a benchmark: verdict and numbers above, drawings below, in one file.
+
+Like the grid they need no network and no server; unlike it they need no script either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from floe_tests.evidence import Evidence
+from floe_tests.results.judgement import Judgement
+from floe_tests.results.records import MeasurementRecord, SoakRecord
+
+if TYPE_CHECKING:
+    from floe_tests.publish import PublishedRun, PublishedSuite
+    from floe_tests.results.plots import Plot
+
+Kind = Literal["soak", "benchmark"]
+
+SOAK_HEADS = (
+    "component",
+    "of",
+    "median",
+    "largest",
+    "limit",
+    "growth an hour",
+    "limit reached in",
+    "finding",
+)
+BENCHMARK_HEADS = ("measurement", "median", "repetitions", "against the baseline", "finding")
+_PAGE = Path(__file__).with_name("page")
+_MIB = 2.0**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteSection:
+    """A suite on the page."""
+
+    name: str
+    verdict: str
+    fault: str
+    tiles: Sequence[tuple[str, str]]
+    findings: Sequence[tuple[str, Evidence]]
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    plots: Sequence[Plot]
+    notices: Sequence[str]
+
+
+def write(published: PublishedRun, *, at: datetime, commit: str) -> tuple[Path, ...]:
+    """Write a run's pages beside its other files, and where the tier's newest ones stand.
+
+    Args:
+        published: The run.
+        at: When it was judged.
+        commit: What it tested.
+
+    Returns:
+        The newest ones; none for a tier without soak or benchmark.
+    """
+    written: list[Path] = []
+    kinds: tuple[Kind, ...] = ("soak", "benchmark")
+    for kind in kinds:
+        sections = [
+            section
+            for suite in published.suites
+            if (section := _section(suite, kind, commit)) is not None
+        ]
+        if sections:
+            newest = published.report.with_name(f"{kind}.html")
+            for path in (published.directory / newest.name, newest):
+                history = os.path.relpath(published.report, path.parent)
+                _replace(path, _html(published, kind, sections, at=at, history=history))
+            written.append(newest)
+    return tuple(written)
+
+
+def _section(suite: PublishedSuite, kind: Kind, commit: str) -> SuiteSection | None:
+    from floe_tests.results import plots
+
+    judged = suite.judged
+    if judged is None:
+        return None
+    if kind == "soak":
+        if judged.soak is None:
+            return None
+        found = judged.soak.judgement
+        rows, heads = [soak_row(each) for each in found.soak], SOAK_HEADS
+        drawn = plots.of_soak(judged.soak)
+        caption = "Components and operations, the warm-up left out"
+    else:
+        if judged.benchmark is None:
+            return None
+        found = judged.benchmark.judgement
+        rows, heads = [measurement_row(each) for each in found.measurements], BENCHMARK_HEADS
+        drawn = plots.of_benchmark(judged.benchmark.compared)
+        caption = "Measurements against the last good runs on the same environment"
+    return SuiteSection(
+        name=suite.name,
+        verdict=suite.verdict.cause,
+        fault=suite.verdict.fault,
+        tiles=tuple(_tiles(found, commit)),
+        findings=tuple(_findings(found)),
+        caption=caption,
+        heads=heads,
+        rows=rows,
+        plots=drawn,
+        notices=found.notices,
+    )
+
+
+def _tiles(found: Judgement, commit: str) -> Iterator[tuple[str, str]]:
+    for each in found.achieved:
+        yield each.field, each.value
+    yield "commit", commit[:12]
+    records = [*found.soak, *found.measurements]
+    if records and records[0].platform:
+        yield "platform", records[0].platform
+
+
+def _findings(found: Judgement) -> Iterator[tuple[str, Evidence]]:
+    for name, evidence in (
+        ("hard limit", found.broken),
+        ("drift", found.drifts),
+        ("regression", found.regressions),
+        ("doubt", found.doubts),
+        ("note", found.notes),
+    ):
+        for each in evidence:
+            yield name, each
+
+
+def soak_row(record: SoakRecord) -> tuple[str, ...]:
+    """Give a component's row, in the order of `SOAK_HEADS`, as people read it."""
+    growth = ""
+    if record.slope_per_hour is not None:
+        growth = _quantity(record.slope_per_hour, record.unit)
+        if record.slope_low is not None and record.slope_high is not None:
+            low, high = (
+                _quantity(each, record.unit) for each in (record.slope_low, record.slope_high)
+            )
+            growth = f"{growth} ({low} to {high})"
+    hours = record.hours_to_limit
+    return (
+        record.component,
+        record.metric,
+        _quantity(record.median, record.unit),
+        _quantity(record.largest, record.unit),
+        _quantity(record.limit, record.unit),
+        growth,
+        "" if hours is None else f"{hours:,.1f} h" if hours < 1000 else "> 1,000 h",  # noqa: PLR2004
+        record.finding,
+    )
+
+
+def measurement_row(record: MeasurementRecord) -> tuple[str, ...]:
+    """Give a measurement's row, in the order of `BENCHMARK_HEADS`."""
+    change = ""
+    if record.change is not None:
+        change = f"{record.change:+.1%}"
+        if record.change_low is not None and record.change_high is not None:
+            change = f"{change} ({record.change_low:+.1%} to {record.change_high:+.1%})"
+    return (
+        record.name,
+        _quantity(record.median, record.unit),
+        str(record.samples),
+        change,
+        record.finding,
+    )
+
+
+def _quantity(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    if unit == "B":
+        return f"{value / _MIB:,.1f} MiB"
+    return f"{value:.4g}" if unit in {"", "1"} else f"{value:.4g} {unit}"
+
+
+def _html(
+    published: PublishedRun,
+    kind: Kind,
+    sections: Sequence[SuiteSection],
+    *,
+    at: datetime,
+    history: str,
+) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=FileSystemLoader(_PAGE),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+    )
+    return environment.get_template("measured.html.j2").render(
+        tier=published.tier,
+        kind=kind,
+        verdict=published.verdict.cause,
+        run_id=published.run_id,
+        at=at,
+        history=history,
+        suites=sections,
+        style=(_PAGE / "measured.css").read_text(encoding="utf-8"),
+    )
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,177 @@
+"""charts/floe-tests on a kind cluster of its own, once for the session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.labels import RUN
+
+from ..conftest import (  # noqa: TID252 - suites are folders, not packages
+    CLUSTER,
+    ROOT,
+    TEST_IMAGE,
+    job,
+)
+from .orchestrator import NAMESPACE, PLATFORM, Orchestrator
+
+PREFIX = os.environ.get("IMAGE_REGISTRY_PREFIX", "")
+STAGING_CLUSTER = f"{CLUSTER}-staging"
+# The test waits for a word, so that what happens to the orchestrator happens in its middle.
+WAITING = """
+    import time
+    from pathlib import Path
+
+    def test_first():
+        pass
+
+    def test_waits_for_a_word():
+        Path("/tmp/began").touch()
+        while not Path("/tmp/go").exists():
+            time.sleep(0.1)
+
+    def test_last():
+        pass
+"""
+DEADLINES = {"tests_seconds": 240, "pod_seconds": 260, "job_seconds": 400}
+
+
+def tier(name: str, **settings: object) -> dict[str, str]:
+    """Give a tier of one suite, whose test waits, as the chart's values take it."""
+    attributes = {
+        "name": name,
+        "description": "A tier whose test waits for a word.",
+        "environments": ["context"],
+        "deadlines": DEADLINES,
+        "budget": {"memory": "1Gi", "minutes": 5},
+        "suites": [{"name": "suite", "job": f"tests/{name}/test-job.yaml"}],
+        **settings,
+    }
+    manifest = job(WAITING)
+    return {
+        "defs": yaml.safe_dump({"type": "floe_tests.TestTier", "attributes": attributes}),
+        "job": yaml.safe_dump(manifest),
+    }
+
+
+def values() -> dict[str, object]:
+    """Give the values of the chart: small, fast, and with tiers for these tests."""
+    small = {"requests": {"cpu": "20m", "memory": "128Mi"}}
+    fast = {"monitorIntervalSeconds": 2, "dequeueIntervalSeconds": 1, "cancelPollSeconds": 1}
+    return {
+        "global": {"imageRegistryPrefix": PREFIX},
+        "platforms": [{"namespace": PLATFORM}],
+        "namespacePerRun": {"enabled": True},
+        "runs": {**fast, "resources": {**small, "limits": {"cpu": "2", "memory": "1Gi"}}},
+        "backup": {"keep": 2},
+        "tiers": {
+            "waiting": tier("waiting", installed={"release": "stand-in", "namespace": PLATFORM}),
+            "alone": tier("alone"),
+        },
+    }
+
+
+def stand_in() -> dict[str, object]:
+    """Give a platform of one pod: what is looked at, and nothing behind it."""
+    labels = {
+        "app.kubernetes.io/instance": "stand-in",
+        "app.kubernetes.io/version": "1.0.0",
+        "helm.sh/chart": "stand-in-1.0.0",
+    }
+    template = yaml.safe_load(yaml.safe_dump(job("")))["spec"]["template"]
+    container = template["spec"]["containers"][0]
+    container |= {"image": f"{PREFIX}{TEST_IMAGE}", "command": ["sleep", "infinity"], "env": []}
+    del template["spec"]["restartPolicy"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "stand-in", "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": {"app.kubernetes.io/instance": "stand-in"}},
+            "template": {**template, "metadata": {"labels": labels}},
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def staging_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cluster of its own: what is done to it here would be felt by other tests."""
+    path = tmp_path_factory.mktemp("staging") / "kubeconfig"
+    delete = ["kind", "delete", "cluster", "--name", STAGING_CLUSTER]
+    create = ["kind", "create", "cluster", "--name", STAGING_CLUSTER, "--kubeconfig", str(path)]
+    subprocess.run(delete, check=True, capture_output=True)
+    try:
+        image = f"{PREFIX}kindest/node:v1.34.2"
+        subprocess.run([*create, "--image", image], check=True, timeout=240)
+        if not PREFIX:
+            build = [str(ROOT / "images" / "build"), "--load", STAGING_CLUSTER]
+            subprocess.run([*build, "floe-tests", "test-runner", "test-exporter"], check=True)
+        yield path
+    finally:
+        if not os.environ.get("FLOE_KEEP_CLUSTER"):
+            subprocess.run(delete, check=True, capture_output=True)
+
+
+def upgrade(kubeconfig: Path, *arguments: str) -> None:
+    """Install or upgrade the chart with the values of these tests and others over them."""
+    where = ["--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE]
+    done = subprocess.run(
+        [
+            *("helm", "upgrade", "--install", "floe-tests", str(ROOT / "charts" / "floe-tests")),
+            *where,
+            *("--wait", "--timeout", "300s", "--values", "-", *arguments),
+        ],
+        input=yaml.safe_dump(values()),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=360,
+    )
+    if done.returncode != 0:
+        looks = [
+            ["kubectl", *where, "get", "pods,jobs", "--output", "wide"],
+            ["kubectl", *where, "get", "events", "--sort-by", ".lastTimestamp"],
+            ["kubectl", *where, "logs", "--selector", "app.kubernetes.io/name=floe-tests"],
+        ]
+        said = [subprocess.run(look, capture_output=True, text=True).stdout for look in looks]  # noqa: PLW1510
+        pytest.fail("\n".join([done.stderr, *said]))
+
+
+@pytest.fixture(scope="session")
+def orchestrator(staging_kubeconfig: Path) -> Orchestrator:
+    """The chart, installed, upgraded once with nothing changed, and asked how it is."""
+    kube = Kube(ClusterAccess(kubeconfig=str(staging_kubeconfig)))
+    restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
+    for name in (NAMESPACE, PLATFORM):
+        metadata = {"name": name, "labels": restricted}
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    kube.create(stand_in(), namespace=PLATFORM)
+    upgrade(staging_kubeconfig)
+    test = ["helm", "test", "floe-tests", "--namespace", NAMESPACE, "--logs"]
+    done = subprocess.run(
+        [*test, "--kubeconfig", str(staging_kubeconfig)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Orchestrator(staging_kubeconfig, kube)
+
+
+@pytest.fixture
+def _nothing_left(orchestrator: Orchestrator) -> Iterator[None]:
+    """A run leaves nothing in the platform's namespace, and no namespace of its own."""
+    yield
+    left = [
+        f"{kind}/{item['metadata']['name']}"
+        for kind, namespace in (("Job", PLATFORM), ("Pod", PLATFORM), ("Namespace", None))
+        for item in orchestrator.kube.list(kind, namespace=namespace, label_selector=RUN)
+    ]
+    assert left == []

@@ -12,6 +12,9 @@ LOOK_SECONDS = 3.0
 # A pod that the scheduler has not placed after this long has no room now.
 UNPLACED_SECONDS = 5.0
 _GROW_SECONDS = 5.0
+# The Job controller's own writes conflict with each change of ours, and it then pauses for twice as
+# long each time: several changes a second cost a run half a minute without pods.
+_CHANGE_SECONDS = 5.0
 
 
 class Window:
@@ -36,6 +39,7 @@ class Window:
         self._share = wish
         self._others = 0
         self._grown = Deadline(_GROW_SECONDS)
+        self._changed: Deadline | None = None
         self.now = wish
 
     def see(self, room: Room) -> None:
@@ -64,15 +68,17 @@ class Window:
             self._grown = Deadline(_GROW_SECONDS)
 
     def next(self, *, placed: int) -> int | None:
-        """Give the parallelism to set now; None when it is to stay.
+        """Give the parallelism to set now; None when it is to stay, for some seconds at least.
 
         Args:
             placed: How many of the suite's pods have a node and have not ended.
         """
         share = min(self._share, self._felt)
         parallelism = next_parallelism(share=share, running=placed, now=self.now)
-        if parallelism == self.now:
+        is_early = self._changed is not None and not self._changed.passed
+        if parallelism == self.now or is_early:
             return None
+        self._changed = Deadline(_CHANGE_SECONDS)
         beside = f"beside {self._others} other runs" if self._others else "alone"
         self._log(f"up to {parallelism} shards at once ({beside}; before: {self.now})")
         self.now = parallelism

@@ -142,6 +142,7 @@ def test_a_window_closes_when_pods_find_no_node_and_opens_again_in_steps(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr("floe_tests.jobs.shards.window._GROW_SECONDS", 0)
+    monkeypatch.setattr("floe_tests.jobs.shards.window._CHANGE_SECONDS", 0)
     said: list[str] = []
     window = Window(run="a", wish=40, log=said.append)
 
@@ -152,3 +153,14 @@ def test_a_window_closes_when_pods_find_no_node_and_opens_again_in_steps(
     window.feel(placed=18, unplaced=0)
     assert window.next(placed=18) is None, "grows only while it is full"
     assert "up to 16 shards at once" in said[0]
+
+
+def test_a_window_is_not_written_anew_with_each_pod_that_ends():
+    """The Job controller pauses when its own writes conflict with ours."""
+    window = Window(run="a", wish=40, log=lambda _line: None)
+
+    window.feel(placed=16, unplaced=24)
+    assert window.next(placed=16) == 16
+    window.feel(placed=12, unplaced=4)
+    assert window.next(placed=12) is None
+    assert window.now == 16

@@ -634,6 +634,8 @@ class TierRun:
 
         template = load_template(self.workspace.root / suite.job) if suite.job else None
         if lease.provider == "local":
+            if suite.shards is not None:
+                self.log(f"suite {suite.name} runs whole: shards are pods, and `local` has none")
             command = (
                 ProcessCommand.from_template(template)
                 if template
@@ -650,6 +652,11 @@ class TierRun:
         if template is None:
             message = f"suite {suite.name} has no `job`, and {lease.provider} needs one."
             raise ConfigurationError(message)
+        if suite.shards is not None:
+            from floe_tests.sharding import sharded_run
+
+            handover = self._handover(suite.name, number)
+            return sharded_run(self, lease, suite, template, request, handover)
         return JobRun(
             Kube(lease.access or ClusterAccess(), patience_seconds=_API_SECONDS),
             template,

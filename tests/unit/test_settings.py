@@ -202,3 +202,33 @@ def test_a_wrong_rule_is_named_with_its_remedy(settings: dict[str, object], said
         judged(**settings)
 
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("suite", "message"),
+    [
+        pytest.param({"shards": {"count": 0}}, "greater than or equal to 1", id="none"),
+        pytest.param({"shards": {"count": 501}}, "less than or equal to 500", id="too many"),
+        pytest.param({"shards": {}}, "Field required", id="no count"),
+        pytest.param(
+            {"shards": {"count": 4, "parallelism": 5}},
+            "parallelism 5 is more than count 4. Leave it out",
+            id="more at once than there are",
+        ),
+        pytest.param(
+            {"shards": {"count": 4}, "job": None, "command": ["pytest"]},
+            "has `shards` and no `job`",
+            id="no pod",
+        ),
+        pytest.param({"shards": {"count": 4}, "soak": {}}, "is a soak or a benchmark", id="a soak"),
+    ],
+)
+def test_shards_that_cannot_be_are_refused(suite: dict[str, Any], message: str):
+    local = {"environments": ["local"]} if "command" in suite else {}
+
+    with pytest.raises(ValidationError, match=message):
+        TierSettings.model_validate({**TIER, **local, "suites": [{**SUITE, **suite}]})
+
+
+def test_a_suite_runs_whole_unless_it_says_otherwise():
+    assert TierSettings.model_validate(TIER).suites[0].shards is None

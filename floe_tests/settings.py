@@ -700,10 +700,11 @@ class TierSettings(_Settings):
             problems += _wrong_quarantine(root / self.quarantine)
         followed = self.triggers.after_green
         if followed is not None:
-            file = root / "floe_tests" / "defs" / followed / "defs.yaml"
-            if not file.is_file():
+            # Whatever the project's package is called.
+            file = f"*/defs/{followed}/defs.yaml"
+            if not any(root.glob(file)):
                 problems.append(
-                    f"triggers.after_green: there is no tier {followed!r}: {file} does not exist."
+                    f"triggers.after_green: there is no tier {followed!r}: no {file} under {root}."
                 )
         if self.embedded is not None and not (root / self.embedded.code).is_dir():
             problems.append(f"embedded.code: {self.embedded.code} is no folder under {root}.")

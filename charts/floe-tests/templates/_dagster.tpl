@@ -13,18 +13,26 @@ storage:
       params: {connect_timeout: 5, tcp_user_timeout: 15000, keepalives_idle: 15, keepalives_interval: 5}
 {{- end }}
 
-{{/* The instance: one text for webserver, daemon, code location and runs. */}}
+{{/*
+The instance. Argument: a dict with `root` and `launches`: whether its process has an account of the
+cluster. K8sRunLauncher looks for one when it is loaded, and the webserver, which launches and ends
+nothing itself, has none.
+*/}}
 {{- define "floe-tests.dagsterYaml" -}}
+{{- $launches := .launches }}
+{{- with .root }}
 {{- include "floe-tests.dagsterStorage" . }}
 # A run is cancelled by what the database says of it: the webserver needs no account of the cluster.
 instance_class:
   module: floe_tests.stages.cluster_instance
   class: ClusterInstance
+{{- if $launches }}
 run_launcher:
   module: dagster_k8s.launcher
   class: K8sRunLauncher
   config:
     {{- include "floe-tests.runPods" . | nindent 4 }}
+{{- end }}
 run_coordinator:
   module: floe_tests.stages.cluster_instance
   class: ClusterRunCoordinator
@@ -48,7 +56,9 @@ run_monitoring:
   cancel_timeout_seconds: {{ .Values.runs.cancelTimeoutSeconds }}
   cancellation_thread_poll_interval_seconds: {{ .Values.runs.cancelPollSeconds }}
   max_runtime_seconds: {{ int .Values.runs.maxRuntimeSeconds }}
+  {{- if $launches }}
   max_resume_run_attempts: {{ .Values.runs.maxResumeAttempts }}
+  {{- end }}
 retention:
   schedule: {purge_after_days: 90}
   sensor:
@@ -64,6 +74,7 @@ local_artifact_storage:
     base_dir: /tmp/dagster
 telemetry: {enabled: false}
 nux: {enabled: false}
+{{- end }}
 {{- end }}
 
 {{/* The pods of runs, as K8sRunLauncher makes them. */}}
@@ -84,7 +95,7 @@ resources:
 security_context:
   {{- include "floe-tests.containerSecurityContext" . | nindent 2 }}
 volume_mounts:
-  {{- include "floe-tests.volumeMounts" . | nindent 2 }}
+  {{- include "floe-tests.volumeMounts" (dict "instance" "dagster.yaml") | nindent 2 }}
   {{- include "floe-tests.projectMounts" . | nindent 2 }}
 volumes:
   {{- include "floe-tests.volumes" . | nindent 2 }}

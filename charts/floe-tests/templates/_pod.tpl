@@ -122,11 +122,11 @@ affinity:
 {{- include "floe-tests.postgresPassword" (dict "root" . "role" "history" "variable" "PGPASSWORD") }}
 {{- end }}
 
-{{/* What Dagster's roles mount. */}}
+{{/* What Dagster's roles mount. Argument: a dict with `instance`, the key of their dagster.yaml. */}}
 {{- define "floe-tests.volumeMounts" -}}
 - name: configuration
   mountPath: /var/lib/floe-tests/home/dagster.yaml
-  subPath: dagster.yaml
+  subPath: {{ .instance }}
   readOnly: true
 - name: configuration
   mountPath: /etc/floe-tests/workspace.yaml

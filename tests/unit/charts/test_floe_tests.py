@@ -186,6 +186,28 @@ def test_dagster_takes_the_rendered_configuration(
     assert found.settings["run_monitoring"]["max_resume_run_attempts"] == 3
 
 
+def test_the_webserver_needs_no_account_to_load_its_instance(
+    manifests: list[Manifest], tmp_path: Path
+) -> None:
+    """K8sRunLauncher looks for a token when it is loaded, and there is none in that pod."""
+    data = named(manifests, "ConfigMap", "floe-tests")["data"]
+    own = yaml.safe_load(data["webserver.dagster.yaml"])
+    other = instance_of(manifests)
+    del other["run_launcher"]
+    del other["run_monitoring"]["max_resume_run_attempts"]
+    assert own == other
+    # As the webserver opens it, but for the database that is not here.
+    del own["storage"]
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(own))
+    instance = dg.DagsterInstance.from_config(str(tmp_path))
+    assert type(instance.run_launcher).__name__ == "DefaultRunLauncher"
+    container = named(manifests, "Deployment", "dagster-webserver")["spec"]["template"]["spec"][
+        "containers"
+    ][0]
+    mounted = {each["mountPath"]: each.get("subPath") for each in container["volumeMounts"]}
+    assert mounted["/var/lib/floe-tests/home/dagster.yaml"] == "webserver.dagster.yaml"
+
+
 def test_runs_are_limited_on_a_cluster_as_on_a_laptop(default: list[Manifest]) -> None:
     laptop = yaml.safe_load((ROOT / "dagster_home" / "dagster.yaml").read_text())
 

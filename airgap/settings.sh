@@ -19,6 +19,7 @@ CNI=v1.9.1
 LOCAL_PATH=v0.0.30
 KIND=v0.30.0
 HELM=v3.19.0
+KWOK=v0.7.0                 # fake nodes for the proof that hundreds of shards are scheduled
 CILIUM=v1.20.2
 GOBGP=v4.8.0                # Cilium's own pin is not published; BGP is switched off
 UV=0.9.30

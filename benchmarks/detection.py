@@ -2,15 +2,15 @@
 
 Simulated soaks and benchmarks with known leaks and slowdowns go through the same functions as real
 ones. Seeds are fixed, so the same code gives the same table; it is printed, and written to
-docs/detection.md. `--share 0.1` makes a tenth of the repetitions, for a look in between, and writes
-nothing.
+docs/detection.md. `--part NAME` makes one part of it anew. `--share 0.1` makes a tenth of the
+repetitions, for a look in between, and writes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -85,16 +85,31 @@ def main() -> None:
     """Simulate, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--share", type=float, default=1.0, help="share of the repetitions")
-    share = parser.parse_args().share
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part of the page")
+    asked = parser.parse_args()
     started = perf_counter()
-    lines = [INTRODUCTION]
-    for part in (leaks(share), healthy(share), slowdowns(share), pasts(share)):
-        for line in part:
+    made: dict[str, str] = {}
+    for name in asked.part or PARTS:
+        lines: list[str] = []
+        for line in PARTS[name](asked.share):
             print(line, flush=True)  # noqa: T201
             lines.append(line)
+        made[name] = "\n".join(lines).strip()
     print(f"{perf_counter() - started:.0f} s")  # noqa: T201
-    if share == 1.0:
-        PAGE.write_text("\n".join(lines) + "\n")
+    if asked.share == 1.0:
+        write(made)
+
+
+def write(made: Mapping[str, str]) -> None:
+    """Write the page; a part that was not made stays as it is there."""
+    parts = {**_parts_of(PAGE.read_text() if PAGE.is_file() else ""), **made}
+    sections = (f"<!-- {name} -->\n{parts[name]}" for name in PARTS if name in parts)
+    PAGE.write_text("\n\n".join([INTRODUCTION, *sections]) + "\n")
+
+
+def _parts_of(page: str) -> dict[str, str]:
+    pieces = re.split(r"<!-- (\w+) -->\n", page)[1:]
+    return {name: text.strip() for name, text in zip(pieces[::2], pieces[1::2], strict=True)}
 
 
 def leaks(share: float) -> Iterator[str]:
@@ -272,7 +287,9 @@ def _benchmarks(
     for _ in range(repetitions):
         past: dict[str, list[Past]] = {}
         for number in range(runs):
-            _remember(past, _measured(between, within, chance), number=number)
+            _put(
+                past, benchmark.judge(_measured(between, within, chance), settings, past={}), number
+            )
         new = _measured(between, within, chance, slower=slower)
         judged = benchmark.judge(new, settings, past=past)
         worse = {each.subject for each in judged.judgement.regressions}
@@ -310,12 +327,17 @@ def _measured(
 def _remember(past: dict[str, list[Past]], measured: Benchmark, *, number: int) -> bool:
     """Judge a run and put it into the past, newest first; give whether it was called worse."""
     judged = benchmark.judge(measured, BenchmarkSettings(), past=past)
+    _put(past, judged, number)
+    return bool(judged.judgement.regressions)
+
+
+def _put(past: dict[str, list[Past]], judged: benchmark.Judged, number: int) -> None:
     is_good = not judged.judgement.regressions and not judged.judgement.doubts
     for each in judged.judgement.measurements:
         past.setdefault(each.name, []).insert(
             0,
             Past(
-                record=replace(each),
+                record=each,
                 run_id=f"run-{number}",
                 started_at=NEWEST + timedelta(hours=number),
                 commit=f"c{number}",
@@ -323,7 +345,6 @@ def _remember(past: dict[str, list[Past]], measured: Benchmark, *, number: int) 
                 is_regression=bool(judged.judgement.regressions),
             ),
         )
-    return bool(judged.judgement.regressions)
 
 
 def pasts(share: float) -> Iterator[str]:
@@ -372,8 +393,14 @@ def _creep(night: int) -> float:
     return 1.01 ** max(0, night - 9) - 1
 
 
+PARTS: Mapping[str, Callable[[float], Iterator[str]]] = {
+    "leaks": leaks,
+    "healthy": healthy,
+    "slowdowns": slowdowns,
+    "pasts": pasts,
+}
 INTRODUCTION = """\
-<!-- Made by `python benchmarks/detection.py`: every number below is from one run of it. -->
+<!-- Made by `python benchmarks/detection.py`: every number is from a run of it. -->
 
 # What is found, and what is called wrongly
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from floe_tests.clusters.lease import Lease
 from floe_tests.jobs.facts import ErrorFacts, Facts
+from floe_tests.jobs.shards.merge import merge_received
 from floe_tests.jobs.verdict import Verdict, classify
 from floe_tests.judging import environment_name
 from floe_tests.publish import PUBLISHED, PublishedSuite, suite_record
@@ -84,6 +85,8 @@ def _suites(workspace: Workspace, lease: Lease, verdict: Verdict) -> Iterator[Su
         if number.isdecimal():
             last[name] = max(int(number), last.get(name, 0))
     for name, number in last.items():
+        if not (received / f"{name}-{number}" / "results").exists():
+            merge_received(received / f"{name}-{number}")
         attempts = tuple(attempts_of(ledger_of(workspace), lease.run_id, name))
         ended = attempts[-1] if attempts and attempts[-1].number == number else None
         # After one that is made again, the next would have had the last word.

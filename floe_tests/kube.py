@@ -140,7 +140,9 @@ class RefusedError(InfrastructureError):
 class Kube:
     """A connection to one cluster."""
 
-    def __init__(self, access: ClusterAccess, *, patience_seconds: float = 0) -> None:
+    def __init__(
+        self, access: ClusterAccess, *, patience_seconds: float = 0, connections: int | None = None
+    ) -> None:
         """Load the credentials; nothing is sent yet.
 
         Args:
@@ -148,6 +150,8 @@ class Kube:
             patience_seconds: How long a request is repeated while the API server does not answer
                 or says that it cannot: one that restarts is away for seconds. Reading, patching
                 and deleting can be repeated as they are; what was created meanwhile is found.
+            connections: How many are kept open at once for threads beside each other; None leaves
+                it to the client.
 
         Raises:
             ConfigurationError: There is no such kubeconfig or context.
@@ -155,7 +159,7 @@ class Kube:
         self.access = access
         self._patience_seconds = patience_seconds
         self._was_away = False
-        self._api = _api_client(access)
+        self._api = _api_client(access, connections)
 
     def get(self, kind: str, name: str, *, namespace: str | None = None) -> JsonObject | None:
         """Read one object; None when there is none."""
@@ -692,13 +696,15 @@ def _transport_errors(what: str) -> Generator[None]:
         raise InfrastructureError(message) from error
 
 
-def _api_client(access: ClusterAccess) -> Any:
+def _api_client(access: ClusterAccess, connections: int | None = None) -> Any:
     import kubernetes  # pyright: ignore[reportMissingTypeStubs]
 
     loader: Any = kubernetes.config
     configuration: Any = kubernetes.client.Configuration()
     # Retries of single requests would hide an API server that is away; follow() has its own.
     configuration.retries = False
+    if connections is not None:
+        configuration.connection_pool_maxsize = connections
     try:
         if access.kubeconfig is None and access.context is None and _is_in_cluster():
             loader.load_incluster_config(client_configuration=configuration)

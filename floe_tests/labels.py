@@ -14,6 +14,8 @@ RUN = "floe-tests/run"
 TIER = "floe-tests/tier"
 SUITE = "floe-tests/suite"
 ATTEMPT = "floe-tests/attempt"
+SHARD = "floe-tests/shard"
+SHARD_ATTEMPT = "floe-tests/shard-attempt"
 REF = "floe-tests/ref"
 COMMIT = "floe-tests/commit"
 TRIGGER = "floe-tests/trigger"
@@ -31,6 +33,8 @@ MANAGER = "floe-tests"
 ROLE_TEST_RUNNER = "test-runner"
 
 CANCELLED_ANNOTATION = "floe-tests/cancelled"
+# How many pods at once a sharded suite would run if it were alone.
+WANTED_ANNOTATION = "floe-tests/wanted-parallelism"
 
 # Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 _LABEL_CHARACTERS = 63

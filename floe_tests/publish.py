@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -431,7 +432,7 @@ def suite_record(suite: PublishedSuite) -> SuiteRecord:
         fault=suite.verdict.fault,
         tally=results.tally,
         cases=results.cases,
-        attempts=tuple(_attempt_record(attempt) for attempt in suite.attempts),
+        attempts=tuple(_attempt_records(suite.attempts)),
         source=results.source,
         collected=results.collected,
         deselected=results.deselected,
@@ -442,9 +443,44 @@ def suite_record(suite: PublishedSuite) -> SuiteRecord:
         notices=suite.notices,
         quarantined=tuple(suite.quarantined),
         seconds=seconds if suite.attempts else None,
+        shards=_shards_of(suite.attempts),
         measurements=suite.judged.judgement.measurements if suite.judged else (),
         soak=suite.judged.judgement.soak if suite.judged else (),
     )
+
+
+def _shards_of(attempts: Sequence[Attempt]) -> int | None:
+    """Give how many shards a suite was cut into; None when it ran whole."""
+    shards = {shard.shard for attempt in attempts for shard in attempt.shards}
+    return max(shards) + 1 if shards else None
+
+
+def _attempt_records(attempts: Sequence[Attempt]) -> Iterator[AttemptRecord]:
+    """Give every attempt, of a suite in shards every attempt at each shard.
+
+    Where such a suite was begun anew as a whole, its shards' attempts are counted on.
+    """
+    made: Counter[int] = Counter()
+    for attempt in attempts:
+        if not attempt.shards:
+            yield _attempt_record(attempt)
+        for shard in attempt.shards:
+            made[shard.shard] += 1
+            yield AttemptRecord(
+                number=made[shard.shard],
+                shard=shard.shard,
+                cause=shard.cause,
+                fault=shard.fault,
+                evidence=shard.evidence,
+                job=shard.job,
+                pod=shard.pod,
+                node=shard.node,
+                exit_code=shard.exit_code,
+                started_at=shard.started_at,
+                seconds=shard.seconds,
+                selected=shard.selected,
+                reported=shard.reported,
+            )
 
 
 def _attempt_record(attempt: Attempt) -> AttemptRecord:

@@ -27,7 +27,7 @@ from floe_tests.clusters.lease import (
     new_lease,
 )
 from floe_tests.clusters.local import EMBEDDED
-from floe_tests.clusters.persistent import stop_renewing
+from floe_tests.clusters.persistent import stop_renewing, why_lost
 from floe_tests.clusters.signals import held_signals, no_reason, reason_of
 from floe_tests.errors import (
     CleanupError,
@@ -42,6 +42,7 @@ from floe_tests.gate import quarantine_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Party
 from floe_tests.jobs.handover import Handover, never
+from floe_tests.jobs.verdict import classify
 from floe_tests.judging import judge_suite
 from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.ledger import Ledger
@@ -592,8 +593,13 @@ class TierRun:
         while True:
             prepared = self._prepare(lease, suite, number=len(attempts) + 1)
             attempt = prepared.run(record=record)
+            lost = why_lost(lease) if lease.persistent else ""
+            if lost:
+                # Whoever has the cluster now was on it beside these tests.
+                attempt = _spoiled(attempt, lost)
+                record(attempt)
             attempts.append(attempt)
-            is_last = not _is_followed(attempt)
+            is_last = bool(lost) or not _is_followed(attempt)
             if not is_last:
                 self.log(
                     f"suite {suite.name}, attempt {attempt.number}: {attempt.verdict}. Once more "
@@ -628,6 +634,8 @@ class TierRun:
 
         template = load_template(self.workspace.root / suite.job) if suite.job else None
         if lease.provider == "local":
+            if suite.shards is not None:
+                self.log(f"suite {suite.name} runs whole: shards are pods, and `local` has none")
             command = (
                 ProcessCommand.from_template(template)
                 if template
@@ -644,6 +652,11 @@ class TierRun:
         if template is None:
             message = f"suite {suite.name} has no `job`, and {lease.provider} needs one."
             raise ConfigurationError(message)
+        if suite.shards is not None:
+            from floe_tests.sharding import sharded_run
+
+            handover = self._handover(suite.name, number)
+            return sharded_run(self, lease, suite, template, request, handover)
         return JobRun(
             Kube(lease.access or ClusterAccess(), patience_seconds=_API_SECONDS),
             template,
@@ -679,6 +692,11 @@ def attempts_of(ledger: Ledger, run_id: str, suite: str) -> Iterator[Attempt]:
         if attempt is None:
             return
         yield attempt
+
+
+def _spoiled(attempt: Attempt, why: str) -> Attempt:
+    facts = replace(attempt.facts, error=ErrorFacts("infrastructure", why))
+    return replace(attempt, facts=facts, verdict=classify(facts))
 
 
 def _is_followed(attempt: Attempt) -> bool:

@@ -181,6 +181,30 @@ class ReleaseChangeSettings(_Settings):
         return self
 
 
+class ShardSettings(_Settings):
+    """A suite cut into shards, each a pod of one Indexed Job."""
+
+    count: int = Field(
+        ge=1, le=500, description="How many shards, 1 to 500. Tests are spread by their durations."
+    )
+    parallelism: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many of them run at once at most; all without it. Quota and other runs "
+        "may leave room for less.",
+    )
+
+    @model_validator(mode="after")
+    def _no_more_at_once_than_there_are(self) -> Self:
+        if self.parallelism is not None and self.parallelism > self.count:
+            message = (
+                f"parallelism {self.parallelism} is more than count {self.count}. Leave it out to "
+                "run all shards at once."
+            )
+            raise ValueError(message)
+        return self
+
+
 class SoakCeilings(_Settings):
     """What a component may use of its limit in a soak, as a share; `null` looks at no ceiling."""
 
@@ -349,6 +373,11 @@ class SuiteSettings(_Settings):
     excluded_groups: tuple[str, ...] = Field(
         default=(), description="Leave out tests with one of these pytest markers."
     )
+    shards: ShardSettings | None = Field(
+        default=None,
+        description="Cut the suite into shards that run beside each other as one Indexed Job; on "
+        "`local` it runs whole ([shards](shards.md)).",
+    )
     variables: Variables = Field(
         default_factory=dict,
         description="Variables of the test container, over those of its manifest. A run can "
@@ -366,6 +395,18 @@ class SuiteSettings(_Settings):
     def _one_way_to_run(self) -> Self:
         if (self.job is None) == (self.command is None):
             message = f"suite {self.name!r} needs either `job` or `command`, and not both."
+            raise ValueError(message)
+        if self.shards is not None and self.job is None:
+            message = (
+                f"suite {self.name!r} has `shards` and no `job`. Shards are pods of its "
+                "test-job.yaml: name one, or take `shards` out."
+            )
+            raise ValueError(message)
+        if self.shards is not None and (self.soak or self.benchmark):
+            message = (
+                f"suite {self.name!r} has `shards`, and is a soak or a benchmark: what it measures "
+                "is one pod's. Take `shards` out."
+            )
             raise ValueError(message)
         return self
 
@@ -659,10 +700,11 @@ class TierSettings(_Settings):
             problems += _wrong_quarantine(root / self.quarantine)
         followed = self.triggers.after_green
         if followed is not None:
-            file = root / "floe_tests" / "defs" / followed / "defs.yaml"
-            if not file.is_file():
+            # Whatever the project's package is called.
+            file = f"*/defs/{followed}/defs.yaml"
+            if not any(root.glob(file)):
                 problems.append(
-                    f"triggers.after_green: there is no tier {followed!r}: {file} does not exist."
+                    f"triggers.after_green: there is no tier {followed!r}: no {file} under {root}."
                 )
         if self.embedded is not None and not (root / self.embedded.code).is_dir():
             problems.append(f"embedded.code: {self.embedded.code} is no folder under {root}.")

@@ -7,11 +7,16 @@ from pathlib import Path
 import dagster as dg
 from pydantic import BaseModel
 
+from floe_tests.clusters.lease import longest_seconds
 from floe_tests.errors import ConfigurationError
 from floe_tests.labels import CAUSE, CLUSTER, COMMIT, ENVIRONMENT, REF, TIER
 from floe_tests.sensors.installed import tier_schedules, trigger_sensors
 from floe_tests.settings import TierSettings
 from floe_tests.stages.assets import tier_assets
+
+# What run monitoring goes by.
+# Source: https://docs.dagster.io/deployment/execution/run-monitoring
+_MAX_RUNTIME = "dagster/max_runtime"
 
 
 class TestTier(dg.Component):
@@ -78,6 +83,8 @@ def job_tags(settings: TierSettings) -> dict[str, str]:
     tags = {TIER: settings.name}
     if settings.installed is not None:
         tags[CLUSTER] = settings.cluster_name
+        # A soak takes longer than dagster.yaml allows the others.
+        tags[_MAX_RUNTIME] = f"{longest_seconds(settings):.0f}"
     return tags
 
 

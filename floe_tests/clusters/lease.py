@@ -161,18 +161,7 @@ def new_lease(
     now: datetime | None = None,
 ) -> Lease:
     """Begin a lease for a run; nothing is created yet."""
-    from floe_tests.jobs.verdict import RULES
-
-    deadlines = settings.deadlines
-    attempts = 1 + max(rule.retries for rule in RULES)
-    installed = settings.installed
-    seconds = (
-        deadlines.cluster_seconds
-        + (installed.wait_seconds + installed.ready_seconds if installed else 0)
-        + sum(release.ready_seconds for release in settings.releases)
-        + len(settings.suites) * attempts * (deadlines.start_seconds + deadlines.job_seconds)
-        + deadlines.release_seconds
-    )
+    seconds = longest_seconds(settings)
     owner = Owner(
         run_id=run_id,
         tier=settings.name,
@@ -185,8 +174,23 @@ def new_lease(
         owner=owner,
         namespace=_namespace(settings, provider, run_id),
         keep=keep or settings.keep,
-        release_seconds=deadlines.release_seconds,
-        persistent=installed is not None,
+        release_seconds=settings.deadlines.release_seconds,
+        persistent=settings.installed is not None,
+    )
+
+
+def longest_seconds(settings: TierSettings) -> float:
+    """Give how long a run of a tier can take, with every attempt that a verdict allows."""
+    from floe_tests.jobs.verdict import RULES
+
+    deadlines, installed = settings.deadlines, settings.installed
+    attempts = 1 + max(rule.retries for rule in RULES)
+    return (
+        deadlines.cluster_seconds
+        + (installed.wait_seconds + installed.ready_seconds if installed else 0)
+        + sum(release.ready_seconds for release in settings.releases)
+        + len(settings.suites) * attempts * (deadlines.start_seconds + deadlines.job_seconds)
+        + deadlines.release_seconds
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from floe_tests import labels
 from floe_tests.clusters.belongings import command_for, remove_belongings
-from floe_tests.clusters.cluster_lease import ClusterLease, Renewal
+from floe_tests.clusters.cluster_lease import LEASE, ClusterLease, Renewal
 from floe_tests.clusters.lease import ENTRY, Lease, Log
 from floe_tests.deadline import Deadline
 from floe_tests.errors import (
@@ -66,19 +66,7 @@ class PersistentEnvironment:
 
     def is_live(self, lease: Lease) -> bool:
         """Tell whether the cluster is still this run's."""
-        return not self.why_lost(lease)
-
-    def why_lost(self, lease: Lease) -> str:
-        """Say why the cluster is no longer this run's; empty while it is."""
-        renewal = _renewals.get(lease.run_id)
-        if renewal is not None and renewal.lost:
-            return renewal.lost
-        try:
-            held = _claim(lease).is_held()
-        except InfrastructureError as error:
-            # An API that is away for a moment takes no claim from anybody.
-            return "" if renewal is not None else str(error)
-        return "" if held else "another run has taken the cluster over"
+        return not why_lost(lease)
 
     def release(self, lease: Lease) -> None:
         """Remove this run's Jobs, pods and ConfigMaps, then give the cluster back."""
@@ -131,6 +119,21 @@ class PersistentEnvironment:
         except FloeTestsError as error:
             # It expires by itself, and nothing of the run is left behind it.
             self.log(f"the cluster could not be given back, it is free in minutes: {error}")
+
+
+def why_lost(lease: Lease) -> str:
+    """Say why a cluster is no longer a run's; empty while it is."""
+    renewal = _renewals.get(lease.run_id)
+    if renewal is not None and renewal.lost:
+        return renewal.lost
+    try:
+        held = _claim(lease).is_held()
+    except InfrastructureError as error:
+        # An API that is away for a moment takes no claim from anybody.
+        return "" if renewal is not None else str(error)
+    return (
+        "" if held else f"another run has taken the cluster over: lease/{LEASE} is not this one's"
+    )
 
 
 def keep_renewing(lease: Lease) -> None:

@@ -44,6 +44,12 @@ _BESIDE_A_PLATFORM: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("coordination.k8s.io", "leases", ("create",)),
 )
 _ON_THE_LEASE = (("coordination.k8s.io", "leases", ("patch", *_READ)),)
+# A suite in shards: its plan, the room that it may take, and a watch of its Job's own account.
+_SHARDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("", "configmaps", ("create",)),
+    ("", "resourcequotas", ("list",)),
+    ("batch", "jobs", ("watch",)),
+)
 # Helm keeps each release in a Secret, and reads the ones before.
 # Source: https://helm.sh/docs/topics/advanced/#storage-backends
 _HELM: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -105,6 +111,8 @@ def rights_of(needs: Needs) -> tuple[Right, ...]:
     rights += [*_expanded(_CLUSTER_WIDE, is_cluster_wide=True), *_expanded(_OWN_NAMESPACE)]
     if needs.tier.releases:
         rights += _expanded((*_HELM, *_LOOK))
+    if any(suite.shards for suite in needs.tier.suites):
+        rights += _expanded(_SHARDED)
     for item in needs.manifests:
         kind, version = str(item.get("kind")), str(item.get("apiVersion"))
         group = version.rpartition("/")[0]

@@ -84,11 +84,11 @@ ROTATION_BYTES = 8 * MIB
 RESULT_PATTERNS = (
     ("junit*.xml", "TEST-*.xml"),
     ("events.jsonl",),
-    ("collection.json",),
+    ("collection.json", "shard.json"),
 )
 """Names of result files, the most important first. Everything else is an attachment."""
 
-RESULT_NAMES = ("junit.xml", "events.jsonl", "collection.json")
+RESULT_NAMES = ("junit.xml", "events.jsonl", "collection.json", "shard.json")
 """Result files that are looked for by name when a directory is too large to be listed."""
 
 DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from floe_tests.jobs.facts import Facts, ResultFacts, run_seconds, timestamp
+from floe_tests.jobs.shards.summary import ShardSummary
 from floe_tests.jobs.verdict import Verdict, classify
 from floe_tests.results.collate import COLLECTION_FILE, EVENTS_FILE, collate
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from floe_tests.jobs.stream import Completeness, CutResult
     from floe_tests.results.collate import SuiteResults
 
-_SHOWN_FAILURES = 50
+SHOWN_FAILURES = 50
 _SHOWN_NOTICES = 50
 
 
@@ -58,6 +59,7 @@ class Attempt:
         facts: What was observed.
         verdict: What it came to.
         timings: How long it took.
+        shards: Every attempt at every shard of a suite in shards; empty for any other suite.
     """
 
     suite: str
@@ -67,6 +69,7 @@ class Attempt:
     facts: Facts
     verdict: Verdict
     timings: Timings
+    shards: tuple[ShardSummary, ...] = ()
 
 
 def timings_of(
@@ -116,7 +119,7 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
         _result_facts(results),
         complete=not problems and (completeness.complete or bool(spare)),
         problems=problems,
-        notices=_shown((*spare.values(), *completeness.notices)),
+        notices=shown((*spare.values(), *completeness.notices)),
         cut=cut,
     )
     with_results = replace(facts, results=result_facts)
@@ -148,7 +151,7 @@ def _cuts_without_loss(cuts: Sequence[CutResult], results: SuiteResults) -> Mapp
     return {str(cut): f"{cut}; {proof}" for cut in cuts}
 
 
-def _shown(notices: Sequence[str]) -> tuple[str, ...]:
+def shown(notices: Sequence[str]) -> tuple[str, ...]:
     """Keep what people can still read: a thousand links make a thousand notices."""
     more = len(notices) - _SHOWN_NOTICES
     if more <= 0:
@@ -165,7 +168,7 @@ def _result_facts(results: SuiteResults) -> ResultFacts:
         passed=tally.passed,
         failed=tally.failing,
         skipped=tally.skipped,
-        failures=failures[:_SHOWN_FAILURES],
+        failures=failures[:SHOWN_FAILURES],
         in_flight=results.in_flight,
         session_finished=results.session_finished,
         started=bool(results.cases or results.in_flight),

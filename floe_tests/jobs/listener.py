@@ -24,6 +24,7 @@ _ASK_SECONDS = 20.0
 _RANGES_AT_ONCE = 20
 _FRAMES_AT_ONCE = 1000
 _NOT_FOUND = 404
+_LAST_TRIES = 5
 _WAITING_MESSAGES = 256
 
 
@@ -147,7 +148,8 @@ class Listener:
 
     def _follow_log(self, pod: str, is_over: Callable[[], bool]) -> None:
         """Follow the log; a broken or silent connection is opened and read anew."""
-        while not (self._stopped.is_set() or self._deadline.passed):
+        failed = 0
+        while not (self._stopped.is_set() or self._deadline.passed or failed >= _LAST_TRIES):
             first = True
             try:
                 for piece in self._kube.follow_log(
@@ -161,7 +163,8 @@ class Listener:
                 if refused.status == _NOT_FOUND:
                     break
             except InfrastructureError:
-                pass
+                # For a pod that is over on a node that is gone, nobody will answer any more.
+                failed = failed + 1 if is_over() else 0
             else:
                 if is_over():
                     break

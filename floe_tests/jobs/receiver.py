@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from floe_tests.jobs.handover import FrameJournal
 from floe_tests.jobs.stream import FrameKind, ResultStream
 from floe_tests.jobs.stream.frames import json_object
-from floe_tests.results.events import EventReader
+from floe_tests.results.events import DEFAULT_LIMITS, EventReader
 from floe_tests.results.json_values import count_of
 
 if TYPE_CHECKING:
     from floe_tests.jobs.facts import Facts
     from floe_tests.jobs.stream import Completeness, Growth
-    from floe_tests.results.events import Progress
+    from floe_tests.results.cases import Tally
+    from floe_tests.results.events import EventLimits, Progress
 
 _EVENTS = "events.jsonl"
 _KEPT: frozenset[FrameKind] = frozenset({"data", "control", "manifest", "waiting"})
@@ -42,6 +43,8 @@ class Receiver:
         directory: Path,
         *,
         log: Callable[[str], None],
+        limits: EventLimits = DEFAULT_LIMITS,
+        shows_progress: bool = True,
         journal: FrameJournal | None = None,
     ) -> None:
         """Receive into a directory.
@@ -49,12 +52,16 @@ class Receiver:
         Args:
             directory: Where the files go; created.
             log: Receives progress: the first 200 failures at once, all else now and then.
+            limits: What the events may cost while they arrive.
+            shows_progress: Whether to log more than failures.
             journal: Keeps the frames for a process that takes the attempt up.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._stream = ResultStream(directory)
-        self._events = EventReader()
+        self._limits = limits
+        self._shows_progress = shows_progress
+        self._events = EventReader(limits)
         self._collected: int | None = None
         self._most_collected = 0
         self._log = log
@@ -99,6 +106,16 @@ class Receiver:
         return self._stream.missing
 
     @property
+    def collected(self) -> int | None:
+        """How many tests there will be; None before that was said."""
+        return self._collected
+
+    @property
+    def tally(self) -> Tally:
+        """The tests that have ended so far, counted."""
+        return self._events.tally
+
+    @property
     def received_bytes(self) -> int:
         """How much was taken in, what came twice included."""
         return self._received_bytes
@@ -138,10 +155,11 @@ class Receiver:
             if collected is not None:
                 self._collected = collected
                 self._most_collected = max(self._most_collected, collected)
-                self._log(f"{collected} tests collected")
+                if self._shows_progress:
+                    self._log(f"{collected} tests collected")
         elif growth.path == _EVENTS:
             if growth.restarted:
-                self._events = EventReader()
+                self._events = EventReader(self._limits)
             # A file that a restarted exporter sends anew comes in one piece of up to 64 MiB.
             for start in range(0, len(growth.data), _FED_BYTES):
                 for progress in self._events.feed(growth.data[start : start + _FED_BYTES]):
@@ -156,7 +174,7 @@ class Receiver:
             self._log(f"[{reported}{of}] {case.outcome.upper()} {case.name}: {message}")
             if not self._failures_left:
                 self._log("further failures are shown now and then only; all are in the results")
-        elif reported >= self._next_shown:
+        elif reported >= self._next_shown and self._shows_progress:
             self._log(f"[{reported}{of}] {case.outcome} {case.name} ({case.seconds:.2f} s)")
         if reported >= self._next_shown:
             # Before anybody has said how many there are, what was reported stands for it.

@@ -34,6 +34,7 @@ _LEFT_OUT = "[left out: this page would be too large; see the run's junit.xml]"
 _MARKS = {"passed": "p", "failed": "f", "error": "e", "skipped": "s"}
 _FAILING = frozenset("fe")
 _EVIDENCE = 3
+_SHOWN_SHARDS = 20
 _FILTERS = (
     ("all", "every test that the history knows"),
     ("failing", "whose newest outcome is a failure"),
@@ -224,15 +225,25 @@ def _suite(suite: SuiteRecord) -> dict[str, object]:
         "passed": suite.tally.passed,
         "failed": suite.tally.failing,
         "skipped": suite.tally.skipped,
-        "attempts": [_attempt(each) for each in suite.attempts],
+        "attempts": [_attempt(each, suite) for each in _shown_attempts(suite)],
+        "shards": suite.shards,
     }
 
 
-def _attempt(attempt: AttemptRecord) -> dict[str, object]:
+def _shown_attempts(suite: SuiteRecord) -> Sequence[AttemptRecord]:
+    """Leave out the shards that went well at once: there may be hundreds in each of 200 runs."""
+    if suite.shards is None:
+        return suite.attempts
+    told = [each for each in suite.attempts if each.cause != "PASS" or each.number > 1]
+    return told[:_SHOWN_SHARDS]
+
+
+def _attempt(attempt: AttemptRecord, suite: SuiteRecord) -> dict[str, object]:
     # A green attempt's evidence is that all is well.
     evidence = () if attempt.cause == "PASS" else attempt.evidence[:_EVIDENCE]
     return {
         "number": attempt.number,
+        "shard": None if suite.shards is None else attempt.shard,
         "cause": attempt.cause,
         "seconds": _rounded(attempt.seconds),
         "pod": attempt.pod,

@@ -178,8 +178,11 @@ def prediction(
     values = np.asarray(known, dtype=np.float64)
     count = len(values)
     free = weight + count - 1
-    squares = weight * guessed_spread**2 + float(np.sum((values - values.mean()) ** 2))
-    scale = float(np.sqrt(squares / free * (1 + 1 / count)))
+    seen = float(np.sum((values - values.mean()) ** 2))
+    variance = (weight * guessed_spread**2 + seen) / free
+    # The guess may widen what was seen, and never narrow it: a noisy machine stays one.
+    variance = max(variance, seen / (count - 1)) if count > 1 else variance
+    scale = float(np.sqrt(variance * (1 + 1 / count)))
     distribution = stats.t(free)
     return Prediction(
         p=float(distribution.sf((value - float(values.mean())) / scale)),

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from floe_tests.results import database, migration, rows
 from floe_tests.results.cases import CaseResult
 from floe_tests.results.database import HistoryUnavailableError
+from floe_tests.results.durations import read_durations
 from floe_tests.results.grid import Grid, read_grid
 from floe_tests.results.models import CaseRow, RunRow, SuiteRow, TestRow
 from floe_tests.results.records import CaseRun, RunRecord, SoakRecord
@@ -254,6 +255,20 @@ class History:
                 since=since,
                 with_texts=with_texts,
             )
+
+    def durations(self, *, tier: str, provider: str, suite: str) -> Mapping[str, float | None]:
+        """Give how long each test of a suite's newest runs takes: the median of where it passed.
+
+        Args:
+            tier: The tier.
+            provider: What the runs ran on.
+            suite: The suite.
+
+        Returns:
+            Seconds by test; None for one that has not passed in these runs.
+        """
+        with self._reading() as connection:
+            return read_durations(connection, tier=tier, provider=provider, suite=suite)
 
     @contextmanager
     def _reading(self) -> Generator[Connection]:

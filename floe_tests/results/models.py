@@ -172,6 +172,9 @@ class SuiteRow(Base):
     quarantined: Mapped[list[Any]] = mapped_column(
         server_default="[]", doc="Names of failed tests that the quarantine list let fail."
     )
+    shards: Mapped[int | None] = mapped_column(
+        doc="How many shards it was cut into; none where it ran whole."
+    )
 
 
 class AttemptRow(Base):
@@ -195,6 +198,8 @@ class AttemptRow(Base):
     exit_code: Mapped[int | None] = mapped_column(doc="Exit code of the test container.")
     started_at: Mapped[datetime | None] = mapped_column(doc="When it began.")
     seconds: Mapped[float | None] = mapped_column(doc="How long it took.")
+    selected: Mapped[int | None] = mapped_column(doc="Tests that were the shard's.")
+    reported: Mapped[int | None] = mapped_column(doc="Tests of these that reported.")
 
 
 class TestRow(Base):

@@ -182,7 +182,7 @@ def _errors(judged: soak.Judged) -> Plot:
 
 def _against_baseline(compared: Compared) -> Plot:
     record = compared.record
-    figure, axes = _axes(height=0.55 * (len(compared.baseline) + 1) + 0.9)
+    figure, axes = _axes(height=0.36 * (len(compared.baseline) + 1) + 0.9)
     rows = [("this run", record), *((_when(each), each.record) for each in compared.baseline)]
     for place, (_, each) in enumerate(rows):
         values = np.asarray(each.values)
@@ -346,6 +346,9 @@ def _inline(document: str, name: str, title: str, description: str) -> str:
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
     body = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', body)
     body = body.replace(_INK, "currentColor")
+    for place, colour in enumerate(_COLOURS, start=1):
+        # The page has these names for light and for dark; elsewhere the colour itself stands.
+        body = body.replace(colour, f"var(--series-{place}, {colour})")
     head = (
         f'<svg role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc"'
         f' xmlns="http://www.w3.org/2000/svg"'

@@ -31,6 +31,8 @@ class AttemptRecord:
         exit_code: Exit code of the test container or process. None when it never ended by itself.
         started_at: When the attempt began. None when it never did.
         seconds: How long it took. None when it never began.
+        selected: Tests that were the shard's. None for a suite that ran whole, and when unknown.
+        reported: Tests of these that reported. None for a suite that ran whole.
     """
 
     number: int
@@ -44,6 +46,8 @@ class AttemptRecord:
     exit_code: int | None = None
     started_at: datetime | None = None
     seconds: float | None = None
+    selected: int | None = None
+    reported: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse a naive time."""
@@ -153,6 +157,7 @@ class SuiteRecord:
         notices: What was unreadable, cut or contradictory, and what the gate let pass.
         quarantined: Names of failed tests that the quarantine list let fail.
         seconds: How long the suite took on the wall clock. None when unknown.
+        shards: How many shards it was cut into. None when it ran whole.
         measurements: What it measured, where it is a benchmark.
         soak: What each component did, where it is a soak.
     """
@@ -174,6 +179,7 @@ class SuiteRecord:
     notices: tuple[str, ...] = ()
     quarantined: tuple[str, ...] = ()
     seconds: float | None = None
+    shards: int | None = None
     measurements: tuple[MeasurementRecord, ...] = ()
     soak: tuple[SoakRecord, ...] = ()
 

@@ -38,6 +38,7 @@ _SLOW_SHARE = 0.05
 _FEWEST_SLOW = 2
 # A processor's use is judged over so many looks: a second of it at its limit is no finding.
 _CPU_WINDOW = 4
+_LOOK_SHARE = 0.8
 _HOUR = 3600.0
 
 
@@ -153,27 +154,41 @@ def component_series(
     Returns:
         None where no interval is whole.
     """
-    looks: dict[int, dict[str, Sample]] = defaultdict(dict)
+    looks = list(_looks(samples, interval_seconds))
     lives: dict[str, tuple[int, int]] = {}
-    for sample in samples:
-        place = round(sample.elapsed / interval_seconds)
-        looks[place][sample.pod] = sample
-        first, last = lives.get(sample.pod, (place, place))
-        lives[sample.pod] = min(first, place), max(last, place)
+    for place, look in enumerate(looks):
+        for pod in look:
+            lives[pod] = lives.get(pod, (place, place))[0], place
     seconds: list[float] = []
     values: list[float] = []
-    for place, seen in sorted(looks.items()):
-        found = [getattr(each, metric) for each in seen.values()]
+    for place, look in enumerate(looks):
+        found = [getattr(each, metric) for each in look.values()]
         alive = sum(first <= place <= last for first, last in lives.values())
-        if len(seen) == alive and None not in found:
-            seconds.append(sum(each.elapsed for each in seen.values()) / len(seen))
+        if len(look) == alive and None not in found:
+            seconds.append(sum(each.elapsed for each in look.values()) / len(look))
             values.append(float(sum(found)))
     if not values:
         return None
-    newest = list(looks[max(looks)].values())
-    limits = [getattr(each, f"{metric}_limit") for each in newest]
+    limits = [getattr(each, f"{metric}_limit") for each in looks[-1].values()]
     limit = None if None in limits else float(sum(limits))
     return Series(seconds=np.asarray(seconds), values=np.asarray(values), limit=limit)
+
+
+def _looks(samples: Sequence[Sample], interval_seconds: float) -> Iterator[Mapping[str, Sample]]:
+    """Give what belongs to one interval: its pods are sampled one after the other, some late.
+
+    A new look begins with a pod that this one has already, or most of an interval after it began.
+    """
+    look: dict[str, Sample] = {}
+    began = 0.0
+    for sample in samples:
+        if look and (sample.pod in look or sample.elapsed - began > _LOOK_SHARE * interval_seconds):
+            yield look
+            look = {}
+        began = sample.elapsed if not look else began
+        look[sample.pod] = sample
+    if look:
+        yield look
 
 
 def _by_component(log: SoakLog) -> Mapping[str, Sequence[Sample]]:
@@ -285,21 +300,23 @@ def _increments(
 
 
 def _replacements(log: SoakLog, settings: SoakSettings) -> Iterator[Sample]:
-    """Give the first sample of each pod that took the place of another."""
+    """Give the first sample of each pod that took the place of another, also one beside it.
+
+    One that goes where none comes is a component that became smaller, and the other way round.
+    """
     for component, samples in _by_component(log).items():
         if component in settings.transient:
             continue
-        together: Counter[int] = Counter()
-        firsts: dict[str, Sample] = {}
-        seen: set[tuple[int, str]] = set()
-        for sample in samples:
-            place = round(sample.elapsed / log.interval_seconds)
-            if (place, sample.pod) not in seen:
-                seen.add((place, sample.pod))
-                together[place] += 1
-            firsts.setdefault(sample.pod, sample)
-        surplus = len(firsts) - max(together.values())
-        yield from list(firsts.values())[len(firsts) - surplus :] if surplus > 0 else ()
+        firsts = {each.pod: each for each in reversed(samples)}
+        lasts = {each.pod: each for each in samples}
+        begin = samples[0].elapsed + 1.5 * log.interval_seconds
+        end = samples[-1].elapsed - 1.5 * log.interval_seconds
+        came = sorted(
+            (each for each in firsts.values() if each.elapsed > begin),
+            key=lambda each: each.elapsed,
+        )
+        went = sum(each.elapsed < end for each in lasts.values())
+        yield from came[:went]
 
 
 def _last_restarts(log: SoakLog) -> dict[str, float]:
@@ -468,7 +485,7 @@ def _doubts(
     if not any(each.requests for each in log.loads):
         yield Evidence("soak", "load", "no request was made: an idle platform proves nothing")
     # The first and the last look may fall a moment outside.
-    expected = max(1.0, (log.planned_seconds or log.elapsed) / log.interval_seconds - 1)
+    expected = max(1.0, log.elapsed / log.interval_seconds - 1)
     for component in _by_component(log):
         if component in settings.transient:
             continue
@@ -494,14 +511,14 @@ def _notes(drifts: Mapping[tuple[str, str], Drift], known: Known | None) -> tupl
         (
             (drift.hours_to_limit, key)
             for key, drift in drifts.items()
-            if drift.hours_to_limit is not None and drift.proved
+            if drift.hours_to_limit is not None and drift.proved and not drift.is_drift
         ),
         default=None,
     )
     notes = [Evidence("soak", "compared with", against)]
     if nearest is not None:
         reached, (component, metric) = nearest
-        words = f"grows, and would reach its limit in {reached:.0f} h: no finding"
+        words = f"grows, and would reach its limit in {reached:.1f} h: no drift by the rules"
         notes.append(Evidence(component, metric, words))
     return tuple(notes)
 

@@ -6,8 +6,10 @@ Names and messages come from tests and clusters: in Markdown they are escaped.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 import dagster as dg
 
@@ -15,6 +17,7 @@ from floe_tests.clusters.lease import Lease
 from floe_tests.errors import FloeTestsError
 from floe_tests.evidence import Evidence
 from floe_tests.jobs.attempt import Attempt
+from floe_tests.jobs.shards.summary import ShardSummary
 from floe_tests.jobs.verdict import Fault, Verdict
 from floe_tests.labels import CAUSE, COMMIT, ENVIRONMENT, FAULT, REF, TRIGGER
 from floe_tests.publish import PublishedRun, PublishedSuite
@@ -128,10 +131,26 @@ def of_attempts(attempts: Sequence[Attempt], installed: InstalledPlatform | None
             lines.append(f"- tests {timings.tests:.1f} s")
         if timings.overhead is not None:
             lines.append(f"- overhead {timings.overhead:.1f} s")
+        if attempt.shards:
+            lines += [f"- {escaped(line)}" for line in _shard_lines(attempt.shards)]
         if timings.to_verdict is not None:
             lines.append(f"- from the end to the verdict {timings.to_verdict:.1f} s")
         shown[f"{attempt.suite}{again}"] = dg.MetadataValue.md("\n".join(lines))
     return shown
+
+
+def _shard_lines(shards: Sequence[ShardSummary]) -> Iterator[str]:
+    """Sum up a suite's shards: how they ended, and how evenly."""
+    last = {shard.shard: shard for shard in shards}
+    causes = Counter(shard.cause for shard in last.values())
+    ends = ", ".join(f"{number} {cause}" for cause, number in causes.most_common())
+    yield f"{len(last)} shards: {ends}"
+    again = len(shards) - len(last)
+    if again:
+        yield f"{again} further attempts at single shards"
+    longest = max(last.values(), key=lambda shard: shard.seconds)
+    usual = median(shard.seconds for shard in last.values())
+    yield f"longest: shard {longest.shard} with {longest.seconds:.1f} s, median {usual:.1f} s"
 
 
 def of_results(published: PublishedRun, workspace: Workspace) -> Metadata:
@@ -288,29 +307,41 @@ def observations_of(published: PublishedRun, asset: dg.AssetKey) -> list[dg.Asse
     One for each attempt that it ended, also where a later one went well, and one for a run that it
     ended before any attempt.
     """
-    said: list[tuple[str, Verdict]] = [
-        (f"{suite.name}, attempt {attempt.number}", attempt.verdict)
+    said: list[tuple[str, str, tuple[Evidence, ...]]] = [
+        (
+            f"{suite.name}, attempt {attempt.number}",
+            str(attempt.verdict.cause),
+            attempt.verdict.evidence,
+        )
         for suite in published.suites
         for attempt in suite.attempts
         if attempt.verdict.fault is Fault.INFRASTRUCTURE
     ]
+    said += [
+        (f"{suite.name}, shard {shard.shard}, attempt {shard.number}", shard.cause, shard.evidence)
+        for suite in published.suites
+        for attempt in suite.attempts
+        for shard in attempt.shards
+        if shard.fault == Fault.INFRASTRUCTURE
+    ][:_TABLE_ROWS]
     if not said and published.verdict.fault is Fault.INFRASTRUCTURE:
-        said = [("before the tests", published.verdict)]
+        verdict = published.verdict
+        said = [("before the tests", str(verdict.cause), verdict.evidence)]
     return [
         dg.AssetObservation(
             asset_key=asset,
-            description=f"{verdict.cause}: {where}"[:1000],
+            description=f"{cause}: {where}"[:1000],
             metadata={
-                "cause": dg.MetadataValue.text(str(verdict.cause)),
+                "cause": dg.MetadataValue.text(cause),
                 "where": dg.MetadataValue.text(where),
                 "run": dg.MetadataValue.text(published.run_id),
                 "environment": dg.MetadataValue.text(published.provider),
                 "evidence": dg.MetadataValue.md(
-                    "\n".join(f"- {escaped(str(item))}" for item in verdict.evidence[:_TABLE_ROWS])
+                    "\n".join(f"- {escaped(str(item))}" for item in evidence[:_TABLE_ROWS])
                 ),
             },
         )
-        for where, verdict in said
+        for where, cause, evidence in said
     ]
 
 

@@ -173,7 +173,7 @@ class DagsterUi:
         """Wait until a run's log says something."""
         self._wait(
             f"run {run_id} says {text!r}",
-            lambda: any(text in line for line in self._said(run_id)),
+            lambda: any(text in line for line in self.said(run_id)),
             timeout_seconds=timeout_seconds,
         )
 
@@ -191,7 +191,8 @@ class DagsterUi:
     def _status(self, run_id: str) -> str:
         return str(self._ask(_STATUS, runId=run_id)["runOrError"]["status"])
 
-    def _said(self, run_id: str) -> list[str]:
+    def said(self, run_id: str) -> list[str]:
+        """The newest lines of a run's log."""
         events = self._ask(_LOG, runId=run_id)["logsForRun"]["events"]
         return [str(event.get("message", "")) for event in events]
 

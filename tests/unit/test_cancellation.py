@@ -36,6 +36,14 @@ def run(
         pytest.param([], [], id="no run"),
         pytest.param([run("aaaaaaaa", age=1)], [], id="one run"),
         pytest.param(
+            [
+                run("bbbbbbbb", age=1, tier="staging-benchmark"),
+                run("aaaaaaaa", age=9000, tier="staging-soak"),
+            ],
+            [],
+            id="a benchmark beside a soak of the same ref",
+        ),
+        pytest.param(
             [run("bbbbbbbb", age=1), run("aaaaaaaa", age=2)],
             [("aaaaaaaa", "superseded by run bbbbbbbb on main")],
             id="the older of two",

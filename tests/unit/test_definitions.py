@@ -53,7 +53,12 @@ LOADED = {
     "checks": [f"{tier}/results:{suite}" for tier, suites in SUITES.items() for suite in suites],
     "jobs": sorted(["reap", *SUITES]),
     "schedules": ["staging_benchmark_schedule", "staging_soak_schedule"],
-    "sensors": ["reaper", "superseded"],
+    "sensors": [
+        "reaper",
+        "staging_benchmark_on_deployment",
+        "staging_soak_after_staging_benchmark",
+        "superseded",
+    ],
 }
 
 

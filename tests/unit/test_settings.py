@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from floe_tests.settings import BudgetSettings, KindSettings, TierSettings
+from floe_tests.settings import (
+    BenchmarkSettings,
+    BudgetSettings,
+    KindSettings,
+    SoakSettings,
+    SuiteSettings,
+    TierSettings,
+)
 
 SUITE: dict[str, Any] = {"name": "one", "job": "tests/one/test-job.yaml"}
 TIER: dict[str, Any] = {
@@ -161,3 +168,67 @@ def test_the_values_of_an_upgrade_must_be_there(tmp_path: Path):
     first, *_ = settings.problems_in(tmp_path)
 
     assert first == f"suites[0].before.values_files: more.yaml does not exist under {tmp_path}."
+
+
+def judged(**settings: object) -> SuiteSettings:
+    return SuiteSettings.model_validate({"name": "soak", "job": "test-job.yaml", **settings})
+
+
+def test_a_suite_is_judged_where_it_says_so_and_every_rule_has_a_default():
+    assert judged().soak is None
+    assert judged(soak={}).soak == SoakSettings()
+    assert judged(benchmark={}).benchmark == BenchmarkSettings()
+    ceilings = judged(soak={"ceilings": {"cpu": 0.5}}).soak
+    assert ceilings is not None
+    assert (ceilings.ceilings.memory, ceilings.ceilings.cpu) == (0.9, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"soak": {"drift": {"exempt": ["postgres"]}}}, "no `component/metric`"),
+        ({"soak": {"drift": {"exempt": ["postgres/cpu"]}}}, "Metrics are memory, disk"),
+        ({"soak": {"latency_seconds": {"*": 0}}}, "must be more than 0 s"),
+        ({"soak": {"ceiling": {}}}, "Did you mean ceilings?"),
+        ({"soak": {"ceilings": {"memory": 90}}}, "less than or equal to 1"),
+        ({"soak": {"min_coverage": 0}}, "greater than 0"),
+        ({"benchmark": {"min_sample": 3}}, "Did you mean min_samples?"),
+        ({"benchmark": {"min_samples": 2}}, "greater than or equal to 5"),
+        ({"benchmark": {"accepted_since": "soon"}}, "valid date"),
+    ],
+)
+def test_a_wrong_rule_is_named_with_its_remedy(settings: dict[str, object], said: str):
+    with pytest.raises(ValidationError) as caught:
+        judged(**settings)
+
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("suite", "message"),
+    [
+        pytest.param({"shards": {"count": 0}}, "greater than or equal to 1", id="none"),
+        pytest.param({"shards": {"count": 501}}, "less than or equal to 500", id="too many"),
+        pytest.param({"shards": {}}, "Field required", id="no count"),
+        pytest.param(
+            {"shards": {"count": 4, "parallelism": 5}},
+            "parallelism 5 is more than count 4. Leave it out",
+            id="more at once than there are",
+        ),
+        pytest.param(
+            {"shards": {"count": 4}, "job": None, "command": ["pytest"]},
+            "has `shards` and no `job`",
+            id="no pod",
+        ),
+        pytest.param({"shards": {"count": 4}, "soak": {}}, "is a soak or a benchmark", id="a soak"),
+    ],
+)
+def test_shards_that_cannot_be_are_refused(suite: dict[str, Any], message: str):
+    local = {"environments": ["local"]} if "command" in suite else {}
+
+    with pytest.raises(ValidationError, match=message):
+        TierSettings.model_validate({**TIER, **local, "suites": [{**SUITE, **suite}]})
+
+
+def test_a_suite_runs_whole_unless_it_says_otherwise():
+    assert TierSettings.model_validate(TIER).suites[0].shards is None

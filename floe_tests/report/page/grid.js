@@ -82,7 +82,7 @@
       const bar = make("s");
       bar.style.height = `${Math.round((run.seconds || 0) / longest * 30)}px`;
       const letter = isSuspect(run) ? "S" : run.fault === "none" ? "" : run.fault[0].toUpperCase();
-      const again = run.suites.some(suite => suite.attempts.length > 1);
+      const again = run.suites.some(suite => suite.attempts.some(each => each.number > 1));
       if (again) cell.setAttribute("aria-label", `${cell.getAttribute("aria-label")}, after another attempt`);
       cell.append(bar, make("i", letter, `${isSuspect(run) ? "suspect" : run.fault}${again ? " again" : ""}`));
       row.append(cell);
@@ -220,7 +220,8 @@
     for (const [suite, each] of rows) {
       const row = make("tr");
       const where = [each.pod, each.node].filter(Boolean).join(" on ") || "this machine";
-      for (const text of [suite.name, each.number, each.cause, seconds(each.seconds), where]) row.append(make("td", text));
+      const number = each.shard === null ? each.number : `${each.number}, shard ${each.shard}`;
+      for (const text of [suite.name, number, each.cause, seconds(each.seconds), where]) row.append(make("td", text));
       table.append(row);
       if (each.evidence) {
         const why = make("tr"), cell = make("td", each.evidence);
@@ -298,7 +299,7 @@
       shown.push(make("h2", test.name), facts(testFacts(test)), ...durations(test, -1));
     } else {
       shown.push(make("h2", `run of ${time(run)}`), facts(runFacts(run)));
-      const tallies = run.suites.map(suite => [suite.name, `${suite.cause}: ${suite.passed} passed, ${suite.failed} failed, ${suite.skipped} skipped`]);
+      const tallies = run.suites.map(suite => [suite.name, `${suite.cause}: ${suite.passed} passed, ${suite.failed} failed, ${suite.skipped} skipped${suite.shards ? `, in ${suite.shards} shards` : ""}`]);
       shown.push(make("h3", "suites"), facts(tallies), ...attempts(run.suites));
       shown.push(make("h3", "stages"), facts(Object.entries(run.stages).map(([name, value]) => [name, seconds(value)])));
     }

@@ -39,6 +39,17 @@ def test_a_chart_needs_helms_secrets_and_each_kind_that_it_installs():
         assert Right("networkpolicies", verb, "networking.k8s.io") in rights
 
 
+def test_a_suite_in_shards_needs_its_plan_and_a_watch_of_its_job():
+    suites = [{"name": "one", "job": "tests/one/test-job.yaml", "shards": {"count": 4}}]
+    more = set(rights_of(needs(suites=suites))) - set(rights_of(needs()))
+
+    assert more == {
+        Right("configmaps", "create"),
+        Right("resourcequotas", "list"),
+        Right("jobs", "watch", "batch"),
+    }
+
+
 def test_a_role_in_a_chart_needs_the_rights_that_it_gives():
     """Kubernetes lets nobody give what he has not; helm would end with a page of text."""
     rights = rights_of(needs(ROLE, **CHART))

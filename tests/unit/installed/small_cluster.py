@@ -34,6 +34,7 @@ class Cluster:
     objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     refused: dict[tuple[str, str], int] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    log_queries: list[dict[str, str]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     version: int = 1
     closing: bool = False
@@ -100,6 +101,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(200, {"gitVersion": "v1.34.2"})
                 return
             if url.path.endswith("/log"):
+                self.cluster.log_queries.append(query)
                 self._send(200, "its last words\n")
                 return
             found = _PATH.fullmatch(url.path)
@@ -187,7 +189,8 @@ LABELS = {
 def put_platform(
     cluster: Cluster, *, digest: str = "aa", ready: bool = True, chart: str = "floe-platform-0.2.0"
 ) -> None:
-    """Put an installed platform there: one Deployment with its pod."""
+    """Put an installed platform there: one Deployment with its pod, on a node."""
+    cluster.put("nodes", "one", status={"conditions": [{"type": "Ready", "status": "True"}]})
     carried = {**LABELS, "helm.sh/chart": chart}
     count = 1 if ready else 0
     cluster.put(

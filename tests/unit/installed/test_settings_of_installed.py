@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from floe_tests.jobs.memory import check_memory
 from floe_tests.settings import TierSettings
+from floe_tests.tier_files import load_tiers
 
 TIER: dict[str, Any] = {
     "name": "staging-soak",
@@ -111,3 +113,22 @@ def test_the_tier_that_one_follows_must_be_there(tmp_path: Path):
     (problem,) = tier.problems_in(tmp_path)
 
     assert problem.startswith("triggers.after_green: there is no tier 'staging-benchmrk'")
+
+
+def test_the_tier_that_one_follows_is_found_in_a_project_of_any_name(tmp_path: Path):
+    (tmp_path / "test-job.yaml").touch()
+    folder = tmp_path / "orders_project" / "defs" / "staging-benchmark"
+    folder.mkdir(parents=True)
+    (folder / "defs.yaml").touch()
+    tier = TierSettings.model_validate({**TIER, "triggers": {"after_green": "staging-benchmark"}})
+
+    assert tier.problems_in(tmp_path) == ()
+
+
+def test_the_shipped_tiers_stay_within_their_memory():
+    root = Path(__file__).parents[3]
+    shipped = [tier for tier in load_tiers(root) if tier.installed is not None]
+    assert shipped
+
+    for tier in shipped:
+        check_memory(tier, root)

@@ -172,6 +172,13 @@ ROWS: dict[str, Row] = {
         Fault.PLATFORM,
         "lakehouse_ingest regression: +20 %",
     ),
+    "a soak was cancelled": Row(
+        facts("green", cancelled="a newer run", judged=replace(JUDGED, broken=(RESTARTED,))),
+        Cause.CANCELLED,
+        Fault.CANCELLED,
+        "cancelled: a newer run",
+        shown=("58 min of 60 min", "cube restarts: 1"),
+    ),
     "a soak was cut short": Row(
         facts("green", judged=replace(JUDGED, doubts=(CUT_SHORT,))),
         Cause.INCONCLUSIVE,

@@ -308,7 +308,9 @@ def test_one_name_twice_counts_once(tmp_path: Path) -> None:
     assert "a second measurement of one name" in found.notices[0]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),

@@ -203,3 +203,11 @@ def test_one_known_run_predicts_by_the_guess_and_many_by_themselves() -> None:
 
     assert many.p < one.p < 0.05
     assert many.half_width < one.half_width
+
+
+def test_a_guess_never_makes_a_noisy_machine_quiet() -> None:
+    noisy = [0.0, 0.1, -0.1, 0.12, -0.12, 0.05, -0.05, 0.0]
+
+    guessed = prediction(0.2, noisy, guessed_spread=0.001, weight=4)
+    honest = prediction(0.2, noisy, guessed_spread=0.09, weight=4)
+    assert guessed.p == pytest.approx(honest.p, rel=0.1)

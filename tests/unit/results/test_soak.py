@@ -60,6 +60,18 @@ BROKEN: dict[str, tuple[Callable[[Lines], Lines], dict[str, Any], str]] = {
         {},
         "pod/cube-other cube replaced: a new pod in the place of another",
     ),
+    "a pod beside the one that it replaces": (
+        lambda lines: [
+            *changed(lines, 300, pod="cube-other"),
+            *(
+                {**each, "pod": "cube-0"}
+                for each in lines
+                if each.get("component") == "cube" and 300 <= float(str(each["elapsed"])) < 360
+            ),
+        ],
+        {},
+        "pod/cube-other cube replaced: a new pod in the place of another",
+    ),
     "out of memory": (
         lambda lines: changed(lines, 300, oom_kills=2, restarts=2),
         {"max_restarts": 9},
@@ -119,6 +131,17 @@ WITHIN: dict[str, tuple[Callable[[Lines], Lines], dict[str, Any]]] = {
     "pods that come and go by design": (
         lambda lines: changed(lines, 300, pod="cube-other", restarts=1),
         {"transient": ["cube"]},
+    ),
+    "one pod more": (
+        lambda lines: [
+            *lines,
+            *(
+                {**each, "pod": "cube-1"}
+                for each in lines
+                if each.get("component") == "cube" and float(str(each["elapsed"])) >= 300
+            ),
+        ],
+        {},
     ),
     "memory without a limit": (
         lambda lines: changed(lines, 0, memory_limit_bytes=None, memory_bytes=9000 * MIB),
@@ -250,20 +273,25 @@ def test_latency_that_grows_towards_its_ceiling_is_a_drift(
     assert judged(lines).judgement.drifts == ()
 
 
-def test_the_pods_of_a_component_are_added_up_and_a_missing_one_is_no_dip() -> None:
-    lines = [
-        _sample(place, pod) for place in range(4) for pod in ("a", "b") if (place, pod) != (2, "b")
+@pytest.mark.parametrize("phase", [0.0, 7.4, 14.9])
+def test_the_pods_of_a_component_are_added_up_and_a_missing_one_is_no_dip(phase: float) -> None:
+    """Pods are sampled one after the other, and not on the tick: an interval is not a rounding."""
+    seen = [
+        _sample(15.0 * place + phase + late, pod)
+        for place in range(4)
+        for pod, late in (("a", 0.0), ("b", 0.4 + place))
+        if (place, pod) != (2, "b")
     ]
-    series = soak.component_series(lines, "memory", 15)
+    series = soak.component_series(seen, "memory", 15)
 
     assert series is not None
     assert list(series.values) == [20.0, 20.0, 20.0]
     assert series.limit == 200.0
 
 
-def _sample(place: int, pod: str) -> soak_log.Sample:
+def _sample(elapsed: float, pod: str) -> soak_log.Sample:
     return soak_log.Sample(
-        elapsed=15.0 * place,
+        elapsed=elapsed,
         at="",
         component="cube",
         pod=pod,

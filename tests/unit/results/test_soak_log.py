@@ -120,7 +120,9 @@ def test_names_are_legible_and_bounded(tmp_path: Path) -> None:
     assert len(log.samples[0].component) <= 200
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(
     st.lists(
         st.recursive(

@@ -80,7 +80,7 @@ def test_it_makes_no_namespace_but_restricted_ones_with_its_mark(
     assert said in done.stderr
 
 
-@pytest.mark.parametrize("name", ["kube-system", PLATFORM])
+@pytest.mark.parametrize("name", ["local-path-storage", PLATFORM])
 def test_it_neither_marks_nor_deletes_namespaces_of_others(
     orchestrator: Orchestrator, name: str
 ) -> None:

@@ -52,7 +52,7 @@ staging: setup ## Platform and orchestrator on a kind cluster that stays (STAGIN
 staging-down: setup ## Delete the cluster of `make staging`
 	@$(BIN)/python staging/staging.py down
 
-staging-tests: setup ## The tests of staging that take long, on kind clusters of their own (about 15 minutes)
+staging-tests: setup ## The tests of staging that take long, on kind clusters of their own
 	@FLOE_STAGING_TESTS=all $(BIN)/pytest tests/system -m thorough --ignore tests/system/faults --ignore tests/system/test_reap.py -ra
 
 check: lint types charts test docs-current ## What CI runs

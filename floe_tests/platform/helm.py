@@ -130,8 +130,11 @@ def _roll_out(release: ReleaseSettings, target: Target, command: Sequence[str]) 
     deadline = Deadline(release.ready_seconds)
     # helm itself waits for its hooks alone; no longer than everything may take.
     command = [*command, "--timeout", f"{release.ready_seconds:.0f}s"]
+    before = rollout.pods_before(release.name, target)
     with program.Program(command, deadline=deadline, log=target.log) as helm:
-        pods = rollout.wait_until_ready(release.name, target, helm, deadline=deadline)
+        pods = rollout.wait_until_ready(
+            release.name, target, helm, deadline=deadline, before=before
+        )
     seconds = monotonic() - started
     target.log(f"release {release.name}: ready in {seconds:.1f} s")
     return _installed(release, target, pods, seconds=seconds)

@@ -40,6 +40,8 @@ _REFUSED_SECONDS = 10.0
 # Probes fail while a program starts, and volumes are bound after the first look at a pod.
 _STARTING_SECONDS = 15.0
 _BINDING_SECONDS = 3.0
+# A controller replaces the broken pods of an earlier revision first, once it has the new one.
+_REPLACING_SECONDS = 10.0
 
 _IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff"})
 _NEVER_STARTS = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
@@ -97,8 +99,26 @@ class Trouble:
         return Evidence(self.subject, "status", self.why)
 
 
+def pods_before(release: str, target: Target) -> frozenset[str]:
+    """Give the names of a release's pods before helm changes it; none before it is installed.
+
+    Args:
+        release: Name of the release.
+        target: Where it is.
+    """
+    found = Kube(target.access).list(
+        "Pod", namespace=target.namespace, label_selector=selector_of(release)
+    )
+    return frozenset(str(pod["metadata"]["name"]) for pod in found)
+
+
 def wait_until_ready(
-    release: str, target: Target, helm: Program, *, deadline: Deadline
+    release: str,
+    target: Target,
+    helm: Program,
+    *,
+    deadline: Deadline,
+    before: frozenset[str] = frozenset(),
 ) -> tuple[JsonObject, ...]:
     """Watch a release while helm installs or changes it, until everything in it is ready.
 
@@ -107,6 +127,8 @@ def wait_until_ready(
         target: Where it is.
         helm: The running helm; whoever started it ends it when the release has failed.
         deadline: When everything must be ready.
+        before: The pods that helm found. What is wrong with them may be what it mends, and counts
+            only when they are still there after it.
 
     Returns:
         Its pods.
@@ -124,7 +146,9 @@ def wait_until_ready(
             deadline=deadline,
             tick_seconds=_TICK_SECONDS,
         ):
-            rollout.look(found)
+            if helm.has_ended:
+                rollout.expect_replaced()
+            rollout.look(found, forgiven=before)
             if helm.has_ended:
                 helm.output()
                 if rollout.is_ready:
@@ -200,6 +224,11 @@ class _Rollout:
     )
     _since: dict[tuple[str, str], Deadline] = field(default_factory=dict[tuple[str, str], Deadline])
     _said: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    _replaced: Deadline | None = None
+
+    def expect_replaced(self) -> None:
+        """Note that helm has ended: what it found broken is replaced soon, or stays so."""
+        self._replaced = self._replaced or Deadline(_REPLACING_SECONDS)
 
     @property
     def selector(self) -> str:
@@ -211,8 +240,17 @@ class _Rollout:
         """Whether every workload has the pods that it wants, and each is ready."""
         return self._ready == frozenset(self.pods) and not self._look_at_workloads()
 
-    def look(self, found: Mapping[str, JsonObject]) -> None:
-        """Take in the pods as they are, say what changed, and fail on what cannot mend itself."""
+    def look(
+        self, found: Mapping[str, JsonObject], *, forgiven: frozenset[str] = frozenset()
+    ) -> None:
+        """Take in the pods as they are, say what changed, and fail on what cannot mend itself.
+
+        Args:
+            found: The pods, by name.
+            forgiven: Those that are not judged until they should have been replaced.
+        """
+        if self._replaced is not None and self._replaced.passed:
+            forgiven = frozenset()
         going = {name for name, pod in found.items() if "deletionTimestamp" in pod["metadata"]}
         serving = {name: pod for name, pod in found.items() if name not in going}
         # A Job's pods end; helm waits for those of its hooks.
@@ -227,7 +265,7 @@ class _Rollout:
             self._events = self._warnings()
             self._lacking = self._look_at_workloads()
             self._next_look = Deadline(_LOOK_SECONDS)
-        unready = {name: pod for name, pod in serving.items() if name not in ready}
+        unready = {name: pod for name, pod in serving.items() if name not in ready | forgiven}
         self._judge([*troubles_of(unready, self._events), *self._lacking])
 
     def refused(self, error: ProgramError) -> PlatformError:

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 from dagster._serdes import ConfigurableClassData
+from sqlalchemy import Dialect, Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 
 from floe_tests.deadline import Deadline
 
@@ -50,6 +54,26 @@ class ClusterInstance(dg.DagsterInstance):
         """Yes: each run has the thread."""
         return True
 
+    def optimize_for_webserver(
+        self, statement_timeout: int, pool_recycle: int, max_overflow: int
+    ) -> None:
+        """Keep connections for the webserver, and try each before a request gets it.
+
+        Without that the first launch after a restart of Postgres fails on a connection to the
+        server that is gone.
+
+        Args:
+            statement_timeout: Milliseconds that a statement may take.
+            pool_recycle: Seconds that a connection is kept.
+            max_overflow: How many connections there may be beside the one that is kept.
+        """
+        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
+        for storage in (self._run_storage, self._event_storage, self._schedule_storage):
+            # Postgres' storages have one, and take no argument for this.
+            engine: object = getattr(storage, "_engine", None)
+            if isinstance(engine, Engine):
+                event.listen(engine, "checkout", partial(_try_connection, engine.dialect))
+
     def get_run_by_id(self, run_id: str) -> dg.DagsterRun | None:
         """Give a run; the thread that watches a run waits for a database that is away.
 
@@ -68,6 +92,20 @@ class ClusterInstance(dg.DagsterInstance):
                 if away.passed:
                     raise
                 time.sleep(_AGAIN_SECONDS)
+
+
+def _try_connection(
+    dialect: Dialect, connection: DBAPIConnection, record: object, proxy: object
+) -> None:
+    """Have the pool make another connection where this one is dead.
+
+    Source: https://docs.sqlalchemy.org/en/20/core/pooling.html#custom-legacy-pessimistic-ping
+    """
+    del record, proxy
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError from error
 
 
 class ClusterRunCoordinator(QueuedRunCoordinator):

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
+
+from floe_tests.errors import PlatformError
 from floe_tests.jobs.verdict import Cause
+from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.platform import helm
+from floe_tests.platform.rollout import Target
 from floe_tests.run import InstalledPlatform
+from floe_tests.settings import ReleaseSettings
+from floe_tests.workspace import Workspace
 
 from .conftest import SmallTier, job
 
@@ -85,3 +94,57 @@ def test_each_suite_meets_the_release_as_it_was_changed_before_it(small_tier: Sm
     assert [
         (change.suite, change.action, change.release.revision) for change in installed.changes
     ] == [("upgraded", "upgrade", 2), ("rolled-back", "rollback", 3)]
+
+
+ENGINE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: engine
+  labels: &labels {app.kubernetes.io/instance: {{ .Release.Name }}}
+spec:
+  selector: {matchLabels: *labels}
+  template:
+    metadata: {labels: *labels}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - name: engine
+          image: {{ .Values.imageRegistryPrefix }}ghcr.io/floe/test-runner:0.1.0
+          command: [sh, -c, {{ .Values.command | quote }}]
+"""
+
+
+def test_an_upgrade_mends_a_release_that_did_not_come_up(
+    tmp_path: Path, kubeconfig: Path, kube: Kube
+) -> None:
+    """What helm finds broken is what it is to mend, and ends no wait while it does."""
+    write_chart(tmp_path / "chart")
+    (tmp_path / "chart" / "templates" / "engine.yaml").write_text(ENGINE)
+    said: list[str] = []
+    target = Target(
+        ClusterAccess(kubeconfig=str(kubeconfig)),
+        "floe-mended",
+        Workspace.from_environment(tmp_path, {}),
+        tmp_path,
+        log=said.append,
+    )
+
+    def release(command: str) -> ReleaseSettings:
+        values = {
+            "command": command,
+            "imageRegistryPrefix": os.environ.get("IMAGE_REGISTRY_PREFIX", ""),
+        }
+        return ReleaseSettings(name="engine", chart="chart", values=values, ready_seconds=120)
+
+    kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": target.namespace}})
+    try:
+        with pytest.raises(PlatformError, match="crashed: Error, exit code 1"):
+            helm.install(release("exit 1"), target)
+
+        installed = helm.install(release("exec sleep infinity"), target)
+
+        assert installed.revision == 2
+        assert any("ready after" in line for line in said)
+    finally:
+        kube.delete("Namespace", target.namespace)

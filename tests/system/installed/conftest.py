@@ -18,7 +18,7 @@ RELEASE = "floe-platform"
 INSTALLED = {"release": RELEASE, "namespace": NAMESPACE}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def platform(kubeconfig: Path, kube: Kube) -> Iterator[None]:
     """Install it once, and wait until it is up."""
     helm = ["helm", "install", RELEASE, str(ROOT / "charts" / "floe-platform")]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def replace_pods(cluster: Cluster, role: str, *, deadline: float) -> tuple[Pod, ...]:
-    """Delete the pods of a role and wait until they are gone and as many others are ready.
+    """Delete the pods of a role and wait until as many others are ready.
 
     Args:
         cluster: The namespace.
@@ -34,9 +34,7 @@ def replace_pods(cluster: Cluster, role: str, *, deadline: float) -> tuple[Pod, 
     def successors() -> tuple[Pod, ...]:
         pods = cluster.release_pods(role)
         new = tuple(pod for pod in pods if pod.uid not in {gone.uid for gone in old})
-        # One that is still going answers over the connections that it has.
-        going = len(new) < len(pods)
-        if going or len(new) < len(old) or not all(pod.is_ready for pod in new):
+        if len(new) < len(old) or not all(pod.is_ready for pod in new):
             raise NotYet(f"{[(pod.name, pod.is_ready) for pod in pods]}")
         return new
 

@@ -79,6 +79,7 @@ def pod_of(kube: Kube, run_id: str) -> JsonObject:
     return pod
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("platform")
 def test_a_run_whose_workers_are_taken_away_comes_to_its_end_with_all_results(
     ui: DagsterUi, place: Place, kube: Kube, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -25,6 +25,7 @@ def has_its_past(orchestrator: Orchestrator, run_id: str) -> None:
     assert any("VERDICT" in line or "PASS" in line for line in orchestrator.log(run_id))
 
 
+@pytest.mark.thorough
 def test_an_upgrade_migrates_and_keeps_history_runs_and_passwords(
     orchestrator: Orchestrator, staging_kubeconfig: Path, run_id: str
 ) -> None:

@@ -31,6 +31,7 @@ def test_a_run_is_a_pod_from_its_launch_to_its_verdict_in_the_history(
     assert f"{run_id}/" in orchestrator.result("waiting/runs/")
 
 
+@pytest.mark.thorough
 def test_a_run_does_not_notice_that_webserver_daemon_and_code_location_are_replaced(
     orchestrator: Orchestrator,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -247,10 +247,6 @@ class Orchestrator:
         joined = "history_attempts JOIN history_suites USING (suite_id)"
         query = f"SELECT count(*) FROM {joined} WHERE run_id = '{run_id}'"  # noqa: S608 - Dagster's id
         return int(self.sql(query))
-
-    def remembered_runs(self) -> Sequence[str]:
-        """Give all runs that the history knows."""
-        return self.sql("SELECT run_id FROM history_runs ORDER BY run_id").split()
 
 
 def is_ready(pod: dict[str, Any]) -> bool:

@@ -36,6 +36,12 @@ query($runId: ID!) {
   }
 }
 """
+_RELOAD = """mutation Reload($name: String!) {
+  reloadRepositoryLocation(repositoryLocationName: $name) {
+    __typename
+    ... on WorkspaceLocationEntry { locationOrLoadError { __typename } }
+  }
+}"""
 _TERMINATE = """
 mutation($runIds: [String!]!) {
   terminateRuns(runIds: $runIds, terminatePolicy: SAFE_TERMINATE) {
@@ -116,6 +122,16 @@ class Orchestrator:
         answer = self.ask(_LAUNCH, params=params)["launchRun"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
+
+    def reload_location(self) -> None:
+        """Have the webserver load its code location anew, as the UI's button does."""
+
+        def is_loaded() -> bool:
+            answer = self.ask(_RELOAD, name=LOCATION["repositoryLocationName"])
+            loaded = answer["reloadRepositoryLocation"].get("locationOrLoadError") or {}
+            return loaded.get("__typename") == "RepositoryLocation"
+
+        self.wait("the code location is loaded", is_loaded, timeout_seconds=60)
 
     def terminate(self, run_id: str) -> None:
         """Terminate a run as the UI's button does."""

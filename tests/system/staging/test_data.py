@@ -40,6 +40,8 @@ def test_an_upgrade_migrates_and_keeps_history_runs_and_passwords(
     assert orchestrator.kubectl(*secret) == password
     assert orchestrator.sql("SELECT version_num FROM alembic_version", database="dagster") == stale
     has_its_past(orchestrator, run_id)
+    # It came up before the code location did.
+    orchestrator.reload_location()
     again = orchestrator.launch("waiting")
     orchestrator.let_it_pass(orchestrator.wait_for_test(again))
     assert orchestrator.wait_until_over(again, timeout_seconds=120) == "SUCCESS"

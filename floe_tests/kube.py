@@ -668,6 +668,19 @@ def parts(value: Mapping[str, Any], *keys: str) -> list[JsonObject]:
     return [cast("JsonObject", item) for item in cast("list[Any]", found) if isinstance(item, dict)]
 
 
+def pod_is_over(pod: JsonObject) -> bool:
+    """Tell whether all of a pod has ended: it takes no room any more."""
+    return part(pod, "status").get("phase") in {"Succeeded", "Failed"}
+
+
+def job_has_ended(job: JsonObject) -> bool:
+    """Tell whether a Job is over, well or not."""
+    return any(
+        item.get("type") in {"Complete", "Failed"} and item.get("status") == "True"
+        for item in parts(job, "status", "conditions")
+    )
+
+
 def _path(kind: str, namespace: str | None) -> str:
     base, plural = _RESOURCES[kind]
     if kind in _CLUSTER_WIDE or namespace is None:

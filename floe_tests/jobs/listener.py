@@ -5,14 +5,13 @@ Threads listen, and put what they hear into one queue; whoever owns the queue de
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from floe_tests.clusters.signals import deferred_signals
 from floe_tests.deadline import Deadline
 from floe_tests.errors import DeadlineError, FloeTestsError, InfrastructureError
+from floe_tests.jobs.mailbox import Mailbox
 from floe_tests.jobs.manifest import EXPORTER, EXPORTER_COMMAND
 from floe_tests.kube import JsonObject, Kube, RefusedError
 
@@ -25,7 +24,6 @@ _RANGES_AT_ONCE = 20
 _FRAMES_AT_ONCE = 1000
 _NOT_FOUND = 404
 _LAST_TRIES = 5
-_WAITING_MESSAGES = 256
 
 
 @dataclass(frozen=True)
@@ -82,17 +80,12 @@ class Listener:
         self._namespace = namespace
         self._job = job
         self._deadline = deadline
-        # Bounded: a pod that writes faster than its frames are stored has to wait.
-        self._messages: queue.Queue[Message] = queue.Queue(maxsize=_WAITING_MESSAGES)
+        self._messages = Mailbox[Message]()
         self._stopped = threading.Event()
 
     def next(self, *, timeout_seconds: float) -> Message | None:
         """Give the next message; None when there is none within the time."""
-        try:
-            with deferred_signals():
-                return self._messages.get(timeout=timeout_seconds)
-        except queue.Empty:
-            return None
+        return self._messages.next(timeout_seconds=timeout_seconds)
 
     def stop(self) -> None:
         """Let go of everything; the threads end at their next message."""
@@ -122,12 +115,7 @@ class Listener:
         ).start()
 
     def _put(self, message: Message) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._messages.put(message, timeout=_PAUSE_SECONDS)
-            except queue.Full:
-                continue
-            return
+        self._messages.put(message, stopped=self._stopped)
 
     def _watch(self) -> None:
         try:

@@ -30,37 +30,27 @@ from floe_tests.jobs.listener import (
     lines_of,
 )
 from floe_tests.jobs.lost_frames import LostFrames
-from floe_tests.jobs.manifest import EXPORTER, EXPORTER_COMMAND, JobRequest, JobTemplate, build_job
+from floe_tests.jobs.manifest import EXPORTER, JobRequest, JobTemplate, build_job
 from floe_tests.jobs.observation import Observation, has_ended
+from floe_tests.jobs.pod_end import dismiss_exporter, exporter_lingers, save_pod_log
 from floe_tests.jobs.receiver import Receiver
-from floe_tests.jobs.symptoms import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
-from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
+from floe_tests.jobs.start import Start
+from floe_tests.jobs.waits import (
+    EVENT_SECONDS,
+    EXPORT_SECONDS,
+    LAST_SILENCE_SECONDS,
+    NODE_LOOK_SECONDS,
+    REMOVE_SECONDS,
+    SILENT_SECONDS,
+    STOP_GRACE_SECONDS,
+    TESTS_SLACK_SECONDS,
+    WAKE_SECONDS,
+)
+from floe_tests.kube import JsonObject, Kube, RefusedError, job_has_ended, part, pod_is_over
 
 Log = Callable[[str], None]
 
-_WAKE_SECONDS = 0.5
-_EVENT_SECONDS = 1.0
-# After a container's end: the exporter's own 25 s, its 20 s for frames that are asked for again,
-# and some for the API.
-_EXPORT_SECONDS = 45.0
-# The suite's own timeout fires first and says which line hung; this much later the pod is stopped.
-_TESTS_SLACK_SECONDS = 5.0
-# How long a pod may be refused, or a container's configuration be wrong, before it counts: a quota
-# or ConfigMap created a moment later is not a mistake.
-_REFUSED_SECONDS = 2.5
-# A cancelled run must be gone in 30 s.
-_STOP_GRACE_SECONDS = 15
-# A kubelet whose API was away for minutes looks again after up to one: client-go's back-off is
-# 30 s, doubled by its jitter. Then the pod has its grace.
-_REMOVE_SECONDS = 150.0
-_OVER = frozenset({"Succeeded", "Failed"})
 _POD_LOG_BYTES = 5 * 1024 * 1024
-# The exporter sends something every 10 s. After twice that its node is looked at, now and then.
-_SILENT_SECONDS = 20.0
-_NODE_LOOK_SECONDS = 3.0
-_LAST_SILENCE_SECONDS = 2.0
-# Below this the exporter does not stay for questions: its log cannot have rotated.
-_LINGERING_BYTES = 8 * 1024 * 1024
 _NOT_FOUND = 404
 _CONFLICT = 409
 
@@ -111,13 +101,12 @@ class JobRun:
         self._follows_log = False
         self._log_done = False
         self._is_taken_up = False
-        self._image_failing: Deadline | None = None
-        self._refused: Deadline | None = None
+        self._start = Start(request.deadlines, self._seen)
         self._export: Deadline | None = None
         self._tests: Deadline | None = None
         self._started_at = datetime.now(UTC)
         self._clock = Deadline(
-            request.deadlines.start_seconds + request.deadlines.job_seconds + _EXPORT_SECONDS
+            request.deadlines.start_seconds + request.deadlines.job_seconds + EXPORT_SECONDS
         )
         self._listener = Listener(
             kube, namespace=request.namespace, job=request.job_name, deadline=self._clock
@@ -161,19 +150,19 @@ class JobRun:
         """
         name, namespace = self._request.job_name, self._request.namespace
         try:
-            self._delete(grace_seconds=0 if self._seen.node else _STOP_GRACE_SECONDS)
+            self._delete(grace_seconds=0 if self._seen.node else STOP_GRACE_SECONDS)
             # From here: the API may have taken its time to hear of it.
-            deadline = Deadline(_REMOVE_SECONDS)
+            deadline = Deadline(REMOVE_SECONDS)
             for pods in self._kube.follow(
                 "Pod", namespace=namespace, label_selector=f"job-name={name}", deadline=deadline
             ):
                 # One that has ended takes no room: the Job controller, which may be away as long as
                 # the API was, still has to strike it from its books.
-                if all(part(pod, "status").get("phase") in _OVER for pod in pods.values()):
+                if all(map(pod_is_over, pods.values())):
                     return
         except DeadlineError as error:
             message = (
-                f"the pod of {self._subject} is still there {_REMOVE_SECONDS:g} s after its "
+                f"the pod of {self._subject} is still there {REMOVE_SECONDS:g} s after its "
                 f"deletion. See `{self._kube.access.kubectl('get pods --namespace', namespace)}`."
             )
             raise CleanupError(message) from error
@@ -221,7 +210,7 @@ class JobRun:
 
     def _take_up(self, job: JsonObject | None) -> None:
         """Go on with a Job that a process before has created."""
-        if job is None or (_has_ended(job) and not self._pods()):
+        if job is None or (job_has_ended(job) and not self._pods()):
             gone = (
                 f"{self._subject} was created by the process before this one, and its pod is gone"
             )
@@ -248,7 +237,7 @@ class JobRun:
 
     def _follow(self) -> None:
         while not self._clock.passed:
-            self._take_all(wait_seconds=_WAKE_SECONDS)
+            self._take_all(wait_seconds=WAKE_SECONDS)
             if self._seen.error is not None or self._is_over():
                 return
         self._seen.pass_deadline("job")
@@ -289,7 +278,7 @@ class JobRun:
         if facts.test is not None and facts.test.state == "running" and self._tests is None:
             self._log(f"tests started on {facts.node}")
             ran = run_seconds(facts.test) if self._is_taken_up else None
-            left = self._request.deadlines.tests_seconds + _TESTS_SLACK_SECONDS - (ran or 0)
+            left = self._request.deadlines.tests_seconds + TESTS_SLACK_SECONDS - (ran or 0)
             self._tests = Deadline(max(0.0, left))
 
     def _exporter_is_over(self) -> bool:
@@ -309,7 +298,7 @@ class JobRun:
             self._read_what_is_not_followed(pod)
             return self._export.passed or self._receiver.has_manifest or self._nothing_comes()
         if self._seen.vanished or has_ended(pod):
-            self._export = Deadline(_EXPORT_SECONDS if self._follows_log else 0)
+            self._export = Deadline(EXPORT_SECONDS if self._follows_log else 0)
             return not self._follows_log
         if self._node_is_lost(pod):
             return True
@@ -318,7 +307,7 @@ class JobRun:
                 self._log("the tests did not end by their deadline: stopping the pod")
                 self._stop("tests", pod.name)
             return False
-        return self._not_started_is_over(pod)
+        return self._start.is_over(pod)
 
     def _read_what_is_not_followed(self, pod: PodFacts) -> None:
         """Read the log of an exporter that should be sending its last, and is not heard.
@@ -327,7 +316,7 @@ class JobRun:
         """
         silent = self._receiver.silent_seconds
         again = self._clock.elapsed_seconds - self._read_again_at
-        if silent is None or min(silent, again) < _LAST_SILENCE_SECONDS or self._seen.vanished:
+        if silent is None or min(silent, again) < LAST_SILENCE_SECONDS or self._seen.vanished:
             return
         try:
             self._read_log_again(pod.name)
@@ -342,8 +331,8 @@ class JobRun:
         """Look at the node of a pod that says nothing any more."""
         silent = self._receiver.silent_seconds
         now = self._clock.elapsed_seconds
-        is_quiet = silent is None or silent > _SILENT_SECONDS
-        if not pod.node or not is_quiet or now - self._node_read_at < _NODE_LOOK_SECONDS:
+        is_quiet = silent is None or silent > SILENT_SECONDS
+        if not pod.node or not is_quiet or now - self._node_read_at < NODE_LOOK_SECONDS:
             return False
         self._node_read_at = now
         try:
@@ -359,46 +348,20 @@ class JobRun:
         return True
 
     def _no_pod_is_over(self) -> bool:
-        if self._clock.elapsed_seconds - self._events_read_at > _EVENT_SECONDS:
+        if self._clock.elapsed_seconds - self._events_read_at > EVENT_SECONDS:
             with contextlib.suppress(InfrastructureError):
                 self._read_events(self._glance)
-        if any(item.get("reason") == "FailedCreate" for item in self._seen.events):
-            self._refused = self._refused or Deadline(_REFUSED_SECONDS)
-            if self._refused.passed:
-                return True
-        return self._start_is_late()
-
-    def _not_started_is_over(self, pod: PodFacts) -> bool:
-        waiting = {
-            container.reason
-            for container in (pod.test, pod.exporter)
-            if container is not None and container.state == "waiting"
-        }
-        if waiting & CONTAINER_CONFIG_REASONS:
-            self._refused = self._refused or Deadline(_REFUSED_SECONDS)
-            return self._refused.passed
-        self._refused = None
-        if waiting & IMAGE_PULL_REASONS:
-            self._image_failing = self._image_failing or Deadline(
-                self._request.deadlines.image_seconds
-            )
-            if self._image_failing.passed:
-                self._seen.pass_deadline("image")
-                return True
-        return self._start_is_late()
-
-    def _start_is_late(self) -> bool:
-        if self._clock.elapsed_seconds <= self._request.deadlines.start_seconds:
-            return False
-        self._seen.pass_deadline("start")
-        return True
+        refused = any(item.get("reason") == "FailedCreate" for item in self._seen.events)
+        if refused and self._start.is_refused():
+            return True
+        return self._start.is_late()
 
     def _stop(self, deadline: DeadlineName, pod: str) -> None:
         self._seen.pass_deadline(deadline)
         self._kube.delete(
-            "Pod", pod, namespace=self._request.namespace, grace_seconds=_STOP_GRACE_SECONDS
+            "Pod", pod, namespace=self._request.namespace, grace_seconds=STOP_GRACE_SECONDS
         )
-        self._export = Deadline(_EXPORT_SECONDS)
+        self._export = Deadline(EXPORT_SECONDS)
 
     def _cancel(self, reason: str) -> None:
         """Say on the Job why it ends, end it, and take what its exporter still sends."""
@@ -408,12 +371,12 @@ class JobRun:
         try:
             stamp = {"metadata": {"annotations": {labels.CANCELLED_ANNOTATION: reason}}}
             self._kube.patch("Job", name, stamp, namespace=namespace)
-            self._delete(grace_seconds=_STOP_GRACE_SECONDS)
+            self._delete(grace_seconds=STOP_GRACE_SECONDS)
         except FloeTestsError as error:
             self._log(f"{self._subject} could not be deleted ({error}); its namespace goes next")
-        last = Deadline(_STOP_GRACE_SECONDS if self._follows_log else 0)
+        last = Deadline(STOP_GRACE_SECONDS if self._follows_log else 0)
         while not (last.passed or self._log_done or self._receiver.has_manifest):
-            self._take_all(wait_seconds=_WAKE_SECONDS)
+            self._take_all(wait_seconds=WAKE_SECONDS)
 
     def _delete(self, *, grace_seconds: int) -> None:
         """Ask for the end of the pod, in its own time, and of the Job."""
@@ -473,8 +436,16 @@ class JobRun:
         self._seen.see(now)
         if self._follows_log and not self._receiver.has_manifest:
             self._read_log_again(name)
-        self._save_pod_log(name)
-        self._dismiss_exporter(name)
+        save_pod_log(
+            self._kube,
+            name,
+            namespace=self._request.namespace,
+            container=self._template.container,
+            directory=self._directory,
+            limit_bytes=_POD_LOG_BYTES,
+        )
+        if exporter_lingers(self._seen.pod_facts(), self._receiver):
+            dismiss_exporter(self._kube, name, namespace=self._request.namespace)
 
     def _read_log_again(self, pod: str) -> None:
         """Read the log as it stands, beside the one that is followed."""
@@ -482,45 +453,9 @@ class JobRun:
         pieces = self._kube.log_pieces(pod, namespace=self._request.namespace, container=EXPORTER)
         self._receiver.feed_lines(lines_of(pieces))
 
-    def _save_pod_log(self, pod: str) -> None:
-        log = self._kube.log_tail(
-            pod,
-            namespace=self._request.namespace,
-            container=self._template.container,
-            limit_bytes=_POD_LOG_BYTES,
-        )
-        if log is not None:
-            (self._directory / "pod.log").write_bytes(log)
-
-    def _dismiss_exporter(self, pod: str) -> None:
-        """Tell an exporter that stayed for questions that there are none left."""
-        facts = self._seen.pod_facts()
-        answers = facts is not None and facts.exporter_runs
-        if not answers or self._receiver.received_bytes < _LINGERING_BYTES:
-            return
-        try:
-            for _ in self._kube.run_in(
-                pod,
-                [*EXPORTER_COMMAND, "done"],
-                namespace=self._request.namespace,
-                container=EXPORTER,
-                seconds=_WAKE_SECONDS * 10,
-            ):
-                pass
-        except InfrastructureError:
-            # It has ended by itself, or will: it does not stay for long.
-            return
-
     def _read_events(self, kube: Kube) -> None:
         self._events_read_at = self._clock.elapsed_seconds
         self._seen.see_events(kube.list("Event", namespace=self._request.namespace))
-
-
-def _has_ended(job: JsonObject) -> bool:
-    return any(
-        item.get("type") in {"Complete", "Failed"} and item.get("status") == "True"
-        for item in parts(job, "status", "conditions")
-    )
 
 
 def _is_for_good(refusal: RefusedError) -> bool:

@@ -16,7 +16,7 @@ from typing import TypeGuard
 from floe_tests.deadline import Deadline
 from floe_tests.errors import PlatformError
 from floe_tests.evidence import Evidence
-from floe_tests.kube import JsonObject, Kube, part, parts
+from floe_tests.kube import JsonObject, Kube, part, parts, pod_is_over
 from floe_tests.platform import rollout
 from floe_tests.platform.helm import InstalledRelease
 from floe_tests.platform.rollout import Target
@@ -26,7 +26,6 @@ _CHART = "helm.sh/chart"
 _VERSION = "app.kubernetes.io/version"
 # NAME-VERSION, where both may have hyphens: a version begins with its number.
 _CHART_LABEL = re.compile(r"(?P<name>.+?)-(?P<version>v?\d+\.\d+\.\d+.*)")
-_OVER = frozenset({"Succeeded", "Failed"})
 _OWNERS = frozenset({"ReplicaSet", "StatefulSet", "DaemonSet"})
 
 
@@ -99,7 +98,7 @@ def state_of(kube: Kube, installed: InstalledSettings) -> InstalledState:
     }
     told = [f"{each.subject}: {each.why}" for each in rollout.troubles_of(unready, ())]
     lacking += told or [f"pod/{name} is not ready" for name in unready]
-    if len(serving) < sum(part(pod, "status").get("phase") not in _OVER for pod in _owned(pods)):
+    if len(serving) < sum(not pod_is_over(pod) for pod in _owned(pods)):
         lacking.append("pods of before a change are still going")
     return InstalledState(
         fingerprint_of((item for _, item in workloads), serving.values()), tuple(lacking)
@@ -185,8 +184,7 @@ def _serving(pods: Iterable[JsonObject]) -> dict[str, JsonObject]:
     return {
         str(pod["metadata"]["name"]): pod
         for pod in _owned(pods)
-        if "deletionTimestamp" not in pod["metadata"]
-        and part(pod, "status").get("phase") not in _OVER
+        if "deletionTimestamp" not in pod["metadata"] and not pod_is_over(pod)
     }
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from floe_tests.clusters.signals import deferred_signals
 from floe_tests.deadline import Deadline
 from floe_tests.errors import DeadlineError, FloeTestsError, InfrastructureError
 from floe_tests.jobs.listener import FramesAgain, Listener, Message, PodSeen, Unreachable, lines_of
+from floe_tests.jobs.mailbox import Mailbox
 from floe_tests.jobs.manifest import EXPORTER
 from floe_tests.kube import JsonObject, Kube, part
 
@@ -27,10 +27,7 @@ CHORES = 8
 # Kubernetes answers, for each of these, from a connection of its own.
 CONNECTIONS = READERS + CHORES + 4
 
-_PAUSE_SECONDS = 0.5
 _TICK_SECONDS = 10
-# Each holds a piece of a log of up to 64 KiB: this bounds what waits in memory to 16 MiB.
-_WAITING_MESSAGES = 256
 
 
 @dataclass(frozen=True)
@@ -56,13 +53,14 @@ class Done:
 
 
 ShardMessage = Heard | JobsSeen | Done | Unreachable
-_Queue = queue.Queue[ShardMessage]
 
 
 class PodListener(Listener):
     """Hears one pod of many, and puts what it hears into the queue of all."""
 
-    def __init__(self, kube: Kube, *, namespace: str, pod: str, messages: _Queue) -> None:
+    def __init__(
+        self, kube: Kube, *, namespace: str, pod: str, messages: Mailbox[ShardMessage]
+    ) -> None:
         """Prepare; nothing is heard before `follow_log`."""
         super().__init__(kube, namespace=namespace, job=pod, deadline=Deadline(float("inf")))
         self._pod = pod
@@ -83,12 +81,7 @@ class PodListener(Listener):
         self._put(FramesAgain(lines, error))
 
     def _put(self, message: Message) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._shared.put(Heard(self._pod, message), timeout=_PAUSE_SECONDS)
-            except queue.Full:
-                continue
-            return
+        self._shared.put(Heard(self._pod, message), stopped=self._stopped)
 
 
 class ShardListener:
@@ -107,17 +100,13 @@ class ShardListener:
         self._namespace = namespace
         self._selector = selector
         self._deadline = deadline
-        self._messages: _Queue = queue.Queue(maxsize=_WAITING_MESSAGES)
+        self._messages = Mailbox[ShardMessage]()
         self._stopped = threading.Event()
         self._chores: queue.Queue[Callable[[], Callable[[], None]] | None] = queue.Queue()
 
     def next(self, *, timeout_seconds: float) -> ShardMessage | None:
         """Give the next message; None when there is none within the time."""
-        try:
-            with deferred_signals():
-                return self._messages.get(timeout=timeout_seconds)
-        except queue.Empty:
-            return None
+        return self._messages.next(timeout_seconds=timeout_seconds)
 
     def stop(self) -> None:
         """Let go of everything; the threads end at their next message."""
@@ -148,12 +137,7 @@ class ShardListener:
         threading.Thread(target=target, daemon=True, name=f"{name} {self._selector}").start()
 
     def _put(self, message: ShardMessage) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._messages.put(message, timeout=_PAUSE_SECONDS)
-            except queue.Full:
-                continue
-            return
+        self._messages.put(message, stopped=self._stopped)
 
     def _do_chores(self) -> None:
         while (work := self._chores.get()) is not None:

@@ -21,24 +21,24 @@ from floe_tests.jobs.listener import FramesAgain
 from floe_tests.jobs.lost_frames import LostFrames
 from floe_tests.jobs.manifest import JobRequest
 from floe_tests.jobs.observation import Observation, has_ended
+from floe_tests.jobs.pod_end import exporter_lingers
 from floe_tests.jobs.receiver import Receiver
 from floe_tests.jobs.shards.listener import PodListener
 from floe_tests.jobs.shards.record import ShardAttempt
-from floe_tests.jobs.symptoms import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
+from floe_tests.jobs.start import Start
 from floe_tests.jobs.verdict import Cause, Fault, Verdict
+from floe_tests.jobs.waits import (
+    EXPORT_SECONDS,
+    LAST_SILENCE_SECONDS,
+    SILENT_SECONDS,
+    TESTS_SLACK_SECONDS,
+)
 from floe_tests.kube import JsonObject, part
 from floe_tests.results.events import EventLimits
 
 Log = Callable[[str], None]
 
-# As for a suite of one pod: see jobs/runner.py.
-_EXPORT_SECONDS = 45.0
-_TESTS_SLACK_SECONDS = 5.0
-_REFUSED_SECONDS = 2.5
-_SILENT_SECONDS = 20.0
-_LAST_SILENCE_SECONDS = 2.0
 _BESIDE_READS = 3
-_LINGERING_BYTES = 8 * 1024 * 1024
 # What is shown while a shard runs; its results are read from the disk in the end.
 _LIVE_LIMITS = EventLimits(cases=20_000, text_bytes=256 * 1024, names_bytes=4 * 1024 * 1024)
 
@@ -90,9 +90,7 @@ class ShardPod:
         self._log_done = False
         self._beside_reads = 0
         self._read_beside_at = 0.0
-        self._start = Deadline(request.deadlines.start_seconds)
-        self._image_failing: Deadline | None = None
-        self._refused: Deadline | None = None
+        self._start = Start(request.deadlines, self._seen)
         self._tests: Deadline | None = None
         self._export: Deadline | None = None
         self.started_at = datetime.now(UTC)
@@ -109,7 +107,7 @@ class ShardPod:
         facts = self.facts
         running = facts is not None and facts.test is not None and facts.test.state == "running"
         if running and self._tests is None:
-            self._tests = Deadline(self._request.deadlines.tests_seconds + _TESTS_SLACK_SECONDS)
+            self._tests = Deadline(self._request.deadlines.tests_seconds + TESTS_SLACK_SECONDS)
 
     def feed(self, data: bytes, *, first: bool) -> None:
         """Take the next bytes of the exporter's log."""
@@ -219,7 +217,7 @@ class ShardPod:
         """Tell whether it has waited for a node for so long."""
         facts = self.facts
         waits = facts is not None and facts.phase == "Pending" and not facts.node
-        return waits and not self.is_absent and self._start.elapsed_seconds > seconds
+        return waits and not self.is_absent and self._clock.elapsed_seconds > seconds
 
     @property
     def node_is_lost(self) -> bool:
@@ -238,17 +236,12 @@ class ShardPod:
     def is_quiet(self) -> bool:
         """Whether its exporter has not been heard for a while: its node is to be looked at."""
         silent = self.receiver.silent_seconds
-        return silent is None or silent > _SILENT_SECONDS
+        return silent is None or silent > SILENT_SECONDS
 
     @property
     def lingers(self) -> bool:
         """Whether its exporter stays for questions, as one does that wrote much."""
-        facts = self.facts
-        return (
-            facts is not None
-            and facts.exporter_runs
-            and self.receiver.received_bytes >= _LINGERING_BYTES
-        )
+        return exporter_lingers(self.facts, self.receiver)
 
     def exporter_is_over(self) -> bool:
         """Tell whether the exporter writes no more: a sidecar that fails is started again."""
@@ -270,7 +263,7 @@ class ShardPod:
                 self._say("the tests did not end by their deadline: stopping the pod")
                 self.pass_deadline("tests")
             return False
-        return self._not_started_is_over(pod)
+        return self._start.is_over(pod)
 
     @property
     def is_to_be_stopped(self) -> bool:
@@ -279,46 +272,24 @@ class ShardPod:
 
     def expect_last(self) -> None:
         """Wait for what the exporter of a pod that was told to end still sends."""
-        self._export = Deadline(_EXPORT_SECONDS)
+        self._export = Deadline(EXPORT_SECONDS)
 
     def _export_is_over(self) -> bool:
         if not self.is_read:
             # Its turn to be read is still to come, if there is anything to read.
             return not self.wants_reader
-        self._export = self._export or Deadline(_EXPORT_SECONDS)
+        self._export = self._export or Deadline(EXPORT_SECONDS)
         if self.receiver.has_manifest or self._export.passed:
             return True
         if self._log_done and (self.is_gone or self._beside_reads >= 1):
             return not self._lost.is_asking
         silent = self.receiver.silent_seconds
         again = self._clock.elapsed_seconds - self._read_beside_at
-        due = self._log_done or (silent is not None and silent > _LAST_SILENCE_SECONDS)
-        if due and self._beside_reads < _BESIDE_READS and again > _LAST_SILENCE_SECONDS:
+        due = self._log_done or (silent is not None and silent > LAST_SILENCE_SECONDS)
+        if due and self._beside_reads < _BESIDE_READS and again > LAST_SILENCE_SECONDS:
             self._beside_reads += 1
             self._read_beside_at = self._clock.elapsed_seconds
             self.listener.read_beside()
-        return False
-
-    def _not_started_is_over(self, pod: PodFacts) -> bool:
-        waiting = {
-            container.reason
-            for container in (pod.test, pod.exporter)
-            if container is not None and container.state == "waiting"
-        }
-        if waiting & CONTAINER_CONFIG_REASONS:
-            self._refused = self._refused or Deadline(_REFUSED_SECONDS)
-            return self._refused.passed
-        self._refused = None
-        if waiting & IMAGE_PULL_REASONS:
-            self._image_failing = self._image_failing or Deadline(
-                self._request.deadlines.image_seconds
-            )
-            if self._image_failing.passed:
-                self.pass_deadline("image")
-                return True
-        if self._start.passed:
-            self.pass_deadline("start")
-            return True
         return False
 
     def judged(self) -> ShardAttempt:

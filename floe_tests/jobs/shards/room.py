@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from floe_tests import labels
 from floe_tests.doctor.quantity import quantity
 from floe_tests.jobs.shards.share import Claim
-from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
+from floe_tests.kube import JsonObject, Kube, RefusedError, job_has_ended, part, parts, pod_is_over
 
 Amounts = Mapping[str, float]
 
 _PODS = "pods"
-_OVER = frozenset({"Succeeded", "Failed"})
 _MANAGED = f"{labels.MANAGED_BY}={labels.MANAGER}"
 
 
@@ -79,7 +78,7 @@ def claims_of(jobs: Iterable[JsonObject], capacity: Amounts) -> Iterable[Claim]:
     for job in jobs:
         owned = part(job, "metadata", "labels")
         run = owned.get(labels.RUN)
-        if run is None or owned.get(labels.MANAGED_BY) != labels.MANAGER or _is_over(job):
+        if run is None or owned.get(labels.MANAGED_BY) != labels.MANAGER or job_has_ended(job):
             continue
         spec, status = part(job, "spec"), part(job, "status")
         ended = int(status.get("succeeded") or 0) + int(status.get("failed") or 0)
@@ -113,7 +112,7 @@ def free_on_nodes(
         owned = part(other, "metadata", "labels")
         is_test = owned.get(labels.MANAGED_BY) == labels.MANAGER and labels.SUITE in owned
         node = free.get(str(part(other, "spec").get("nodeName")))
-        if node is None or is_test or part(other, "status").get("phase") in _OVER:
+        if node is None or is_test or pod_is_over(other):
             continue
         for name, amount in requests_of(part(other, "spec")).items():
             node[name] = node.get(name, 0.0) - amount
@@ -137,8 +136,7 @@ def room_in_quotas(
     tests = [
         _quota_needs(part(each, "spec"))
         for each in own
-        if labels.SUITE in part(each, "metadata", "labels")
-        and part(each, "status").get("phase") not in _OVER
+        if labels.SUITE in part(each, "metadata", "labels") and not pod_is_over(each)
     ]
     rooms: list[int] = []
     for quota in quotas:
@@ -217,13 +215,6 @@ def _takes(node: JsonObject, pod: JsonObject) -> bool:
 def _times(needs: Amounts, free: Amounts) -> int:
     times = [free.get(name, 0.0) / need for name, need in needs.items() if need]
     return max(0, int(min(times, default=0.0) + 1e-9))
-
-
-def _is_over(job: JsonObject) -> bool:
-    return any(
-        item.get("type") in {"Complete", "Failed"} and item.get("status") == "True"
-        for item in parts(job, "status", "conditions")
-    )
 
 
 def _allowed(kube: Kube, kind: str, namespace: str | None) -> list[JsonObject] | None:

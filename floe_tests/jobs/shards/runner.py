@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from floe_tests import labels
@@ -36,12 +36,11 @@ from floe_tests.jobs.facts import (
 from floe_tests.jobs.handover import Handover
 from floe_tests.jobs.listener import FramesAgain, LogEnded, LogPiece, Message, PodSeen, Unreachable
 from floe_tests.jobs.manifest import (
-    EXPORTER,
-    EXPORTER_COMMAND,
     JobRequest,
     JobTemplate,
     build_job,
 )
+from floe_tests.jobs.pod_end import dismiss_exporter, save_pod_log
 from floe_tests.jobs.shards import record as records
 from floe_tests.jobs.shards.job import indexed_job, place_of, plan_config_map, single_job
 from floe_tests.jobs.shards.listener import (
@@ -61,18 +60,20 @@ from floe_tests.jobs.shards.record import ShardAttempt
 from floe_tests.jobs.shards.room import Room, look
 from floe_tests.jobs.shards.window import LOOK_SECONDS, UNPLACED_SECONDS, Window
 from floe_tests.jobs.verdict import Cause, classify
-from floe_tests.kube import ClusterAccess, JsonObject, Kube, RefusedError, part
+from floe_tests.jobs.waits import (
+    EVENT_SECONDS,
+    NODE_LOOK_SECONDS,
+    REFUSED_SECONDS,
+    REMOVE_SECONDS,
+    STOP_GRACE_SECONDS,
+    WAKE_SECONDS,
+)
+from floe_tests.kube import ClusterAccess, JsonObject, Kube, RefusedError, part, pod_is_over
 from floe_tests.settings import ShardSettings
 
 Log = Callable[[str], None]
 
 _API_SECONDS = 90.0
-_WAKE_SECONDS = 0.5
-_EVENT_SECONDS = 1.0
-_REFUSED_SECONDS = 2.5
-_STOP_GRACE_SECONDS = 15
-_REMOVE_SECONDS = 150.0
-_NODE_LOOK_SECONDS = 3.0
 _PROGRESS_SECONDS = 5.0
 # What is left of a shard after its pod has gone, until the Job's own account of it is awaited no
 # longer: the Job controller counts within seconds, and may be away as long as the API server.
@@ -81,7 +82,6 @@ _GONE_SECONDS = 60.0
 _LAST_SECONDS = 75.0
 # Of each shard: 250 of them are as much as one suite's 5 MiB and some.
 _POD_LOG_BYTES = 256 * 1024
-_OVER = frozenset({"Succeeded", "Failed"})
 _CONFLICT = 409
 _SETTLE_SECONDS = 45.0
 # What would befall every other shard too.
@@ -233,18 +233,18 @@ class ShardedRun:
         """
         namespace = self._request.namespace
         self._delete_jobs()
-        pods = (pod for pod in self._kube_pods() if not _is_over(pod))
+        pods = (pod for pod in self._kube_pods() if not pod_is_over(pod))
         self._delete_pods(str(pod["metadata"]["name"]) for pod in pods)
-        deadline = Deadline(_REMOVE_SECONDS)
+        deadline = Deadline(REMOVE_SECONDS)
         try:
             for pods in self._kube.follow(
                 "Pod", namespace=namespace, label_selector=self._selector, deadline=deadline
             ):
-                if all(map(_is_over, pods.values())):
+                if all(map(pod_is_over, pods.values())):
                     return
         except DeadlineError as error:
             message = (
-                f"pods of {self._subject} are still there {_REMOVE_SECONDS:g} s after their "
+                f"pods of {self._subject} are still there {REMOVE_SECONDS:g} s after their "
                 f"deletion. See `{self._kube.access.kubectl('get pods --namespace', namespace)}`."
             )
             raise CleanupError(message) from error
@@ -350,7 +350,7 @@ class ShardedRun:
 
     def _follow(self) -> None:
         while not self._is_done:
-            self._take_all(wait_seconds=_WAKE_SECONDS)
+            self._take_all(wait_seconds=WAKE_SECONDS)
             if self._error is not None:
                 return
             if self._clock.passed and not self._job_passed:
@@ -477,7 +477,7 @@ class ShardedRun:
             self._judge(pod)
         elif pod.is_to_be_stopped:
             pod.expect_last()
-            self._listener.chore(partial(self._stop_pod, pod.name, _STOP_GRACE_SECONDS))
+            self._listener.chore(partial(self._stop_pod, pod.name, STOP_GRACE_SECONDS))
 
     def _is_for_good(self, pod: ShardPod) -> bool:
         """Tell whether the Job makes no other pod for a shard whose pod has gone.
@@ -493,7 +493,7 @@ class ShardedRun:
     def _look_for_refusal(self) -> None:
         """Notice that the cluster refuses the suite's pods: nothing else says so."""
         now = self._clock.elapsed_seconds
-        if now - self._events_read_at > _EVENT_SECONDS:
+        if now - self._events_read_at > EVENT_SECONDS:
             self._events_read_at = now
             with contextlib.suppress(InfrastructureError):
                 self._events = self._glance.list(
@@ -502,7 +502,7 @@ class ShardedRun:
                     field_selector=f"involvedObject.name={self._request.job_name}",
                 )
         if any(item.get("reason") == "FailedCreate" for item in self._events):
-            self._refused = self._refused or Deadline(_REFUSED_SECONDS)
+            self._refused = self._refused or Deadline(REFUSED_SECONDS)
             if self._refused.passed:
                 said = next(
                     str(item.get("message"))
@@ -517,8 +517,8 @@ class ShardedRun:
         if facts is None or not facts.node:
             return
         now = self._clock.elapsed_seconds
-        seen_at, node = self._nodes.get(facts.node, (-_NODE_LOOK_SECONDS, None))
-        if now - seen_at >= _NODE_LOOK_SECONDS:
+        seen_at, node = self._nodes.get(facts.node, (-NODE_LOOK_SECONDS, None))
+        if now - seen_at >= NODE_LOOK_SECONDS:
             node = None
             # Reading nodes is a right of its own: without it the cluster removes the pod in time.
             with contextlib.suppress(InfrastructureError):
@@ -567,7 +567,7 @@ class ShardedRun:
         pod = part(self._pod_template, "spec")
         return look(self._glance, namespace=self._request.namespace, pod=pod)
 
-    @property
+    @cached_property
     def _pod_template(self) -> JsonObject:
         job = build_job(self._template, self._request)
         return part(job, "spec", "template")
@@ -620,43 +620,27 @@ class ShardedRun:
         if now is not None and part(now, "metadata").get("uid") == pod.uid:
             pod.see(now)
             if pod.has_started:
-                self._save_pod_log(pod)
+                save_pod_log(
+                    self._kube,
+                    pod.name,
+                    namespace=namespace,
+                    container=self._template.container,
+                    directory=pod.directory,
+                    limit_bytes=_POD_LOG_BYTES,
+                )
             if pod.lingers:
-                self._dismiss_exporter(pod.name)
+                dismiss_exporter(self._kube, pod.name, namespace=namespace)
         facts = pod.facts
         # Nothing explains what went well, and to find events is dear for the API server.
         if facts is None or facts.test is None or facts.test.exit_code != 0:
             field = f"involvedObject.name={pod.name}"
             pod.see_events(self._kube.list("Event", namespace=namespace, field_selector=field))
 
-    def _save_pod_log(self, pod: ShardPod) -> None:
-        log = self._kube.log_tail(
-            pod.name,
-            namespace=self._request.namespace,
-            container=self._template.container,
-            limit_bytes=_POD_LOG_BYTES,
-        )
-        if log is not None:
-            (pod.directory / "pod.log").write_bytes(log)
-
-    def _dismiss_exporter(self, pod: str) -> None:
-        """Tell an exporter that stayed for questions that there are none left."""
-        # It has ended by itself, or will: it does not stay for long.
-        with contextlib.suppress(InfrastructureError):
-            for _ in self._kube.run_in(
-                pod,
-                [*EXPORTER_COMMAND, "done"],
-                namespace=self._request.namespace,
-                container=EXPORTER,
-                seconds=_WAKE_SECONDS * 10,
-            ):
-                pass
-
     def _settle(self, pod: ShardPod, attempt: ShardAttempt) -> None:
         """Take a judged pod off the books, and give its room back."""
         self._forget(pod)
         if not pod.has_ended and not pod.is_absent:
-            grace_seconds = 0 if pod.node_is_lost else _STOP_GRACE_SECONDS
+            grace_seconds = 0 if pod.node_is_lost else STOP_GRACE_SECONDS
             self._listener.chore(partial(self._stop_pod, pod.name, grace_seconds))
         self._keep(attempt)
 
@@ -766,9 +750,9 @@ class ShardedRun:
             self._delete_pods(name for name, pod in self._pods.items() if not pod.is_absent)
         except FloeTestsError as error:
             self._say(f"could not be deleted ({error}); its namespace goes next")
-        last = Deadline(_STOP_GRACE_SECONDS)
+        last = Deadline(STOP_GRACE_SECONDS)
         while not last.passed and any(pod.is_heard for pod in self._pods.values()):
-            self._take_all(wait_seconds=_WAKE_SECONDS)
+            self._take_all(wait_seconds=WAKE_SECONDS)
 
     def _delete_jobs(self) -> Callable[[], None]:
         """Ask for the end of the suite's Jobs, so that no pod comes after; theirs end in time."""
@@ -780,7 +764,7 @@ class ShardedRun:
     def _delete_pods(self, names: Iterable[str]) -> None:
         def delete(name: str) -> None:
             self._kube.delete(
-                "Pod", name, namespace=self._request.namespace, grace_seconds=_STOP_GRACE_SECONDS
+                "Pod", name, namespace=self._request.namespace, grace_seconds=STOP_GRACE_SECONDS
             )
 
         with ThreadPoolExecutor(CHORES) as pool:
@@ -797,7 +781,7 @@ class ShardedRun:
         settling = Deadline(_SETTLE_SECONDS)
         while any(pod.is_judging for pod in self._pods.values()) and not settling.passed:
             with contextlib.suppress(FloeTestsError):
-                self._take_all(wait_seconds=_WAKE_SECONDS)
+                self._take_all(wait_seconds=WAKE_SECONDS)
         self._listener.stop()
         for pod in list(self._pods.values()):
             self._end_early(pod)
@@ -869,10 +853,6 @@ def indexes(text: str) -> frozenset[int]:
         first, _, last = word.partition("-")
         found.update(range(int(first), int(last or first) + 1))
     return frozenset(found)
-
-
-def _is_over(pod: JsonObject) -> bool:
-    return part(pod, "status").get("phase") in _OVER
 
 
 def _nothing() -> None:

@@ -169,7 +169,7 @@ def test_a_shard_has_no_more_attempts_than_its_verdict_allows(hand: Hand):
 def test_what_would_befall_every_shard_is_not_tried_with_each(
     hand: Hand, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("floe_tests.jobs.shards.pod._REFUSED_SECONDS", 0)
+    monkeypatch.setattr("floe_tests.jobs.start.REFUSED_SECONDS", 0)
     monkeypatch.setattr(hand.run, "_delete_jobs", lambda: None)
     hand.see(pod(0))
     hand.see(pod(2, waiting="InvalidImageName"))
@@ -207,7 +207,7 @@ def test_a_pod_that_never_starts_is_given_up_by_its_deadline(
     hand.see(pod(0))
     shard = hand.run._shards[0].pod
     assert shard is not None
-    monkeypatch.setattr(type(shard._start), "passed", property(lambda _self: True))
+    monkeypatch.setattr(type(shard._start._late), "passed", property(lambda _self: True))
     hand.tick()
 
     assert hand.causes(0) == ["INFRA_START"]

@@ -1,0 +1,56 @@
+"""Whether a pod may still come to run its tests, by the deadlines of its start."""
+
+from __future__ import annotations
+
+from floe_tests.deadline import Deadline
+from floe_tests.jobs.facts import PodFacts
+from floe_tests.jobs.observation import Observation
+from floe_tests.jobs.symptoms import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
+from floe_tests.jobs.waits import REFUSED_SECONDS
+from floe_tests.settings import DeadlineSettings
+
+
+class Start:
+    """The start of one pod; its time runs from here."""
+
+    def __init__(self, deadlines: DeadlineSettings, seen: Observation) -> None:
+        """Begin.
+
+        Args:
+            deadlines: The suite's.
+            seen: Notes the deadline that has passed.
+        """
+        self._deadlines = deadlines
+        self._seen = seen
+        self._late = Deadline(deadlines.start_seconds)
+        self._refused: Deadline | None = None
+        self._image_failing: Deadline | None = None
+
+    def is_over(self, pod: PodFacts) -> bool:
+        """Tell whether a pod whose tests have not begun will not begin them."""
+        waiting = {
+            container.reason
+            for container in (pod.test, pod.exporter)
+            if container is not None and container.state == "waiting"
+        }
+        if waiting & CONTAINER_CONFIG_REASONS:
+            return self.is_refused()
+        self._refused = None
+        if waiting & IMAGE_PULL_REASONS:
+            self._image_failing = self._image_failing or Deadline(self._deadlines.image_seconds)
+            if self._image_failing.passed:
+                self._seen.pass_deadline("image")
+                return True
+        return self.is_late()
+
+    def is_refused(self) -> bool:
+        """Note that what was asked for is refused; tell whether it has been for long enough."""
+        self._refused = self._refused or Deadline(REFUSED_SECONDS)
+        return self._refused.passed
+
+    def is_late(self) -> bool:
+        """Tell whether the time for a start is over."""
+        if not self._late.passed:
+            return False
+        self._seen.pass_deadline("start")
+        return True

@@ -136,29 +136,21 @@ def wait_until_ready(
     Raises:
         PlatformError: A component did not come up; the message names it and says why.
     """
-    kube = Kube(target.access)
-    rollout = _Rollout(kube, release, target)
+    rollout = _Rollout(Kube(target.access), release, target)
+
+    def look(found: Mapping[str, JsonObject]) -> bool:
+        if helm.has_ended:
+            rollout.expect_replaced()
+        rollout.look(found, forgiven=before)
+        if not helm.has_ended:
+            return False
+        helm.output()
+        return rollout.is_ready
+
     try:
-        for found in kube.follow(
-            "Pod",
-            namespace=target.namespace,
-            label_selector=rollout.selector,
-            deadline=deadline,
-            tick_seconds=_TICK_SECONDS,
-        ):
-            if helm.has_ended:
-                rollout.expect_replaced()
-            rollout.look(found, forgiven=before)
-            if helm.has_ended:
-                helm.output()
-                if rollout.is_ready:
-                    return tuple(rollout.pods.values())
+        return rollout.watch(look, deadline=deadline)
     except ProgramError as error:
         raise rollout.refused(error) from error
-    except DeadlineError:
-        raise rollout.late(deadline) from None
-    message = f"release {release}: the watch of its pods ended."
-    raise PlatformError(message)
 
 
 def watch_until_ready(
@@ -182,23 +174,13 @@ def watch_until_ready(
     Raises:
         PlatformError: A component is not ready; the message names it and says why.
     """
-    kube = Kube(target.access)
-    rollout = _Rollout(kube, release, target)
-    try:
-        for found in kube.follow(
-            "Pod",
-            namespace=target.namespace,
-            label_selector=rollout.selector,
-            deadline=deadline,
-            tick_seconds=_TICK_SECONDS,
-        ):
-            rollout.look(serving(found.values()))
-            if rollout.is_ready:
-                return tuple(rollout.pods.values())
-    except DeadlineError:
-        raise rollout.late(deadline) from None
-    message = f"release {release}: the watch of its pods ended."
-    raise PlatformError(message)
+    rollout = _Rollout(Kube(target.access), release, target)
+
+    def look(found: Mapping[str, JsonObject]) -> bool:
+        rollout.look(serving(found.values()))
+        return rollout.is_ready
+
+    return rollout.watch(look, deadline=deadline)
 
 
 def selector_of(release: str) -> str:
@@ -239,6 +221,36 @@ class _Rollout:
     def is_ready(self) -> bool:
         """Whether every workload has the pods that it wants, and each is ready."""
         return self._ready == frozenset(self.pods) and not self._look_at_workloads()
+
+    def watch(
+        self, look: Callable[[Mapping[str, JsonObject]], bool], *, deadline: Deadline
+    ) -> tuple[JsonObject, ...]:
+        """Look at the pods at each change of them until there is no more to wait for.
+
+        Args:
+            look: Takes the pods, by name; true when all is as it should be.
+            deadline: When it must be.
+
+        Returns:
+            The pods.
+
+        Raises:
+            PlatformError: It was not.
+        """
+        try:
+            for found in self.kube.follow(
+                "Pod",
+                namespace=self.target.namespace,
+                label_selector=self.selector,
+                deadline=deadline,
+                tick_seconds=_TICK_SECONDS,
+            ):
+                if look(found):
+                    return tuple(self.pods.values())
+        except DeadlineError:
+            raise self.late(deadline) from None
+        message = f"release {self.release}: the watch of its pods ended."
+        raise PlatformError(message)
 
     def look(
         self, found: Mapping[str, JsonObject], *, forgiven: frozenset[str] = frozenset()

@@ -7,14 +7,13 @@ trusted: what is no measurement is said, never an error.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from floe_tests.results.cases import cut, legible
-from floe_tests.results.json_values import is_array, is_object, text_of
+from floe_tests.results.json_values import is_array, is_object, number_of, text_of
 
 BENCHMARK_FILE = "benchmark.json"
 
@@ -131,7 +130,8 @@ def _measurement(value: object, wrong: Counter[str]) -> Measurement | None:
         return None
     if len(listed) > VALUES:
         wrong[f"{name}: cut: more than {VALUES} values"] += 1
-    values = [number for each in listed[:VALUES] if (number := _number(each)) is not None]
+    found = (number_of(each, smallest=_SMALLEST, largest=_LARGEST) for each in listed[:VALUES])
+    values = [number for number in found if number is not None]
     lost = min(len(listed), VALUES) - len(values)
     if lost:
         wrong[f"{name}: a value that is no number above 0"] += lost
@@ -141,13 +141,3 @@ def _measurement(value: object, wrong: Counter[str]) -> Measurement | None:
         better=better,
         values=tuple(values),
     )
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # an integer of a thousand digits
-        return None
-    return number if math.isfinite(number) and _SMALLEST <= number <= _LARGEST else None

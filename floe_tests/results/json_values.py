@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeGuard
 
 
@@ -25,3 +26,14 @@ def count_of(value: object, *, largest: int) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= largest:
         return value
     return None
+
+
+def number_of(value: object, *, smallest: float = 0, largest: float) -> float | None:
+    """Give a finite number between two others; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of a thousand digits
+        return None
+    return number if math.isfinite(number) and smallest <= number <= largest else None

@@ -8,7 +8,6 @@ cuts is said too. Source of the format: docs/soak-and-benchmark.md.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from floe_tests.results.cases import cut, legible
 from floe_tests.results.json_lines import JsonLines
-from floe_tests.results.json_values import is_object, text_of
+from floe_tests.results.json_values import is_object, number_of, text_of
 
 SOAK_FILE = "soak.jsonl"
 
@@ -179,7 +178,7 @@ class _Reader:
         if kind == "start":
             self._begin(value)
             return
-        elapsed = _number(value.get("elapsed"), largest=_LONGEST_SECONDS)
+        elapsed = number_of(value.get("elapsed"), largest=_LONGEST_SECONDS)
         if elapsed is None:
             self.wrong["`elapsed` is no number of seconds"] += 1
         elif kind == "sample":
@@ -203,8 +202,9 @@ class _Reader:
             for what, count in self.wrong.most_common(20)
         ]
         return SoakLog(
-            planned_seconds=_number(start.get("planned_seconds"), largest=_LONGEST_SECONDS) or None,
-            interval_seconds=_number(start.get("interval_seconds"), largest=86_400) or 15,
+            planned_seconds=number_of(start.get("planned_seconds"), largest=_LONGEST_SECONDS)
+            or None,
+            interval_seconds=number_of(start.get("interval_seconds"), largest=86_400) or 15,
             fingerprint=fingerprint if is_object(fingerprint) else {},
             samples=tuple(sorted(self._samples, key=lambda each: each.elapsed)),
             loads=tuple(sorted(self._loads, key=lambda each: each.elapsed)),
@@ -294,21 +294,10 @@ class _Reader:
 
     def _amount(self, value: dict[str, object], name: str) -> float | None:
         found = value.get(name)
-        number = _number(found, largest=_LARGEST)
+        number = number_of(found, largest=_LARGEST)
         if number is None and found is not None:
             self.wrong[f"`{name}` is no amount"] += 1
         return number
-
-
-def _number(value: object, *, largest: float) -> float | None:
-    """Give a finite number from 0 to the largest; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # an integer of a thousand digits
-        return None
-    return number if math.isfinite(number) and 0 <= number <= largest else None
 
 
 def _name(value: object) -> str:

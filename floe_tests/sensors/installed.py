@@ -4,6 +4,7 @@ They look, and floe_tests/triggers.py decides. Which tier is started by what sta
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -82,17 +83,16 @@ def tier_schedules(
     wanted, installed = settings.schedule, settings.installed
     if wanted is None:
         return []
+    schedule = partial(
+        dg.ScheduleDefinition,
+        name=f"{job.name}_schedule",
+        job=job,
+        cron_schedule=wanted.cron,
+        execution_timezone=wanted.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+    )
     if installed is None:
-        return [
-            dg.ScheduleDefinition(
-                name=f"{job.name}_schedule",
-                job=job,
-                cron_schedule=wanted.cron,
-                execution_timezone=wanted.timezone,
-                tags={TRIGGER: "schedule"},
-                default_status=dg.DefaultScheduleStatus.STOPPED,
-            )
-        ]
+        return [schedule(tags={TRIGGER: "schedule"})]
 
     def tick(context: dg.ScheduleEvaluationContext) -> Tick:
         from floe_tests.triggers import on_schedule
@@ -105,13 +105,8 @@ def tier_schedules(
         )
 
     return [
-        dg.ScheduleDefinition(
-            name=f"{job.name}_schedule",
-            job=job,
-            cron_schedule=wanted.cron,
-            execution_timezone=wanted.timezone,
+        schedule(
             execution_fn=tick,
-            default_status=dg.DefaultScheduleStatus.STOPPED,
             description=f"Starts {settings.name}, unless its cluster is busy or in trouble then.",
         )
     ]

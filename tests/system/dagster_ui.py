@@ -21,7 +21,7 @@ from floe_tests.results.records import RunRecord
 
 from .dagster_job import Place
 
-_LAUNCH = """
+LAUNCH = """
 mutation($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
     __typename
@@ -45,7 +45,7 @@ mutation($runIds: [String!]!, $policy: TerminateRunPolicy) {
   }
 }
 """
-_LOG = """
+LOG = """
 query($runId: ID!) {
   logsForRun(runId: $runId, limit: 1000) {
     ... on EventConnection { events { ... on MessageEvent { message } } }
@@ -138,7 +138,7 @@ class DagsterUi:
                 "tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]
             },
         }
-        answer = self._ask(_LAUNCH, params=params)["launchRun"]
+        answer = self._ask(LAUNCH, params=params)["launchRun"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
 
@@ -193,7 +193,7 @@ class DagsterUi:
 
     def said(self, run_id: str) -> list[str]:
         """The newest lines of a run's log."""
-        events = self._ask(_LOG, runId=run_id)["logsForRun"]["events"]
+        events = self._ask(LOG, runId=run_id)["logsForRun"]["events"]
         return [str(event.get("message", "")) for event in events]
 
     def _is_loaded(self) -> bool:

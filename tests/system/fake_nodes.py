@@ -45,56 +45,46 @@ def _when(key: str, operator: str, *values: str) -> dict[str, object]:
 
 
 _ALIVE = _when(".metadata.deletionTimestamp", "DoesNotExist")
+
+
+def _statuses(is_up: str, state: str) -> str:
+    """Give the statuses of all of a pod's containers."""
+    return "".join(
+        f"""
+{statuses}:
+{{{{ range .spec.{containers} }}}}
+- name: {{{{ .name | Quote }}}}
+  image: {{{{ .image | Quote }}}}
+  imageID: ""
+  ready: {is_up}
+  started: {is_up}
+  restartCount: 0
+  state: {{{state}}}
+{{{{ end }}}}"""
+        for statuses, containers in (
+            ("initContainerStatuses", "initContainers"),
+            ("containerStatuses", "containers"),
+        )
+    )
+
+
 _STARTED = f"""
 phase: Running
 startTime: {_NOW}
 conditions:
 - {{type: Initialized, status: "True", lastTransitionTime: {_NOW}}}
 - {{type: Ready, status: "True", lastTransitionTime: {_NOW}}}
-- {{type: ContainersReady, status: "True", lastTransitionTime: {_NOW}}}
-initContainerStatuses:
-{{{{ range .spec.initContainers }}}}
-- name: {{{{ .name | Quote }}}}
-  image: {{{{ .image | Quote }}}}
-  imageID: ""
-  ready: true
-  started: true
-  restartCount: 0
-  state: {{running: {{startedAt: {_NOW}}}}}
-{{{{ end }}}}
-containerStatuses:
-{{{{ range .spec.containers }}}}
-- name: {{{{ .name | Quote }}}}
-  image: {{{{ .image | Quote }}}}
-  imageID: ""
-  ready: true
-  started: true
-  restartCount: 0
-  state: {{running: {{startedAt: {_NOW}}}}}
-{{{{ end }}}}
+- {{type: ContainersReady, status: "True", lastTransitionTime: {_NOW}}}{
+    _statuses("true", f"running: {{startedAt: {_NOW}}}")
+}
 """
 _ENDED = f"""
-phase: Succeeded
-initContainerStatuses:
-{{{{ range .spec.initContainers }}}}
-- name: {{{{ .name | Quote }}}}
-  image: {{{{ .image | Quote }}}}
-  imageID: ""
-  ready: false
-  started: false
-  restartCount: 0
-  state: {{terminated: {{exitCode: 0, reason: Completed, startedAt: {_NOW}, finishedAt: {_NOW}}}}}
-{{{{ end }}}}
-containerStatuses:
-{{{{ range .spec.containers }}}}
-- name: {{{{ .name | Quote }}}}
-  image: {{{{ .image | Quote }}}}
-  imageID: ""
-  ready: false
-  started: false
-  restartCount: 0
-  state: {{terminated: {{exitCode: 0, reason: Completed, startedAt: {_NOW}, finishedAt: {_NOW}}}}}
-{{{{ end }}}}
+phase: Succeeded{
+    _statuses(
+        "false",
+        f"terminated: {{exitCode: 0, reason: Completed, startedAt: {_NOW}, finishedAt: {_NOW}}}",
+    )
+}
 """
 
 

@@ -13,28 +13,14 @@ from floe_tests.deadline import Deadline
 from floe_tests.kube import Kube
 from floe_tests.labels import RUN
 
+from ..dagster_ui import LAUNCH, LOG  # noqa: TID252 - suites are folders, not packages
+
 NAMESPACE = "floe-tests"
 PLATFORM = "floe-staging"
 LOCATION = {"repositoryLocationName": "floe-tests", "repositoryName": "__repository__"}
 
-_LAUNCH = """
-mutation($params: ExecutionParams!) {
-  launchRun(executionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { runId } }
-    ... on PythonError { message }
-  }
-}
-"""
 _RUN = """
 query($runId: ID!) { runOrError(runId: $runId) { ... on Run { status tags { key value } } } }
-"""
-_LOG = """
-query($runId: ID!) {
-  logsForRun(runId: $runId, limit: 1000) {
-    ... on EventConnection { events { ... on MessageEvent { message } } }
-  }
-}
 """
 _RELOAD = """mutation Reload($name: String!) {
   reloadRepositoryLocation(repositoryLocationName: $name) {
@@ -119,7 +105,7 @@ class Orchestrator:
             "runConfigData": {},
             "executionMetadata": {"tags": []},
         }
-        answer = self.ask(_LAUNCH, params=params)["launchRun"]
+        answer = self.ask(LAUNCH, params=params)["launchRun"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
 
@@ -146,7 +132,7 @@ class Orchestrator:
 
     def log(self, run_id: str) -> list[str]:
         """What a run's log says."""
-        events = self.ask(_LOG, runId=run_id)["logsForRun"]["events"]
+        events = self.ask(LOG, runId=run_id)["logsForRun"]["events"]
         return [str(event.get("message", "")) for event in events]
 
     def wait_until_over(self, run_id: str, *, timeout_seconds: float) -> str:

@@ -14,6 +14,22 @@ from urllib.parse import parse_qsl, urlsplit
 from floe_tests.kube import ClusterAccess, Kube
 
 NAMESPACE = "floe-staging"
+# A suite of an installed platform: its pod says how much memory it takes.
+JOB = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: soak}
+spec:
+  template:
+    spec:
+      containers:
+        - name: soak
+          image: ghcr.io/floe/test-runner:0.1.0
+          command: [pytest]
+          resources: {limits: {memory: 512Mi}}
+          volumeMounts: [{name: results, mountPath: /results}]
+      volumes: [{name: results, emptyDir: {}}]
+"""
 _PATH = re.compile(
     r"(?:/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/[^/]+(?=/))?/(?P<kind>[a-z]+)(?:/(?P<name>[^/]+))?"
 )

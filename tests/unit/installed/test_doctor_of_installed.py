@@ -16,23 +16,7 @@ from floe_tests.labels import Owner
 from floe_tests.settings import TierSettings
 from floe_tests.workspace import Workspace
 
-from .small_cluster import NAMESPACE, Cluster, put_platform
-
-JOB = """\
-apiVersion: batch/v1
-kind: Job
-metadata: {name: soak}
-spec:
-  template:
-    spec:
-      containers:
-        - name: soak
-          image: ghcr.io/floe/test-runner:0.1.0
-          command: [pytest]
-          resources: {limits: {memory: 512Mi}}
-          volumeMounts: [{name: results, mountPath: /results}]
-      volumes: [{name: results, emptyDir: {}}]
-"""
+from .small_cluster import JOB, NAMESPACE, Cluster, put_platform
 
 
 @pytest.fixture

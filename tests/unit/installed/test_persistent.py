@@ -22,25 +22,10 @@ from floe_tests.ledger import Ledger
 from floe_tests.settings import TierSettings
 from floe_tests.workspace import Workspace
 
-from .small_cluster import NAMESPACE, Cluster
+from .small_cluster import JOB, NAMESPACE, Cluster
 
 RUN = "1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d"
 OTHER = "9f8e7d6c-5b4a-4392-8180-7f6e5d4c3b2a"
-JOB = """\
-apiVersion: batch/v1
-kind: Job
-metadata: {name: soak}
-spec:
-  template:
-    spec:
-      containers:
-        - name: soak
-          image: ghcr.io/floe/test-runner:0.1.0
-          command: [pytest]
-          resources: {limits: {memory: 512Mi}}
-          volumeMounts: [{name: results, mountPath: /results}]
-      volumes: [{name: results, emptyDir: {}}]
-"""
 
 
 @pytest.fixture

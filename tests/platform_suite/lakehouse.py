@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+BRONZE = "bronze.orders"
 SILVER = "silver.orders"
 GOLD = "gold.daily_totals"
 _ASK_SECONDS = 45.0

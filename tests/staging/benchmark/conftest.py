@@ -13,7 +13,7 @@ from platform_suite.object_storage import ObjectStorage
 
 from ..environment import WrongEnvironment  # noqa: TID252 - suites are packages of their own
 from ..fingerprint import fingerprint  # noqa: TID252
-from ..volume import prepare  # noqa: TID252
+from ..volume import prepare, settle  # noqa: TID252
 from .measured import SCRATCH, TIMED, measured
 from .rounds import Rounds
 from .settings import SLOWDOWN, BenchmarkSettings, read_settings
@@ -58,6 +58,7 @@ def rounds(
 ) -> Iterator[Rounds]:
     """The benchmark, to its end."""
     prepare(dagster, lakehouse, settings.rules)
+    settle(dagster, lakehouse)
     if settings.slowdown:
         print(f"{SLOWDOWN}: slower on purpose: {dict(settings.slowdown)}")  # noqa: T201 - the log
     taken = Rounds(

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TABLES = (BRONZE, SILVER, GOLD)
 # A step asks for at most 45 s; a batch of the largest size is read and written within two minutes.
 SHORTEST_MINUTES = 5
+# Where nothing else is under way, what is left is that the clocks of nodes differ.
+ALONE_MINUTES = 0.25
 _ATTEMPTS = 5
 
 

@@ -310,6 +310,24 @@ def test_part_of_a_stream_goes_all_the_way_and_is_kept_up(
     assert all(each["deleted_files"].value == 0 for each in observed.values()), "all of it is new"
 
 
+def test_snapshots_of_just_now_go_only_while_no_other_run_is_under_way(
+    served: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    for letter in "ab":
+        assert run(served, instance, config(letter, OTHER)).success
+    job = served.resolve_job_def("lakehouse_maintenance")
+    config_of = {"ops": {"expire_and_delete": {"config": {"keep_minutes": 0.25}}}}
+    other = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+
+    refused = job.execute_in_process(config_of, instance=instance, raise_on_error=False)
+    instance.report_run_failed(other)
+    done = job.execute_in_process(config_of, instance=instance)
+
+    reason = str(refused.get_step_failure_events()[0].event_specific_data)
+    assert f"no other run may be under way: {other.run_id}" in reason
+    assert done.success
+
+
 def test_part_that_there_is_not_fails_by_name(
     served: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:

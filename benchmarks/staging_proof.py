@@ -367,7 +367,7 @@ def _arguments() -> argparse.Namespace:
     add("--component", default="webserver", help="whose container leaks; it has Python")
     add("--leak", type=float, default=25.0, help="MiB a minute")
     add("--minutes", type=float, default=10.0, help="of a soak")
-    add("--kubelet-tls", default="unverified", help="verify, where kubelets have the cluster's CA")
+    add("--kubelet-tls", default="verify", help="unverified, where kubelets signed their own")
     add("--slow", default="pipeline=1.2", help="measurement and factor")
     add("--comparisons", type=int, default=COMPARISONS, help="of a benchmark with itself")
     return parser.parse_args()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from floe_tests import program
 from floe_tests.deadline import Deadline
@@ -29,6 +30,15 @@ from floe_tests.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 NODE_IMAGE = "kindest/node:v1.34.2"
+# As on clusters that are run for long: a soak may know a kubelet by the cluster's CA.
+KIND_CONFIG = """
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+kubeadmConfigPatches:
+  - |
+    kind: KubeletConfiguration
+    serverTLSBootstrap: true
+"""
 # What pods of a namespace must be. Who may create Jobs in one could take over its node otherwise.
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 IMAGES = ("platform", "iceberg-rest", "test-runner", "test-exporter", "floe-tests")
@@ -88,13 +98,41 @@ class Staging:
         if self.cluster in program.run(["kind", "get", "clusters"], deadline=deadline).split():
             say(f"kind cluster {self.cluster} is there")
             return
-        image = self.workspace.kind_node_image or NODE_IMAGE
-        command = ["kind", "create", "cluster", "--name", self.cluster, "--wait", "120s"]
-        program.run(
-            [*command, "--image", self.workspace.image(image)],
-            deadline=deadline,
-            log=say,
-        )
+        image = self.workspace.image(self.workspace.kind_node_image or NODE_IMAGE)
+        command = ["kind", "create", "cluster", "--name", self.cluster, "--image", image]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
+            config.write(KIND_CONFIG)
+            config.flush()
+            program.run(
+                [*command, "--config", config.name, "--wait", "120s"], deadline=deadline, log=say
+            )
+        self.trust_kubelets()
+
+    def trust_kubelets(self) -> None:
+        """Have the cluster's CA sign the kubelets' certificates, which kind has sign themselves.
+
+        Source: https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/
+        """
+        kubectl = ["kubectl", "--context", f"kind-{self.cluster}"]
+        requests = [*kubectl, "get", "certificatesigningrequests", "--output", "json"]
+        deadline = Deadline(60)
+        while True:
+            found = json.loads(program.run(requests, deadline=deadline))["items"]
+            pending = [
+                item["metadata"]["name"]
+                for item in found
+                if item["spec"]["signerName"] == "kubernetes.io/kubelet-serving"
+                and item["spec"]["username"].startswith("system:node:")
+                and not item.get("status")
+            ]
+            if pending:
+                approve = [*kubectl, "certificate", "approve", *pending]
+                program.run(approve, deadline=deadline)
+                return
+            if deadline.passed:
+                message = "no kubelet has asked for a certificate within 60 s of its start."
+                raise InfrastructureError(message)
+            sleep(1)
 
     def build_images(self) -> None:
         """Put the project's own images where the nodes find them."""

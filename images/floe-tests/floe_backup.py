@@ -165,9 +165,7 @@ def store(place: Place, work: Path, *, keep: int, now: datetime) -> str:
     Raises:
         BackupError: A file of it is missing or empty.
     """
-    bad = [
-        file for file in FILES if not (work / file).is_file() or not (work / file).stat().st_size
-    ]
+    bad = [file for file in FILES if not _has_content(work / file)]
     if bad:
         message = f"{', '.join(bad)} is missing or empty in {work}: nothing was put away."
         raise BackupError(message)

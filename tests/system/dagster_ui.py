@@ -54,12 +54,12 @@ query($runId: ID!) {
 """
 _STATUS = "query($runId: ID!) { runOrError(runId: $runId) { ... on Run { status } } }"
 _READY = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
-_START_SENSOR = """
+START_SENSOR = """
 mutation($selector: SensorSelector!) {
   startSensor(sensorSelector: $selector) { __typename ... on PythonError { message } }
 }
 """
-_TICKS = """
+TICKS = """
 query($selector: SensorSelector!) {
   sensorOrError(sensorSelector: $selector) {
     ... on Sensor { sensorState { ticks(limit: 20) { status skipReason error { message } } } }
@@ -150,12 +150,12 @@ class DagsterUi:
 
     def start_sensor(self, name: str) -> None:
         """Turn a sensor on as its switch does."""
-        answer = self._ask(_START_SENSOR, selector={**self._repository, "sensorName": name})
+        answer = self._ask(START_SENSOR, selector={**self._repository, "sensorName": name})
         assert answer["startSensor"]["__typename"] == "Sensor", answer
 
     def skip_reasons(self, sensor: str) -> list[str]:
         """Why a sensor's ticks launched nothing, newest first."""
-        answer = self._ask(_TICKS, selector={**self._repository, "sensorName": sensor})
+        answer = self._ask(TICKS, selector={**self._repository, "sensorName": sensor})
         ticks = answer["sensorOrError"]["sensorState"]["ticks"]
         assert [tick["error"] for tick in ticks if tick["error"]] == []
         return [str(tick["skipReason"]) for tick in ticks if tick["skipReason"]]

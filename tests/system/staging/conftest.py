@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from ..conftest import (  # noqa: TID252 - suites are folders, not packages
     TEST_IMAGE,
     job,
 )
+from ..kind_clusters import enforcing_node_image  # noqa: TID252
 from .orchestrator import NAMESPACE, PLATFORM, Orchestrator
 
 PREFIX = os.environ.get("IMAGE_REGISTRY_PREFIX", "")
@@ -39,41 +40,56 @@ WAITING = """
     def test_last():
         pass
 """
+QUICK = """
+    def test_passes():
+        pass
+"""
 DEADLINES = {"tests_seconds": 240, "pod_seconds": 260, "job_seconds": 400}
 
 
-def tier(name: str, **settings: object) -> dict[str, str]:
+def tier(name: str, *, test: str = WAITING, **settings: object) -> dict[str, str]:
     """Give a tier of one suite, whose test waits, as the chart's values take it."""
     attributes = {
         "name": name,
-        "description": "A tier whose test waits for a word.",
+        "description": "A tier of one small suite.",
         "environments": ["context"],
         "deadlines": DEADLINES,
         "budget": {"memory": "1Gi", "minutes": 5},
         "suites": [{"name": "suite", "job": f"tests/{name}/test-job.yaml"}],
         **settings,
     }
-    manifest = job(WAITING)
+    manifest = job(test)
     return {
         "defs": yaml.safe_dump({"type": "floe_tests.TestTier", "attributes": attributes}),
         "job": yaml.safe_dump(manifest),
     }
 
 
-def values() -> dict[str, object]:
-    """Give the values of the chart: small, fast, and with tiers for these tests."""
+def values(platform: str = PLATFORM, **further: object) -> dict[str, object]:
+    """Give the values of the chart: small, fast, and with tiers for these tests.
+
+    Args:
+        platform: The namespace of the platform.
+        further: Other values, over these.
+    """
+    installed = {"release": "stand-in", "namespace": platform}
     small = {"requests": {"cpu": "20m", "memory": "128Mi"}}
     fast = {"monitorIntervalSeconds": 2, "dequeueIntervalSeconds": 1, "cancelPollSeconds": 1}
     return {
         "global": {"imageRegistryPrefix": PREFIX},
-        "platforms": [{"namespace": PLATFORM}],
+        "platforms": [{"namespace": platform}],
         "namespacePerRun": {"enabled": True},
         "runs": {**fast, "resources": {**small, "limits": {"cpu": "2", "memory": "1Gi"}}},
         "backup": {"keep": 2},
         "tiers": {
-            "waiting": tier("waiting", installed={"release": "stand-in", "namespace": PLATFORM}),
+            "waiting": tier("waiting", installed=installed),
             "alone": tier("alone"),
+            "quick": tier("quick", test=QUICK, installed=installed, schedule={"cron": "* * * * *"}),
+            "after": tier(
+                "after", test=QUICK, installed=installed, triggers={"after_green": "quick"}
+            ),
         },
+        **further,
     }
 
 
@@ -107,7 +123,8 @@ def staging_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     create = ["kind", "create", "cluster", "--name", STAGING_CLUSTER, "--kubeconfig", str(path)]
     subprocess.run(delete, check=True, capture_output=True)
     try:
-        image = f"{PREFIX}kindest/node:v1.34.2"
+        # Where Docker has it, a node whose network enforces the chart's policies.
+        image = f"{PREFIX}{enforcing_node_image() or 'kindest/node:v1.34.2'}"
         subprocess.run([*create, "--image", image], check=True, timeout=240)
         if not PREFIX:
             build = [str(ROOT / "images" / "build"), "--load", STAGING_CLUSTER]
@@ -118,16 +135,21 @@ def staging_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
             subprocess.run(delete, check=True, capture_output=True)
 
 
-def upgrade(kubeconfig: Path, *arguments: str) -> None:
+def upgrade(
+    kubeconfig: Path,
+    *arguments: str,
+    namespace: str = NAMESPACE,
+    chart_values: Mapping[str, object] | None = None,
+) -> None:
     """Install or upgrade the chart with the values of these tests and others over them."""
-    where = ["--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE]
+    where = ["--kubeconfig", str(kubeconfig), "--namespace", namespace]
     done = subprocess.run(
         [
             *("helm", "upgrade", "--install", "floe-tests", str(ROOT / "charts" / "floe-tests")),
             *where,
             *("--wait", "--timeout", "300s", "--values", "-", *arguments),
         ],
-        input=yaml.safe_dump(values()),
+        input=yaml.safe_dump(chart_values or values()),
         capture_output=True,
         text=True,
         check=False,
@@ -147,22 +169,32 @@ def upgrade(kubeconfig: Path, *arguments: str) -> None:
 def orchestrator(staging_kubeconfig: Path) -> Orchestrator:
     """The chart, installed, upgraded once with nothing changed, and asked how it is."""
     kube = Kube(ClusterAccess(kubeconfig=str(staging_kubeconfig)))
-    restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
-    for name in (NAMESPACE, PLATFORM):
-        metadata = {"name": name, "labels": restricted}
-        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    make_namespaces(kube, NAMESPACE, PLATFORM)
     kube.create(stand_in(), namespace=PLATFORM)
     upgrade(staging_kubeconfig)
-    test = ["helm", "test", "floe-tests", "--namespace", NAMESPACE, "--logs"]
+    helm_test(staging_kubeconfig, NAMESPACE)
+    return Orchestrator(staging_kubeconfig, kube)
+
+
+def make_namespaces(kube: Kube, *names: str) -> None:
+    """Make namespaces for restricted pods."""
+    restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
+    for name in names:
+        metadata = {"name": name, "labels": restricted}
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+
+def helm_test(kubeconfig: Path, namespace: str) -> None:
+    """Let the installed chart test itself."""
+    test = ["helm", "test", "floe-tests", "--namespace", namespace, "--logs"]
     done = subprocess.run(
-        [*test, "--kubeconfig", str(staging_kubeconfig)],
+        [*test, "--kubeconfig", str(kubeconfig)],
         capture_output=True,
         text=True,
         check=False,
         timeout=180,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return Orchestrator(staging_kubeconfig, kube)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from floe_tests.deadline import Deadline
 from floe_tests.kube import Kube
 from floe_tests.labels import RUN
 
-from ..dagster_ui import LAUNCH, LOG  # noqa: TID252 - suites are folders, not packages
+from ..dagster_ui import LAUNCH, LOG, START_SENSOR, TICKS  # noqa: TID252 - suites are folders, not packages
 
 NAMESPACE = "floe-tests"
 PLATFORM = "floe-staging"
@@ -22,12 +22,21 @@ LOCATION = {"repositoryLocationName": "floe-tests", "repositoryName": "__reposit
 _RUN = """
 query($runId: ID!) { runOrError(runId: $runId) { ... on Run { status tags { key value } } } }
 """
-_RELOAD = """mutation Reload($name: String!) {
-  reloadRepositoryLocation(repositoryLocationName: $name) {
+_JOBS = """
+query($location: RepositorySelector!) {
+  repositoryOrError(repositorySelector: $location) { ... on Repository { jobs { name } } }
+}
+"""
+_START_SCHEDULE = """
+mutation($selector: ScheduleSelector!) {
+  startSchedule(scheduleSelector: $selector) {
     __typename
-    ... on WorkspaceLocationEntry { locationOrLoadError { __typename } }
+    ... on ScheduleStateResult { scheduleState { id } }
+    ... on PythonError { message }
   }
-}"""
+}
+"""
+_STOP_SCHEDULE = "mutation($id: String!) { stopRunningSchedule(id: $id) { __typename } }"
 _TERMINATE = """
 mutation($runIds: [String!]!) {
   terminateRuns(runIds: $runIds, terminatePolicy: SAFE_TERMINATE) {
@@ -46,11 +55,15 @@ class Orchestrator:
         kubeconfig: Path of the cluster's kubeconfig.
         kube: The cluster, as its owner.
         namespace: The release's namespace.
+        platform: The namespace of the platform that its tiers run against.
+        postgres: Where the Postgres with its databases is; its pod is postgres-0.
     """
 
     kubeconfig: Path
     kube: Kube
     namespace: str = NAMESPACE
+    platform: str = PLATFORM
+    postgres: str = NAMESPACE
 
     # Programs
 
@@ -79,7 +92,7 @@ class Orchestrator:
     def sql(self, query: str, *, database: str = "history") -> str:
         """Ask the database, as its superuser."""
         psql = ("psql", "--no-psqlrc", "-At", "-U", "postgres", "-d", database, "-c", query)
-        return self.kubectl("exec", "postgres-0", "--", *psql)
+        return self.kubectl("exec", "postgres-0", "--namespace", self.postgres, "--", *psql)
 
     # The UI
 
@@ -109,15 +122,45 @@ class Orchestrator:
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
 
-    def reload_location(self) -> None:
-        """Have the webserver load its code location anew, as the UI's button does."""
+    def wait_for_location(self) -> None:
+        """Wait until the webserver knows its jobs: it may have come up before the code location.
+
+        Dagster looks again each minute after it was not there.
+        """
 
         def is_loaded() -> bool:
-            answer = self.ask(_RELOAD, name=LOCATION["repositoryLocationName"])
-            loaded = answer["reloadRepositoryLocation"].get("locationOrLoadError") or {}
-            return loaded.get("__typename") == "RepositoryLocation"
+            return bool(self.ask(_JOBS, location=LOCATION)["repositoryOrError"].get("jobs"))
 
-        self.wait("the code location is loaded", is_loaded, timeout_seconds=60)
+        self.wait("the code location is loaded", is_loaded, timeout_seconds=90)
+
+    def start_sensor(self, name: str) -> None:
+        """Turn a sensor on as its switch does."""
+        answer = self.ask(START_SENSOR, selector={**LOCATION, "sensorName": name})
+        assert answer["startSensor"]["__typename"] == "Sensor", answer
+
+    def skip_reasons(self, sensor: str) -> list[str]:
+        """Why a sensor's ticks launched nothing, newest first."""
+        answer = self.ask(TICKS, selector={**LOCATION, "sensorName": sensor})
+        ticks = answer["sensorOrError"]["sensorState"]["ticks"]
+        assert [tick["error"] for tick in ticks if tick["error"]] == []
+        return [str(tick["skipReason"]) for tick in ticks if tick["skipReason"]]
+
+    def start_schedule(self, name: str) -> str:
+        """Turn a schedule on as its switch does, and give what it is turned off by."""
+        selector = {**LOCATION, "scheduleName": name}
+        answer = self.ask(_START_SCHEDULE, selector=selector)["startSchedule"]
+        assert answer["__typename"] == "ScheduleStateResult", answer
+        return str(answer["scheduleState"]["id"])
+
+    def stop_schedule(self, state: str) -> None:
+        """Turn a schedule off as its switch does."""
+        answer = self.ask(_STOP_SCHEDULE, id=state)["stopRunningSchedule"]
+        assert answer["__typename"] == "ScheduleStateResult", answer
+
+    def tag(self, run_id: str, name: str) -> str | None:
+        """Give a tag of a run."""
+        run = self.ask(_RUN, runId=run_id)["runOrError"]
+        return {tag["key"]: tag["value"] for tag in run["tags"]}.get(name)
 
     def terminate(self, run_id: str) -> None:
         """Terminate a run as the UI's button does."""
@@ -164,8 +207,9 @@ class Orchestrator:
                 return name
         return None
 
-    def test_pod(self, run_id: str, *, namespace: str = PLATFORM) -> str | None:
+    def test_pod(self, run_id: str, *, namespace: str | None = None) -> str | None:
         """Give a run's test pod whose test has begun; None when there is none."""
+        namespace = namespace or self.platform
         for name in self.pods(f"{RUN}={run_id}", namespace=namespace):
             began = self.kubectl_done(
                 *("exec", name, "--namespace", namespace, "-c", "test-runner"),
@@ -176,7 +220,7 @@ class Orchestrator:
         return None
 
     def wait_for_test(
-        self, run_id: str, *, namespace: str = PLATFORM, timeout_seconds: float = 120
+        self, run_id: str, *, namespace: str | None = None, timeout_seconds: float = 120
     ) -> str:
         """Wait until a run's test has begun, and give its pod."""
         found: list[str] = []
@@ -190,10 +234,10 @@ class Orchestrator:
         self.wait(f"the test of run {run_id} has begun", began, timeout_seconds=timeout_seconds)
         return found[0]
 
-    def let_it_pass(self, pod: str, *, namespace: str = PLATFORM) -> None:
+    def let_it_pass(self, pod: str, *, namespace: str | None = None) -> None:
         """Let the waiting test of a pod end."""
         self.kubectl(
-            *("exec", pod, "--namespace", namespace, "-c", "test-runner"),
+            *("exec", pod, "--namespace", namespace or self.platform, "-c", "test-runner"),
             *("--", "touch", "/tmp/go"),  # noqa: S108 - the container's own
         )
 
@@ -243,6 +287,12 @@ class Orchestrator:
         """Give the cause of a run's verdict, as the history in Postgres has it."""
         query = f"SELECT cause FROM history_runs WHERE run_id = '{run_id}'"  # noqa: S608 - Dagster's id
         return self.sql(query) or None
+
+    def runs_of(self, tier: str) -> list[tuple[str, str]]:
+        """Give the ids and causes of a tier's runs, oldest first, as the history has them."""
+        query = f"SELECT run_id, cause FROM history_runs WHERE tier = '{tier}' ORDER BY started_at"  # noqa: S608 - a name of these tests
+        rows = (line.split("|") for line in self.sql(query).splitlines())
+        return [(run_id, cause) for run_id, cause in rows]
 
     def attempts(self, run_id: str) -> int:
         """Give how many attempts the history has of a run's suites."""

@@ -40,8 +40,7 @@ def test_an_upgrade_migrates_and_keeps_history_runs_and_passwords(
     assert orchestrator.kubectl(*secret) == password
     assert orchestrator.sql("SELECT version_num FROM alembic_version", database="dagster") == stale
     has_its_past(orchestrator, run_id)
-    # It came up before the code location did.
-    orchestrator.reload_location()
+    orchestrator.wait_for_location()
     again = orchestrator.launch("waiting")
     orchestrator.let_it_pass(orchestrator.wait_for_test(again))
     assert orchestrator.wait_until_over(again, timeout_seconds=120) == "SUCCESS"
@@ -86,6 +85,7 @@ def test_a_backup_comes_back_into_a_new_postgres(
     for name in deployments:
         orchestrator.kubectl("rollout", "status", f"deployment/{name}", "--timeout", "110s")
     has_its_past(orchestrator, run_id)
+    orchestrator.wait_for_location()
     again = orchestrator.launch("waiting")
     orchestrator.let_it_pass(orchestrator.wait_for_test(again))
     assert orchestrator.wait_until_over(again, timeout_seconds=120) == "SUCCESS"

@@ -1,0 +1,266 @@
+"""The chart as a production cluster has it: Postgres, the bucket and the Ingress are others'."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import urllib3
+import yaml
+
+from floe_tests.kube import ClusterAccess, Kube
+
+from ..conftest import ROOT  # noqa: TID252 - suites are folders, not packages
+from .conftest import PREFIX, helm_test, make_namespaces, stand_in, upgrade, values
+from .orchestrator import Orchestrator
+from .test_data import has_its_past
+
+pytestmark = pytest.mark.thorough
+
+SURROUNDINGS = "surroundings"
+NAMESPACE = "floe-elsewhere"
+PLATFORM = "floe-other"
+HOST = "tests.example.org"
+LOGINS = {"DAGSTER_PASSWORD": "of-dagster", "HISTORY_PASSWORD": "of-history"}
+IMAGES = ("library/traefik:v3.7.13", "quay.io/oauth2-proxy/oauth2-proxy:v7.15.6")
+ROWS = 2
+
+
+def pods(app: str) -> dict[str, object]:
+    """Give a peer of a NetworkPolicy: pods of the surroundings."""
+    return {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": SURROUNDINGS}},
+        "podSelector": {"matchLabels": {"app": app}},
+    }
+
+
+def chart_values() -> dict[str, object]:
+    """Give the values: nothing in the release that the cluster's owners have already."""
+    role = {"existingSecret": {"name": "logins"}}
+    return values(
+        PLATFORM,
+        namespacePerRun={"enabled": False},
+        postgres={
+            "deploy": False,
+            "host": f"postgres.{SURROUNDINGS}",
+            "sslMode": "require",
+            "dagster": {"existingSecret": {**role["existingSecret"], "passwordKey": "dagster"}},
+            "history": {"existingSecret": {**role["existingSecret"], "passwordKey": "history"}},
+        },
+        backup={
+            "keep": ROWS,
+            "target": "s3",
+            "s3": {
+                "endpoint": f"http://bucket.{SURROUNDINGS}:7070",
+                "bucket": "backups",
+                "existingSecret": {"name": "bucket"},
+            },
+        },
+        networkPolicy={
+            "uiFrom": [pods("controller")],
+            "postgresTo": [pods("postgres")],
+            "s3To": [pods("bucket")],
+        },
+        ingress={
+            "enabled": True,
+            "className": "nginx",
+            "host": HOST,
+            "authentication": {
+                "kind": "oauth2-proxy",
+                "authUrl": f"http://logins.{SURROUNDINGS}:4180/oauth2/auth",
+                "signInUrl": f"https://{HOST}/oauth2/sign_in?rd=$scheme://$host$escaped_request_uri",
+            },
+            "tls": {"secretName": "tls"},
+        },
+    )
+
+
+def secret(name: str, namespace: str, **entries: str) -> dict[str, Any]:
+    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in entries.items()}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded}
+
+
+def images_to_be_had() -> bool:
+    commands = (["docker", "image", "inspect", f"{PREFIX}{name}"] for name in IMAGES)
+    return all(
+        subprocess.run(command, check=False, capture_output=True).returncode == 0
+        for command in commands
+    )
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Certificate and key of the host, signed by itself."""
+    folder = tmp_path_factory.mktemp("tls")
+    names = f"subjectAltName=DNS:{HOST},DNS:postgres.{SURROUNDINGS}"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    place = ["-nodes", "-subj", f"/CN={HOST}", "-addext", names, "-days", "2"]
+    files = ["-keyout", str(folder / "key"), "-out", str(folder / "crt")]
+    subprocess.run([*make, *place, *files], check=True, capture_output=True)
+    return (folder / "crt").read_text(), (folder / "key").read_text()
+
+
+@pytest.fixture(scope="module")
+def elsewhere(staging_kubeconfig: Path, certificate: tuple[str, str]) -> Orchestrator:
+    """The surroundings, and the chart in them."""
+    if PREFIX and not images_to_be_had():
+        pytest.skip(f"no images {', '.join(IMAGES)}: airgap/run images --staging")
+    kube = Kube(ClusterAccess(kubeconfig=str(staging_kubeconfig)))
+    found = Orchestrator(staging_kubeconfig, kube, NAMESPACE, PLATFORM, SURROUNDINGS)
+    make_namespaces(kube, SURROUNDINGS, NAMESPACE, PLATFORM)
+    for namespace in (SURROUNDINGS, NAMESPACE):
+        tls = dict(zip(("tls.crt", "tls.key"), certificate, strict=True))
+        kube.create({**secret("tls", namespace, **tls), "type": "kubernetes.io/tls"})
+    manifests = list(yaml.safe_load_all(Path(__file__).with_name("surroundings.yaml").read_text()))
+    for manifest in manifests:
+        template = manifest.get("spec", {}).get("template", {}).get("spec", {})
+        for container in (*template.get("initContainers", []), *template.get("containers", [])):
+            container["image"] = f"{PREFIX}{container['image']}"
+    applied = yaml.safe_dump_all(manifests)
+    found.kubectl("apply", "--namespace", SURROUNDINGS, "-f", "-", stdin=applied)
+    for name in ("statefulset/postgres", "deployment/bucket"):
+        found.kubectl("rollout", "status", name, "--namespace", SURROUNDINGS, "--timeout", "110s")
+    make_databases(found)
+
+    logins = {"dagster": LOGINS["DAGSTER_PASSWORD"], "history": LOGINS["HISTORY_PASSWORD"]}
+    kube.create(secret("logins", NAMESPACE, **logins))
+    keys = {"access-key": "backups", "secret-key": "of-the-bucket"}
+    kube.create(secret("bucket", NAMESPACE, **keys))
+    kube.create(stand_in(), namespace=PLATFORM)
+    upgrade(staging_kubeconfig, namespace=NAMESPACE, chart_values=chart_values())
+    helm_test(staging_kubeconfig, NAMESPACE)
+    return found
+
+
+def make_databases(orchestrator: Orchestrator) -> None:
+    """Make them as the documentation says, by an account that is no superuser."""
+    orchestrator.sql(
+        "DO $$ BEGIN CREATE ROLE owner LOGIN CREATEDB CREATEROLE; "
+        "EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        database="postgres",
+    )
+    script = ROOT / "charts" / "floe-tests" / "files" / "postgres" / "databases.sh"
+    variables = [f"{name}={value}" for name, value in {**LOGINS, "POSTGRES_USER": "owner"}.items()]
+    inside = ("exec", "-i", "postgres-0", "--namespace", SURROUNDINGS, "--", "env", *variables)
+    orchestrator.kubectl(*inside, "sh", "-s", stdin=script.read_text())
+
+
+@pytest.fixture(scope="module")
+def run_id(elsewhere: Orchestrator) -> str:
+    """A run that went well here."""
+    launched = elsewhere.launch("quick")
+    assert elsewhere.wait_until_over(launched, timeout_seconds=180) == "SUCCESS", elsewhere.log(
+        launched
+    )
+    return launched
+
+
+def test_runs_end_in_a_postgres_of_others_over_tls(elsewhere: Orchestrator, run_id: str) -> None:
+    has_its_past(elsewhere, run_id)
+    in_use = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+    assert elsewhere.sql(f"{in_use} WHERE datname = 'dagster' AND client_addr IS NOT NULL") == "t"
+    assert elsewhere.kube.list("StatefulSet", namespace=NAMESPACE) == []
+
+
+def test_backups_are_in_the_bucket_and_come_back_out_of_it(
+    elsewhere: Orchestrator, run_id: str
+) -> None:
+    for number in range(ROWS + 1):
+        elsewhere.kubectl("create", "job", "--from=cronjob/floe-tests-backup", f"backup-{number}")
+        assert elsewhere.job_result(f"backup-{number}", timeout_seconds=120) == "Complete"
+    said = elsewhere.kubectl("logs", f"job/backup-{ROWS}", "-c", "store")
+    listing = ("exec", "deployment/bucket", "--namespace", SURROUNDINGS, "-c", "bucket", "--")
+    files = elsewhere.kubectl(*listing, "find", "/data/backups/floe-tests", "-type", "f")
+    assert len(said.partition("there are ")[2].split(", ")) == ROWS
+    assert len(files.splitlines()) == 3 * ROWS, files
+
+    deployments = ("dagster-daemon", "dagster-webserver", "dagster-code")
+    elsewhere.kubectl("scale", "deployment", *deployments, "--replicas", "0")
+    elsewhere.wait(
+        "all who write are gone",
+        lambda: not elsewhere.pods("app.kubernetes.io/component in (daemon,webserver,code)"),
+        timeout_seconds=90,
+    )
+    for database in ("dagster", "history"):
+        elsewhere.sql(f"DROP DATABASE {database} WITH (FORCE)", database="postgres")
+    make_databases(elsewhere)
+    assert elsewhere.sql("SELECT to_regclass('history_runs') IS NULL") == "t"
+    elsewhere.kubectl("create", "job", "--from=cronjob/floe-tests-restore", "restore")
+    said = elsewhere.job_result("restore", timeout_seconds=120)
+    assert said == "Complete", elsewhere.kubectl("logs", "job/restore", check=False)
+
+    elsewhere.kubectl("scale", "deployment", *deployments, "--replicas", "1")
+    for name in deployments:
+        elsewhere.kubectl("rollout", "status", f"deployment/{name}", "--timeout", "110s")
+    has_its_past(elsewhere, run_id)
+
+
+@contextmanager
+def ingress(
+    orchestrator: Orchestrator, folder: Path, certificate: str
+) -> Iterator[urllib3.HTTPSConnectionPool]:
+    """Give the Ingress as a browser has it: by its host name, over TLS that is verified."""
+    (folder / "ca.crt").write_text(certificate)
+    command = ["kubectl", "--kubeconfig", str(orchestrator.kubeconfig), "port-forward"]
+    place = ["--namespace", SURROUNDINGS, "deployment/controller", ":8443"]
+    with subprocess.Popen([*command, *place], stdout=subprocess.PIPE, text=True) as forwarding:
+        try:
+            assert forwarding.stdout is not None
+            port = forwarding.stdout.readline().split(" -> ")[0].rpartition(":")[2]
+            yield urllib3.HTTPSConnectionPool(
+                "127.0.0.1",
+                int(port),
+                ca_certs=str(folder / "ca.crt"),
+                server_hostname=HOST,
+                assert_hostname=HOST,
+                headers={"Host": HOST},
+                retries=False,
+                timeout=20,
+            )
+        finally:
+            forwarding.terminate()
+
+
+def test_the_ingress_lets_in_who_has_logged_in_and_nobody_else(
+    elsewhere: Orchestrator, run_id: str, tmp_path: Path, certificate: tuple[str, str]
+) -> None:
+    for name in ("controller", "logins"):
+        rollout = ("rollout", "status", f"deployment/{name}", "--namespace", SURROUNDINGS)
+        elsewhere.kubectl(*rollout, "--timeout", "110s")
+    query = urlencode({"query": "{ version }"})
+    paths = ("/", f"/graphql?{query}", "/reports/", f"/reports/quick/runs/{run_id}/")
+    with ingress(elsewhere, tmp_path, certificate[0]) as host:
+
+        def status(path: str, **headers: str) -> int:
+            found = host.request("GET", path, headers={"Host": HOST, **headers}, redirect=False)
+            return int(found.status)
+
+        elsewhere.wait("there is a route", lambda: status("/") != 404, timeout_seconds=60)
+        for path in paths:
+            asked = host.request("GET", path, redirect=False)
+            assert asked.status in {302, 307}, (path, asked.status, asked.data)
+            assert asked.headers["Location"].startswith(f"https://{HOST}/oauth2/sign_in?rd=https")
+        launched = host.request("POST", "/graphql", body=b"{}", redirect=False)
+        assert launched.status in {302, 307, 401}
+        assert status("/", Cookie="_oauth2_proxy=forged") in {302, 307}
+
+        def login(password: str) -> urllib3.BaseHTTPResponse:
+            form = {"username": "ada", "password": password, "rd": "/"}
+            return host.request(
+                "POST", "/oauth2/sign_in", fields=form, encode_multipart=False, redirect=False
+            )
+
+        assert "Set-Cookie" not in login("wrong").headers or status(
+            "/", Cookie=login("wrong").headers["Set-Cookie"].partition(";")[0]
+        ) in {302, 307}
+        cookie = login("lovelace").headers["Set-Cookie"].partition(";")[0]
+        assert [status(path, Cookie=cookie) for path in paths] == [200] * len(paths)
+        page = host.request("GET", "/", headers={"Host": HOST, "Cookie": cookie})
+        assert b"Dagster" in page.data

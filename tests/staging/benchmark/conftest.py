@@ -70,6 +70,7 @@ def rounds(
         slowdown=settings.slowdown,
     )
     try:
+        taken.warm(seconds=settings.warm_seconds)
         taken.run(rounds=settings.rounds, warmup=settings.warmup)
         yield taken
     finally:

@@ -55,13 +55,19 @@ def measured(
         files = [file.path for file in lakehouse.data_files(SILVER)]
         storage.daily_totals(files, of_orders=True)
 
+    def scan() -> None:
+        lakehouse.scan(SILVER, ("day", "customer", "amount_cents"))
+
+    def commit() -> None:
+        lakehouse.commit(SCRATCH, {"number": str(next(numbers))})
+
     return [
         Told("pipeline", tuple(STEPS.values()), pipeline),
         Timed("generate", lambda: _generate(rules)),
-        Timed("iceberg_scan", lambda: lakehouse.scan(SILVER, ("day", "customer", "amount_cents"))),
+        Timed("iceberg_scan", scan, is_served=True),
         Timed("duckdb_aggregate", add_up),
-        Timed("cube_query", cube.current_daily_totals),
-        Timed("catalog_commit", lambda: lakehouse.commit(SCRATCH, {"number": str(next(numbers))})),
+        Timed("cube_query", cube.current_daily_totals, is_served=True),
+        Timed("catalog_commit", commit, is_served=True),
     ]
 
 

@@ -30,10 +30,12 @@ class Timed:
     Attributes:
         name: Its name.
         do: What is measured, once.
+        is_served: Whether programs beside this one answer it, which compile themselves as they run.
     """
 
     name: str
     do: Callable[[], object]
+    is_served: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,16 @@ class Rounds:
         self._times: dict[str, int] = {}
         names = [n for each in measured for n in (each.name, *getattr(each, "names", ()))]
         self.measurements = {name: Measurement(name) for name in names}
+
+    def warm(self, *, seconds: float) -> None:
+        """Ask each server for so long that its code is as fast as it becomes, and take no time.
+
+        After a roll-out a JVM or a Node is slower by half for its first hundreds of answers.
+        """
+        for each in self._measured:
+            until = self._clock() + seconds
+            while isinstance(each, Timed) and each.is_served and self._clock() < until:
+                each.do()
 
     def run(self, *, rounds: int, warmup: int) -> None:
         """Take every measurement in each round, those of the warm-up apart."""

@@ -54,6 +54,18 @@ def taken(
     )
 
 
+def test_servers_are_asked_for_a_while_before_the_first_round_and_it_does_not_count(
+    clock: Clock, tmp_path: Path
+) -> None:
+    served = Timed("served", clock.takes("served", 2.0).do, is_served=True)
+    rounds = taken(clock, tmp_path, served, clock.takes("own", 1.0))
+
+    rounds.warm(seconds=5)
+
+    assert clock.order == ["served"] * 3
+    assert rounds.measurements["served"].warmup == rounds.measurements["served"].values == []
+
+
 def test_each_round_takes_every_measurement_once_in_an_order_that_changes(
     clock: Clock, tmp_path: Path
 ) -> None:

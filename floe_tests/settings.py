@@ -305,6 +305,12 @@ class BenchmarkSettings(_Settings):
     min_effect: float = Field(
         default=0.05, gt=0, description="Smallest change of the median that counts, as a share."
     )
+    min_seconds: float = Field(
+        default=0.005,
+        ge=0,
+        description="Smallest change of the median that counts, of a measurement of time (unit s, "
+        "ms, us or ns). A busy node takes milliseconds from a call that takes five.",
+    )
     alpha: float = Field(
         default=0.002,
         gt=0,

@@ -409,7 +409,7 @@ RULES: tuple[Rule, ...] = (
         Cause.REGRESSION,
         Fault.PLATFORM,
         "every test passed, and a measurement is worse than its baseline on the same environment, "
-        "beyond chance and beyond `min_effect`",
+        "beyond chance, `min_effect` and `min_seconds`",
         "Look at the commits and versions in the evidence. If the change is wanted, set "
         "`benchmark.accepted_since`.",
         symptoms.regressed,

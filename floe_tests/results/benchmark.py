@@ -34,6 +34,7 @@ from floe_tests.settings import BenchmarkSettings
 KEPT_VALUES = 200
 """So many values of a measurement are kept; of more, as many quantiles."""
 _GUESS_COUNTS_LIKE = 4
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +206,8 @@ def _with_findings(
         side = sides[place]
         record = prepared[place].record
         certain = by_values[rank] < settings.alpha and by_run[rank] < settings.run_alpha
-        large = abs(side.worse) >= log(1 + settings.min_effect)
+        base = _baseline_middle(prepared[place].baseline)
+        large = _is_large(base, base * exp(side.change), record, settings)
         finding = "unchanged"
         if certain and large:
             finding = "regressed" if side.worse > 0 else "improved"
@@ -274,6 +276,10 @@ def _middle(record: MeasurementRecord) -> float:
     return record.median if record.median is not None else median(record.values)
 
 
+def _baseline_middle(baseline: Sequence[Past]) -> float:
+    return median(_middle(each.record) for each in baseline)
+
+
 def _sign(record: MeasurementRecord) -> int:
     return 1 if record.better == "lower" else -1
 
@@ -285,9 +291,18 @@ def _has_worsened(compared: Compared, settings: BenchmarkSettings) -> bool:
     """
     if not compared.changes:
         return False
-    newest = compared.changes[-1]
-    worse = _sign(compared.record) * (newest.after - newest.before)
-    return worse >= log(1 + settings.min_effect)
+    newest, record = compared.changes[-1], compared.record
+    is_worse = _sign(record) * (newest.after - newest.before) > 0
+    return is_worse and _is_large(exp(newest.before), exp(newest.after), record, settings)
+
+
+def _is_large(
+    before: float, after: float, record: MeasurementRecord, settings: BenchmarkSettings
+) -> bool:
+    """Tell whether a change matters: as a share, and in time, of which a scheduler takes some."""
+    seconds = _SECONDS.get(record.unit)
+    is_long = seconds is None or abs(after - before) * seconds >= settings.min_seconds
+    return is_long and abs(log(after / before)) >= log(1 + settings.min_effect)
 
 
 def _is_worse(compared: Compared) -> bool:
@@ -308,7 +323,7 @@ def _regression(compared: Compared, commit: str | None) -> Evidence:
             f"{_value(exp(since.after), record)} after"
         )
     else:
-        base = median(_middle(each.record) for each in compared.baseline)
+        base = _baseline_middle(compared.baseline)
         low, high = record.change_low or 0, record.change_high or 0
         runs = len(compared.baseline)
         size = (

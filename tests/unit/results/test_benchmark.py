@@ -65,6 +65,25 @@ def test_a_regression_names_the_platforms_that_it_lies_between() -> None:
     assert "platform old → new" in worse.value
 
 
+@pytest.mark.parametrize(("unit", "is_found"), [("s", True), ("ms", False), ("rows", True)])
+def test_milliseconds_of_a_measurement_of_time_are_no_regression(
+    unit: str, *, is_found: bool
+) -> None:
+    """From 2 to 2.5: half a second, half a millisecond, or half of what is no time."""
+
+    def of(seed: int, factor: float = 1.0) -> Benchmark:
+        taken = measured(seed, factor)
+        changed = [replace(each, unit=unit) for each in taken.measurements]
+        return replace(taken, measurements=tuple(changed))
+
+    past = pasts_of([past_of(of(seed), number=seed) for seed in range(1, 7)])
+
+    found = judge(of(50, 1.25), past)
+
+    assert bool(found.judgement.regressions) is is_found
+    assert bool(judge(of(50, 1.25), past, min_seconds=0).judgement.regressions)
+
+
 def test_a_faster_run_is_said_and_no_finding() -> None:
     found = judge(measured(50, 0.7))
 

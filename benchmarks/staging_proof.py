@@ -223,23 +223,24 @@ def main() -> None:
     """Prove one thing, or print what was proved."""
     arguments = _arguments()
     book = Book(arguments.state)
+    further = dict(each.split("=", 1) for each in arguments.variable)
     proofs = {
-        "healthy": Proof("staging-soak", "PASS", 1, "none", _soak(arguments)),
+        "healthy": Proof("staging-soak", "PASS", 1, "none", _soak(arguments) | further),
         "leak": Proof(
             "staging-soak",
             "SOAK_DRIFT",
             1,
             f"{arguments.leak:g} MiB/min in {arguments.component}",
-            _soak(arguments),
+            _soak(arguments) | further,
             leaks=True,
         ),
-        "equal": Proof("staging-benchmark", "PASS", 1 + arguments.comparisons, "none"),
+        "equal": Proof("staging-benchmark", "PASS", 1 + arguments.comparisons, "none", further),
         "slowed": Proof(
             "staging-benchmark",
             "REGRESSION",
             1,
             f"{arguments.slow}",
-            {"FLOE_BENCHMARK_SLOWDOWN": arguments.slow},
+            {"FLOE_BENCHMARK_SLOWDOWN": arguments.slow} | further,
         ),
     }
     if arguments.proof != "table":
@@ -369,6 +370,7 @@ def _arguments() -> argparse.Namespace:
     add("--minutes", type=float, default=10.0, help="of a soak")
     add("--kubelet-tls", default="verify", help="unverified, where kubelets signed their own")
     add("--slow", default="pipeline=1.2", help="measurement and factor")
+    add("--variable", action="append", default=[], metavar="NAME=VALUE", help="of the runs")
     add("--comparisons", type=int, default=COMPARISONS, help="of a benchmark with itself")
     return parser.parse_args()
 

@@ -23,6 +23,7 @@ from floe_tests.results.change_points import ChangePoint, change_points
 from floe_tests.results.estimates import (
     cliffs_delta,
     holm,
+    log_centre,
     mann_whitney,
     median_ratio,
     prediction,
@@ -212,7 +213,7 @@ def _with_findings(
         if certain and large:
             finding = "regressed" if side.worse > 0 else "improved"
         changes = change_points(
-            [*(log(_middle(each.record)) for each in prepared[place].past), log(_middle(record))],
+            [*(log_centre(each.record.values) for each in prepared[place].past), side.centre],
             alpha=settings.change_alpha / len(tested),
         )
         change = Compared(
@@ -238,7 +239,7 @@ def _with_findings(
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """How a measurement compares: `change` as a logarithm, `worse` the same with its sign."""
+    """How a measurement compares; `centre` and `change` are logarithms, `worse` has its sign."""
 
     change: float
     worse: float
@@ -246,6 +247,7 @@ class _Side:
     p_values: float
     p_run: float
     delta: float
+    centre: float
 
 
 def _side(compared: Compared, settings: BenchmarkSettings) -> _Side:
@@ -254,10 +256,11 @@ def _side(compared: Compared, settings: BenchmarkSettings) -> _Side:
     change = log(median_ratio(record.values, pool))
     sign = 1 if record.better == "lower" else -1
     direction = 1 if change > 0 else -1
-    medians = [direction * log(_middle(each.record)) for each in compared.baseline]
+    centre = log_centre(record.values)
+    centres = [log_centre(each.record.values) for each in compared.baseline]
     expected = prediction(
-        direction * log(_middle(record)),
-        medians,
+        direction * centre,
+        [direction * each for each in centres],
         guessed_spread=settings.run_spread,
         weight=_GUESS_COUNTS_LIKE,
     )
@@ -269,6 +272,7 @@ def _side(compared: Compared, settings: BenchmarkSettings) -> _Side:
         # One side: the error is that of calling a run worse, and, apart from it, better.
         p_run=expected.p,
         delta=cliffs_delta(record.values, pool),
+        centre=centre,
     )
 
 

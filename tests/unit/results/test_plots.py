@@ -56,7 +56,7 @@ def test_every_drawing_has_a_title_and_its_numbers_in_words(drawn: dict[str, Plo
         assert root.get("aria-labelledby") == title.get("id")
         assert root.get("aria-describedby") == description.get("id")
     assert "called a drift; at its limit in 0." in drawn["memory-cube"].description
-    assert "regressed; +27.2% (+21.6% to +33.1%)" in drawn["baseline-ingest"].description
+    assert "regressed; +27.2% (+21.8% to +32.9%)" in drawn["baseline-ingest"].description
     assert "at c12 (p = 0.0005)" in drawn["history-ingest"].description
 
 

@@ -211,10 +211,10 @@ def test_what_is_accepted_is_the_new_baseline() -> None:
 
 def test_a_creep_that_carries_its_baseline_along_is_found_in_the_history() -> None:
     runs = [
-        past_of(measured(seed, 1.0 if seed < 12 else 1.09), number=seed) for seed in range(1, 22)
+        past_of(measured(seed, 1.0 if seed < 12 else 1.15), number=seed) for seed in range(1, 22)
     ]
 
-    found = judge(measured(50, 1.09), pasts_of(runs), baseline_runs=5)
+    found = judge(measured(50, 1.15), pasts_of(runs), baseline_runs=5)
     (worse,) = found.judgement.regressions
     assert worse.subject == "ingest"
     assert "since a change point in the history" in worse.value

@@ -110,8 +110,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def elsewhere(staging_kubeconfig: Path, certificate: tuple[str, str]) -> Orchestrator:
     """The surroundings, and the chart in them."""
-    if PREFIX and not images_to_be_had():
-        pytest.skip(f"no images {', '.join(IMAGES)}: airgap/run images --staging")
     kube = Kube(ClusterAccess(kubeconfig=str(staging_kubeconfig)))
     found = Orchestrator(staging_kubeconfig, kube, NAMESPACE, PLATFORM, SURROUNDINGS)
     make_namespaces(kube, SURROUNDINGS, NAMESPACE, PLATFORM)
@@ -231,6 +229,8 @@ def ingress(
 def test_the_ingress_lets_in_who_has_logged_in_and_nobody_else(
     elsewhere: Orchestrator, run_id: str, tmp_path: Path, certificate: tuple[str, str]
 ) -> None:
+    if PREFIX and not images_to_be_had():
+        pytest.skip(f"no images {', '.join(IMAGES)}: airgap/run images --staging")
     for name in ("controller", "logins"):
         rollout = ("rollout", "status", f"deployment/{name}", "--namespace", SURROUNDINGS)
         elsewhere.kubectl(*rollout, "--timeout", "110s")

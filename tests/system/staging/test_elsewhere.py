@@ -81,10 +81,14 @@ def chart_values() -> dict[str, object]:
     )
 
 
-def secret(name: str, namespace: str, **entries: str) -> dict[str, Any]:
+def apply(orchestrator: Orchestrator, *manifests: dict[str, Any], namespace: str) -> None:
+    applied = yaml.safe_dump_all(manifests)
+    orchestrator.kubectl("apply", "--namespace", namespace, "-f", "-", stdin=applied)
+
+
+def secret(name: str, **entries: str) -> dict[str, Any]:
     encoded = {key: base64.b64encode(text.encode()).decode() for key, text in entries.items()}
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
 
 
 def images_to_be_had() -> bool:
@@ -115,22 +119,21 @@ def elsewhere(staging_kubeconfig: Path, certificate: tuple[str, str]) -> Orchest
     make_namespaces(kube, SURROUNDINGS, NAMESPACE, PLATFORM)
     for namespace in (SURROUNDINGS, NAMESPACE):
         tls = dict(zip(("tls.crt", "tls.key"), certificate, strict=True))
-        kube.create({**secret("tls", namespace, **tls), "type": "kubernetes.io/tls"})
+        apply(found, {**secret("tls", **tls), "type": "kubernetes.io/tls"}, namespace=namespace)
     manifests = list(yaml.safe_load_all(Path(__file__).with_name("surroundings.yaml").read_text()))
     for manifest in manifests:
         template = manifest.get("spec", {}).get("template", {}).get("spec", {})
         for container in (*template.get("initContainers", []), *template.get("containers", [])):
             container["image"] = f"{PREFIX}{container['image']}"
-    applied = yaml.safe_dump_all(manifests)
-    found.kubectl("apply", "--namespace", SURROUNDINGS, "-f", "-", stdin=applied)
+    apply(found, *manifests, namespace=SURROUNDINGS)
     for name in ("statefulset/postgres", "deployment/bucket"):
         found.kubectl("rollout", "status", name, "--namespace", SURROUNDINGS, "--timeout", "110s")
     make_databases(found)
 
     logins = {"dagster": LOGINS["DAGSTER_PASSWORD"], "history": LOGINS["HISTORY_PASSWORD"]}
-    kube.create(secret("logins", NAMESPACE, **logins))
+    apply(found, secret("logins", **logins), namespace=NAMESPACE)
     keys = {"access-key": "backups", "secret-key": "of-the-bucket"}
-    kube.create(secret("bucket", NAMESPACE, **keys))
+    apply(found, secret("bucket", **keys), namespace=NAMESPACE)
     kube.create(stand_in(), namespace=PLATFORM)
     upgrade(staging_kubeconfig, namespace=NAMESPACE, chart_values=chart_values())
     helm_test(staging_kubeconfig, NAMESPACE)

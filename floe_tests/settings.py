@@ -305,8 +305,8 @@ class BenchmarkSettings(_Settings):
     min_effect: float = Field(
         default=0.1,
         gt=0,
-        description="Smallest change that counts, as a share. A machine that others share drifts by "
-        "6 or 7 % for a quarter of an hour, with nothing changed on it.",
+        description="Smallest change that counts, as a share. A machine that others share drifts "
+        "by 6 or 7 % for a quarter of an hour, with nothing changed on it.",
     )
     min_seconds: float = Field(
         default=0.005,

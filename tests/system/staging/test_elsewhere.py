@@ -1,17 +1,13 @@
-"""The chart as a production cluster has it: Postgres, the bucket and the Ingress are others'."""
+"""The chart as a production cluster has it: Postgres and the bucket for backups are others'."""
 
 from __future__ import annotations
 
 import base64
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-import urllib3
 import yaml
 
 from floe_tests.kube import ClusterAccess, Kube
@@ -26,10 +22,8 @@ pytestmark = pytest.mark.thorough
 SURROUNDINGS = "surroundings"
 NAMESPACE = "floe-elsewhere"
 PLATFORM = "floe-other"
-HOST = "tests.example.org"
 LOGINS = {"DAGSTER_PASSWORD": "of-dagster", "HISTORY_PASSWORD": "of-history"}
-IMAGES = ("library/traefik:v3.7.13", "quay.io/oauth2-proxy/oauth2-proxy:v7.15.6")
-ROWS = 2
+KEPT = 2
 
 
 def pods(app: str) -> dict[str, object]:
@@ -54,7 +48,7 @@ def chart_values() -> dict[str, object]:
             "history": {"existingSecret": {**role["existingSecret"], "passwordKey": "history"}},
         },
         backup={
-            "keep": ROWS,
+            "keep": KEPT,
             "target": "s3",
             "s3": {
                 "endpoint": f"http://bucket.{SURROUNDINGS}:7070",
@@ -63,20 +57,8 @@ def chart_values() -> dict[str, object]:
             },
         },
         networkPolicy={
-            "uiFrom": [pods("controller")],
             "postgresTo": [pods("postgres")],
             "s3To": [pods("bucket")],
-        },
-        ingress={
-            "enabled": True,
-            "className": "nginx",
-            "host": HOST,
-            "authentication": {
-                "kind": "oauth2-proxy",
-                "authUrl": f"http://logins.{SURROUNDINGS}:4180/oauth2/auth",
-                "signInUrl": f"https://{HOST}/oauth2/sign_in?rd=$scheme://$host$escaped_request_uri",
-            },
-            "tls": {"secretName": "tls"},
         },
     )
 
@@ -91,21 +73,12 @@ def secret(name: str, **entries: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
 
 
-def images_to_be_had() -> bool:
-    commands = (["docker", "image", "inspect", f"{PREFIX}{name}"] for name in IMAGES)
-    return all(
-        subprocess.run(command, check=False, capture_output=True).returncode == 0
-        for command in commands
-    )
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Certificate and key of the host, signed by itself."""
+    """Certificate and key of the Postgres, signed by itself."""
     folder = tmp_path_factory.mktemp("tls")
-    names = f"subjectAltName=DNS:{HOST},DNS:postgres.{SURROUNDINGS}"
     make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    place = ["-nodes", "-subj", f"/CN={HOST}", "-addext", names, "-days", "2"]
+    place = ["-nodes", "-subj", f"/CN=postgres.{SURROUNDINGS}", "-days", "2"]
     files = ["-keyout", str(folder / "key"), "-out", str(folder / "crt")]
     subprocess.run([*make, *place, *files], check=True, capture_output=True)
     return (folder / "crt").read_text(), (folder / "key").read_text()
@@ -117,9 +90,8 @@ def elsewhere(staging_kubeconfig: Path, certificate: tuple[str, str]) -> Orchest
     kube = Kube(ClusterAccess(kubeconfig=str(staging_kubeconfig)))
     found = Orchestrator(staging_kubeconfig, kube, NAMESPACE, PLATFORM, SURROUNDINGS)
     make_namespaces(kube, SURROUNDINGS, NAMESPACE, PLATFORM)
-    for namespace in (SURROUNDINGS, NAMESPACE):
-        tls = dict(zip(("tls.crt", "tls.key"), certificate, strict=True))
-        apply(found, {**secret("tls", **tls), "type": "kubernetes.io/tls"}, namespace=namespace)
+    tls = dict(zip(("tls.crt", "tls.key"), certificate, strict=True))
+    apply(found, {**secret("tls", **tls), "type": "kubernetes.io/tls"}, namespace=SURROUNDINGS)
     manifests = list(yaml.safe_load_all(Path(__file__).with_name("surroundings.yaml").read_text()))
     for manifest in manifests:
         template = manifest.get("spec", {}).get("template", {}).get("spec", {})
@@ -173,14 +145,14 @@ def test_runs_end_in_a_postgres_of_others_over_tls(elsewhere: Orchestrator, run_
 def test_backups_are_in_the_bucket_and_come_back_out_of_it(
     elsewhere: Orchestrator, run_id: str
 ) -> None:
-    for number in range(ROWS + 1):
+    for number in range(KEPT + 1):
         elsewhere.kubectl("create", "job", "--from=cronjob/floe-tests-backup", f"backup-{number}")
         assert elsewhere.job_result(f"backup-{number}", timeout_seconds=120) == "Complete"
-    said = elsewhere.kubectl("logs", f"job/backup-{ROWS}", "-c", "store")
+    said = elsewhere.kubectl("logs", f"job/backup-{KEPT}", "-c", "store")
     listing = ("exec", "deployment/bucket", "--namespace", SURROUNDINGS, "-c", "bucket", "--")
     files = elsewhere.kubectl(*listing, "find", "/data/backups/floe-tests", "-type", "f")
-    assert len(said.partition("there are ")[2].split(", ")) == ROWS
-    assert len(files.splitlines()) == 3 * ROWS, files
+    assert len(said.partition("there are ")[2].split(", ")) == KEPT
+    assert len(files.splitlines()) == 3 * KEPT, files
 
     deployments = ("dagster-daemon", "dagster-webserver", "dagster-code")
     elsewhere.kubectl("scale", "deployment", *deployments, "--replicas", "0")
@@ -201,69 +173,3 @@ def test_backups_are_in_the_bucket_and_come_back_out_of_it(
     for name in deployments:
         elsewhere.kubectl("rollout", "status", f"deployment/{name}", "--timeout", "110s")
     has_its_past(elsewhere, run_id)
-
-
-@contextmanager
-def ingress(
-    orchestrator: Orchestrator, folder: Path, certificate: str
-) -> Iterator[urllib3.HTTPSConnectionPool]:
-    """Give the Ingress as a browser has it: by its host name, over TLS that is verified."""
-    (folder / "ca.crt").write_text(certificate)
-    command = ["kubectl", "--kubeconfig", str(orchestrator.kubeconfig), "port-forward"]
-    place = ["--namespace", SURROUNDINGS, "deployment/controller", ":8443"]
-    with subprocess.Popen([*command, *place], stdout=subprocess.PIPE, text=True) as forwarding:
-        try:
-            assert forwarding.stdout is not None
-            port = forwarding.stdout.readline().split(" -> ")[0].rpartition(":")[2]
-            yield urllib3.HTTPSConnectionPool(
-                "127.0.0.1",
-                int(port),
-                ca_certs=str(folder / "ca.crt"),
-                server_hostname=HOST,
-                assert_hostname=HOST,
-                headers={"Host": HOST},
-                retries=False,
-                timeout=20,
-            )
-        finally:
-            forwarding.terminate()
-
-
-def test_the_ingress_lets_in_who_has_logged_in_and_nobody_else(
-    elsewhere: Orchestrator, run_id: str, tmp_path: Path, certificate: tuple[str, str]
-) -> None:
-    if PREFIX and not images_to_be_had():
-        pytest.skip(f"no images {', '.join(IMAGES)}: airgap/run images --staging")
-    for name in ("controller", "logins"):
-        rollout = ("rollout", "status", f"deployment/{name}", "--namespace", SURROUNDINGS)
-        elsewhere.kubectl(*rollout, "--timeout", "110s")
-    query = urlencode({"query": "{ version }"})
-    paths = ("/", f"/graphql?{query}", "/reports/", f"/reports/quick/runs/{run_id}/")
-    with ingress(elsewhere, tmp_path, certificate[0]) as host:
-
-        def status(path: str, **headers: str) -> int:
-            found = host.request("GET", path, headers={"Host": HOST, **headers}, redirect=False)
-            return int(found.status)
-
-        elsewhere.wait("there is a route", lambda: status("/") != 404, timeout_seconds=60)
-        for path in paths:
-            asked = host.request("GET", path, redirect=False)
-            assert asked.status in {302, 307}, (path, asked.status, asked.data)
-            assert asked.headers["Location"].startswith(f"https://{HOST}/oauth2/sign_in?rd=https")
-        launched = host.request("POST", "/graphql", body=b"{}", redirect=False)
-        assert launched.status in {302, 307, 401}
-        assert status("/", Cookie="_oauth2_proxy=forged") in {302, 307}
-
-        def login(password: str) -> urllib3.BaseHTTPResponse:
-            form = {"username": "ada", "password": password, "rd": "/"}
-            return host.request(
-                "POST", "/oauth2/sign_in", fields=form, encode_multipart=False, redirect=False
-            )
-
-        assert "Set-Cookie" not in login("wrong").headers or status(
-            "/", Cookie=login("wrong").headers["Set-Cookie"].partition(";")[0]
-        ) in {302, 307}
-        cookie = login("lovelace").headers["Set-Cookie"].partition(";")[0]
-        assert [status(path, Cookie=cookie) for path in paths] == [200] * len(paths)
-        page = host.request("GET", "/", headers={"Host": HOST, "Cookie": cookie})
-        assert b"Dagster" in page.data

@@ -26,9 +26,15 @@ run() {
 role() {
   export NAME="$1" PASSWORD="$2"
   run postgres <<'SQL'
+SELECT rolsuper AS is_superuser, current_setting('log_statement') <> 'none' AS is_logged
+  FROM pg_roles WHERE rolname = current_user \gset
+\if :is_superuser
 SET log_statement = 'none';
 SET log_min_duration_statement = -1;
 SET log_min_error_statement = 'panic';
+\elif :is_logged
+\warn the server logs statements (log_statement), and who is no superuser cannot spare it the passwords
+\endif
 \getenv name NAME
 \getenv password PASSWORD
 SELECT format('CREATE ROLE %I', :'name')

@@ -1,4 +1,0 @@
-# quay.io/oauth2-proxy/oauth2-proxy: the program alone, where upstream has it. Its pages are in it.
-FROM debian:bookworm-slim
-COPY oauth2-proxy /bin/oauth2-proxy
-ENTRYPOINT ["/bin/oauth2-proxy"]

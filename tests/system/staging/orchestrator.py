@@ -44,6 +44,7 @@ mutation($runIds: [String!]!) {
   }
 }
 """
+_WRITERS = ("dagster-daemon", "dagster-webserver", "dagster-code")
 _OVER = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
@@ -253,6 +254,26 @@ class Orchestrator:
             return len(fresh) >= len(before) and all(is_ready(pod) for pod in fresh)
 
         self.wait(f"{', '.join(components)} are back", replaced, timeout_seconds=120)
+
+    def stop_writers(self) -> None:
+        """Take away all that writes to the databases, runs apart, and wait until it is gone."""
+        self.kubectl("scale", "deployment", *_WRITERS, "--replicas", "0")
+        self.wait(
+            "all who write are gone",
+            lambda: not self.pods("app.kubernetes.io/component in (daemon,webserver,code)"),
+            timeout_seconds=90,
+        )
+
+    def start_writers(self) -> None:
+        """Bring it back, and wait until it is ready."""
+        self.kubectl("scale", "deployment", *_WRITERS, "--replicas", "1")
+        for name in _WRITERS:
+            self.kubectl("rollout", "status", f"deployment/{name}", "--timeout", "110s")
+
+    def run_cron_job(self, cron_job: str, name: str) -> str:
+        """Run a CronJob of the chart now, and give its Job's `Complete` or `Failed`."""
+        self.kubectl("create", "job", f"--from=cronjob/{cron_job}", name)
+        return self.job_result(name, timeout_seconds=120)
 
     def job_result(self, name: str, *, timeout_seconds: float) -> str:
         """Wait for a Job's end, and give `Complete` or `Failed`."""

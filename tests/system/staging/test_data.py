@@ -50,40 +50,29 @@ def test_an_upgrade_migrates_and_keeps_history_runs_and_passwords(
 def test_a_backup_comes_back_into_a_new_postgres(
     orchestrator: Orchestrator, staging_kubeconfig: Path, run_id: str
 ) -> None:
-    deployments = ("dagster-daemon", "dagster-webserver", "dagster-code")
-    orchestrator.kubectl("create", "job", "--from=cronjob/floe-tests-backup", "backup-1")
-    assert orchestrator.job_result("backup-1", timeout_seconds=120) == "Complete"
+    assert orchestrator.run_cron_job("floe-tests-backup", "backup-1") == "Complete"
 
     # While somebody writes, nothing is restored.
-    orchestrator.kubectl("create", "job", "--from=cronjob/floe-tests-restore", "restore-early")
-    assert orchestrator.job_result("restore-early", timeout_seconds=120) == "Failed"
+    assert orchestrator.run_cron_job("floe-tests-restore", "restore-early") == "Failed"
     assert "Stop them first" in orchestrator.kubectl("logs", "job/restore-early", "-c", "restore")
     has_its_past(orchestrator, run_id)
 
-    orchestrator.kubectl("scale", "deployment", *deployments, "--replicas", "0")
+    orchestrator.stop_writers()
     orchestrator.kubectl("delete", "statefulset", "postgres", "--wait=true")
     orchestrator.kubectl("delete", "persistentvolumeclaim", "floe-tests-postgres", "--wait=true")
     upgrade(staging_kubeconfig, "--no-hooks", "--set", "webserver.replicas=1")
     assert orchestrator.sql("SELECT to_regclass('history_runs') IS NULL") == "t"
-    orchestrator.kubectl("scale", "deployment", *deployments, "--replicas", "0")
-    orchestrator.wait(
-        "all who write are gone",
-        lambda: not orchestrator.pods("app.kubernetes.io/component in (daemon,webserver,code)"),
-        timeout_seconds=90,
-    )
+    orchestrator.stop_writers()
 
     def is_left_alone() -> bool:
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname IN ('dagster', 'history')"
         return orchestrator.sql(query, database="postgres") == "0"
 
     orchestrator.wait("nobody is connected", is_left_alone, timeout_seconds=60)
-    orchestrator.kubectl("create", "job", "--from=cronjob/floe-tests-restore", "restore-1")
-    said = orchestrator.job_result("restore-1", timeout_seconds=120)
+    said = orchestrator.run_cron_job("floe-tests-restore", "restore-1")
     assert said == "Complete", orchestrator.kubectl("logs", "job/restore-1", check=False)
 
-    orchestrator.kubectl("scale", "deployment", *deployments, "--replicas", "1")
-    for name in deployments:
-        orchestrator.kubectl("rollout", "status", f"deployment/{name}", "--timeout", "110s")
+    orchestrator.start_writers()
     has_its_past(orchestrator, run_id)
     orchestrator.wait_for_location()
     again = orchestrator.launch("waiting")
@@ -95,8 +84,7 @@ def test_a_backup_comes_back_into_a_new_postgres(
 def test_as_many_backups_stay_as_the_values_say(orchestrator: Orchestrator) -> None:
     names = [f"backup-kept-{number}" for number in range(3)]
     for name in names:
-        orchestrator.kubectl("create", "job", "--from=cronjob/floe-tests-backup", name)
-        assert orchestrator.job_result(name, timeout_seconds=120) == "Complete"
+        assert orchestrator.run_cron_job("floe-tests-backup", name) == "Complete"
 
     said = orchestrator.kubectl("logs", f"job/{names[-1]}", "-c", "store")
 

@@ -36,7 +36,6 @@ def pods(app: str) -> dict[str, object]:
 
 def chart_values() -> dict[str, object]:
     """Give the values: nothing in the release that the cluster's owners have already."""
-    role = {"existingSecret": {"name": "logins"}}
     return values(
         PLATFORM,
         namespacePerRun={"enabled": False},
@@ -44,8 +43,8 @@ def chart_values() -> dict[str, object]:
             "deploy": False,
             "host": f"postgres.{SURROUNDINGS}",
             "sslMode": "require",
-            "dagster": {"existingSecret": {**role["existingSecret"], "passwordKey": "dagster"}},
-            "history": {"existingSecret": {**role["existingSecret"], "passwordKey": "history"}},
+            "dagster": {"existingSecret": {"name": "logins", "passwordKey": "dagster"}},
+            "history": {"existingSecret": {"name": "logins", "passwordKey": "history"}},
         },
         backup={
             "keep": KEPT,
@@ -146,30 +145,20 @@ def test_backups_are_in_the_bucket_and_come_back_out_of_it(
     elsewhere: Orchestrator, run_id: str
 ) -> None:
     for number in range(KEPT + 1):
-        elsewhere.kubectl("create", "job", "--from=cronjob/floe-tests-backup", f"backup-{number}")
-        assert elsewhere.job_result(f"backup-{number}", timeout_seconds=120) == "Complete"
+        assert elsewhere.run_cron_job("floe-tests-backup", f"backup-{number}") == "Complete"
     said = elsewhere.kubectl("logs", f"job/backup-{KEPT}", "-c", "store")
     listing = ("exec", "deployment/bucket", "--namespace", SURROUNDINGS, "-c", "bucket", "--")
     files = elsewhere.kubectl(*listing, "find", "/data/backups/floe-tests", "-type", "f")
     assert len(said.partition("there are ")[2].split(", ")) == KEPT
     assert len(files.splitlines()) == 3 * KEPT, files
 
-    deployments = ("dagster-daemon", "dagster-webserver", "dagster-code")
-    elsewhere.kubectl("scale", "deployment", *deployments, "--replicas", "0")
-    elsewhere.wait(
-        "all who write are gone",
-        lambda: not elsewhere.pods("app.kubernetes.io/component in (daemon,webserver,code)"),
-        timeout_seconds=90,
-    )
+    elsewhere.stop_writers()
     for database in ("dagster", "history"):
         elsewhere.sql(f"DROP DATABASE {database} WITH (FORCE)", database="postgres")
     make_databases(elsewhere)
     assert elsewhere.sql("SELECT to_regclass('history_runs') IS NULL") == "t"
-    elsewhere.kubectl("create", "job", "--from=cronjob/floe-tests-restore", "restore")
-    said = elsewhere.job_result("restore", timeout_seconds=120)
+    said = elsewhere.run_cron_job("floe-tests-restore", "restore")
     assert said == "Complete", elsewhere.kubectl("logs", "job/restore", check=False)
 
-    elsewhere.kubectl("scale", "deployment", *deployments, "--replicas", "1")
-    for name in deployments:
-        elsewhere.kubectl("rollout", "status", f"deployment/{name}", "--timeout", "110s")
+    elsewhere.start_writers()
     has_its_past(elsewhere, run_id)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -15,12 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
 from floe_tests import program
 from floe_tests.deadline import Deadline
-from floe_tests.errors import FloeTestsError, InfrastructureError
-from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.errors import DeadlineError, FloeTestsError, InfrastructureError
+from floe_tests.kube import ClusterAccess, JsonObject, Kube, part
 from floe_tests.platform import helm
 from floe_tests.platform.rollout import Target
 from floe_tests.platform.substitutes import missing_images, without
@@ -113,26 +112,17 @@ class Staging:
 
         Source: https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/
         """
-        kubectl = ["kubectl", "--context", f"kind-{self.cluster}"]
-        requests = [*kubectl, "get", "certificatesigningrequests", "--output", "json"]
         deadline = Deadline(60)
-        while True:
-            found = json.loads(program.run(requests, deadline=deadline))["items"]
-            pending = [
-                item["metadata"]["name"]
-                for item in found
-                if item["spec"]["signerName"] == "kubernetes.io/kubelet-serving"
-                and item["spec"]["username"].startswith("system:node:")
-                and not item.get("status")
-            ]
-            if pending:
-                approve = [*kubectl, "certificate", "approve", *pending]
-                program.run(approve, deadline=deadline)
-                return
-            if deadline.passed:
-                message = "no kubelet has asked for a certificate within 60 s of its start."
-                raise InfrastructureError(message)
-            sleep(1)
+        kube = Kube(self.access, patience_seconds=30)
+        try:
+            for found in kube.follow("CertificateSigningRequest", deadline=deadline):
+                if pending := [name for name, item in found.items() if _is_kubelet_waiting(item)]:
+                    break
+        except DeadlineError as error:
+            message = "no kubelet has asked for a certificate within 60 s of its start."
+            raise InfrastructureError(message) from error
+        kubectl = ["kubectl", "--context", f"kind-{self.cluster}"]
+        program.run([*kubectl, "certificate", "approve", *pending], deadline=deadline)
 
     def build_images(self) -> None:
         """Put the project's own images where the nodes find them."""
@@ -168,6 +158,16 @@ class Staging:
             deadline=Deadline(200),
         )
         say(f"helm test {release.name}: passed")
+
+
+def _is_kubelet_waiting(request: JsonObject) -> bool:
+    """Tell whether a request for a certificate is a kubelet's, and nobody has answered it."""
+    spec = part(request, "spec")
+    return (
+        spec.get("signerName") == "kubernetes.io/kubelet-serving"
+        and str(spec.get("username")).startswith("system:node:")
+        and not request.get("status")
+    )
 
 
 def up(staging: Staging, *, with_images: bool) -> None:

@@ -3,7 +3,7 @@
 Repetitions within a run are not independent of each other: a neighbour on the machine makes all of
 a run slow. A test that takes them for independent calls every second run a regression
 (docs/detection.md has the share). So a regression needs three things: the repetitions differ
-(Mann–Whitney), the run's median lies outside of where the baseline's run medians put a new one,
+(Mann–Whitney), the run's centre lies outside of where those of the baseline's runs put a new one,
 and the change is large enough to matter.
 """
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.labels import RUN
+from floe_tests.registry import ask
 
 from ..conftest import (  # noqa: TID252 - suites are folders, not packages
     CLUSTER,
@@ -91,6 +94,47 @@ def values(platform: str = PLATFORM, **further: object) -> dict[str, object]:
         },
         **further,
     }
+
+
+def manifests_of(file: str) -> list[dict[str, Any]]:
+    """Read the manifests of a file beside this one, their images behind the registry prefix."""
+    manifests = list(yaml.safe_load_all(Path(__file__).with_name(file).read_text()))
+    for manifest in manifests:
+        template = manifest.get("spec", {}).get("template", {}).get("spec", {})
+        for container in (*template.get("initContainers", []), *template.get("containers", [])):
+            container["image"] = f"{PREFIX}{container['image']}"
+    return manifests
+
+
+def needs_images(*names: str) -> None:
+    """Skip where the registry that pods pull from lacks an image."""
+    for name in names:
+        if ask(f"{PREFIX}{name}")[0] == "missing":
+            pytest.skip(f"no image {name}: airgap/run images --surroundings builds it")
+
+
+def secret(name: str, **entries: str) -> dict[str, Any]:
+    """Give a Secret."""
+    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in entries.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
+
+
+def self_signed(folder: Path, *hosts: str) -> tuple[str, str]:
+    """Make a certificate of some hosts, signed by itself, and its key: `crt`, `key` in a folder."""
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    names = ",".join(f"DNS:{host}" for host in hosts)
+    place = [
+        "-nodes",
+        "-subj",
+        f"/CN={hosts[0]}",
+        "-addext",
+        f"subjectAltName={names}",
+        "-days",
+        "2",
+    ]
+    files = ["-keyout", str(folder / "key"), "-out", str(folder / "crt")]
+    subprocess.run([*make, *place, *files], check=True, capture_output=True)
+    return (folder / "crt").read_text(), (folder / "key").read_text()
 
 
 def stand_in() -> dict[str, object]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from floe_tests.deadline import Deadline
 from floe_tests.kube import Kube
@@ -89,6 +91,11 @@ class Orchestrator:
             check=False,
             timeout=120,
         )
+
+    def apply(self, *manifests: Mapping[str, Any], namespace: str | None = None) -> None:
+        """Apply manifests, in the release's namespace or in another."""
+        where = ("--namespace", namespace or self.namespace)
+        self.kubectl("apply", *where, "-f", "-", stdin=yaml.safe_dump_all(manifests))
 
     def sql(self, query: str, *, database: str = "history") -> str:
         """Ask the database, as its superuser."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from floe_tests.kube import ClusterAccess, Kube
 
 from ..conftest import ROOT  # noqa: TID252 - suites are folders, not packages
-from .conftest import PREFIX, helm_test, make_namespaces, stand_in, upgrade, values
+from .conftest import (
+    helm_test,
+    make_namespaces,
+    manifests_of,
+    needs_images,
+    secret,
+    self_signed,
+    stand_in,
+    upgrade,
+    values,
+)
 from .orchestrator import Orchestrator
 from .test_data import has_its_past
 
@@ -62,49 +68,30 @@ def chart_values() -> dict[str, object]:
     )
 
 
-def apply(orchestrator: Orchestrator, *manifests: dict[str, Any], namespace: str) -> None:
-    applied = yaml.safe_dump_all(manifests)
-    orchestrator.kubectl("apply", "--namespace", namespace, "-f", "-", stdin=applied)
-
-
-def secret(name: str, **entries: str) -> dict[str, Any]:
-    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in entries.items()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """Certificate and key of the Postgres, signed by itself."""
-    folder = tmp_path_factory.mktemp("tls")
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    place = ["-nodes", "-subj", f"/CN=postgres.{SURROUNDINGS}", "-days", "2"]
-    files = ["-keyout", str(folder / "key"), "-out", str(folder / "crt")]
-    subprocess.run([*make, *place, *files], check=True, capture_output=True)
-    return (folder / "crt").read_text(), (folder / "key").read_text()
+    return self_signed(tmp_path_factory.mktemp("tls"), f"postgres.{SURROUNDINGS}")
 
 
 @pytest.fixture(scope="module")
 def elsewhere(staging_kubeconfig: Path, certificate: tuple[str, str]) -> Orchestrator:
     """The surroundings, and the chart in them."""
+    needs_images("versity/versitygw:v1.8.0")
     kube = Kube(ClusterAccess(kubeconfig=str(staging_kubeconfig)))
     found = Orchestrator(staging_kubeconfig, kube, NAMESPACE, PLATFORM, SURROUNDINGS)
     make_namespaces(kube, SURROUNDINGS, NAMESPACE, PLATFORM)
     tls = dict(zip(("tls.crt", "tls.key"), certificate, strict=True))
-    apply(found, {**secret("tls", **tls), "type": "kubernetes.io/tls"}, namespace=SURROUNDINGS)
-    manifests = list(yaml.safe_load_all(Path(__file__).with_name("surroundings.yaml").read_text()))
-    for manifest in manifests:
-        template = manifest.get("spec", {}).get("template", {}).get("spec", {})
-        for container in (*template.get("initContainers", []), *template.get("containers", [])):
-            container["image"] = f"{PREFIX}{container['image']}"
-    apply(found, *manifests, namespace=SURROUNDINGS)
+    found.apply({**secret("tls", **tls), "type": "kubernetes.io/tls"}, namespace=SURROUNDINGS)
+    found.apply(*manifests_of("surroundings.yaml"), namespace=SURROUNDINGS)
     for name in ("statefulset/postgres", "deployment/bucket"):
         found.kubectl("rollout", "status", name, "--namespace", SURROUNDINGS, "--timeout", "110s")
     make_databases(found)
 
     logins = {"dagster": LOGINS["DAGSTER_PASSWORD"], "history": LOGINS["HISTORY_PASSWORD"]}
-    apply(found, secret("logins", **logins), namespace=NAMESPACE)
+    found.apply(secret("logins", **logins), namespace=NAMESPACE)
     keys = {"access-key": "backups", "secret-key": "of-the-bucket"}
-    apply(found, secret("bucket", **keys), namespace=NAMESPACE)
+    found.apply(secret("bucket", **keys), namespace=NAMESPACE)
     kube.create(stand_in(), namespace=PLATFORM)
     upgrade(staging_kubeconfig, namespace=NAMESPACE, chart_values=chart_values())
     helm_test(staging_kubeconfig, NAMESPACE)

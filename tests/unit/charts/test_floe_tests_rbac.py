@@ -19,6 +19,11 @@ ROOT = Path(__file__).parents[3]
 WITH_OPERATORS = {"statefun"}
 
 
+@pytest.fixture(autouse=True)
+def _doctor_finds_helm(helm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{Path(helm).parent}{os.pathsep}{os.environ['PATH']}")
+
+
 @pytest.fixture(scope="module")
 def manifests(render: Render) -> list[Manifest]:
     return render(

@@ -24,6 +24,7 @@ CILIUM=v1.20.2
 GOBGP=v4.8.0                # Cilium's own pin is not published; BGP is switched off
 UV=0.9.30
 UV_TAG=0.9
+VERSITYGW=v1.8.0
 POSTGRES=15                 # Debian's own
 CUBE=v0.32.9                # newer ones fetch a native add-on from elsewhere; its packages: bases/cube/package.json
 JAVA=17                     # Debian's own, as its Maven
@@ -35,7 +36,6 @@ STATEFUN=3.3.0              # on Flink 1.16.2
 FLINK_OPERATOR=1.7.0        # newer ones are not published
 LOCALSTACK=4.1
 # What tests put around an orchestrator on staging.
-VERSITYGW=v1.8.0
 METRICS_SERVER=v0.9.0
 OAUTH2_PROXY=v7.15.6
 TRAEFIK=v3.7.13

@@ -13,7 +13,6 @@ from .conftest import (
     helm_test,
     make_namespaces,
     manifests_of,
-    needs_images,
     secret,
     self_signed,
     stand_in,
@@ -77,7 +76,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def elsewhere(staging_kubeconfig: Path, certificate: tuple[str, str]) -> Orchestrator:
     """The surroundings, and the chart in them."""
-    needs_images("versity/versitygw:v1.8.0")
     kube = Kube(ClusterAccess(kubeconfig=str(staging_kubeconfig)))
     found = Orchestrator(staging_kubeconfig, kube, NAMESPACE, PLATFORM, SURROUNDINGS)
     make_namespaces(kube, SURROUNDINGS, NAMESPACE, PLATFORM)

@@ -113,16 +113,20 @@ class Staging:
         Source: https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/
         """
         deadline = Deadline(60)
-        kube = Kube(self.access, patience_seconds=30)
+        approve = ["kubectl", "--context", f"kind-{self.cluster}", "certificate", "approve"]
         try:
-            for found in kube.follow("CertificateSigningRequest", deadline=deadline):
-                if pending := [name for name, item in found.items() if _is_kubelet_waiting(item)]:
-                    break
+            for found in Kube(self.access).follow("CertificateSigningRequest", deadline=deadline):
+                # A kubelet asks once more when its node gets an address.
+                asked = {
+                    name: part(item, "status") for name, item in found.items() if _is_kubelets(item)
+                }
+                if waiting := [name for name, status in asked.items() if not status]:
+                    program.run([*approve, *waiting], deadline=deadline)
+                elif any(status.get("certificate") for status in asked.values()):
+                    return
         except DeadlineError as error:
-            message = "no kubelet has asked for a certificate within 60 s of its start."
+            message = "no kubelet had its certificate within 60 s of the cluster's start."
             raise InfrastructureError(message) from error
-        kubectl = ["kubectl", "--context", f"kind-{self.cluster}"]
-        program.run([*kubectl, "certificate", "approve", *pending], deadline=deadline)
 
     def build_images(self) -> None:
         """Put the project's own images where the nodes find them."""
@@ -160,14 +164,11 @@ class Staging:
         say(f"helm test {release.name}: passed")
 
 
-def _is_kubelet_waiting(request: JsonObject) -> bool:
-    """Tell whether a request for a certificate is a kubelet's, and nobody has answered it."""
+def _is_kubelets(request: JsonObject) -> bool:
+    """Tell whether a request for a certificate is that of a kubelet for its own server."""
     spec = part(request, "spec")
-    return (
-        spec.get("signerName") == "kubernetes.io/kubelet-serving"
-        and str(spec.get("username")).startswith("system:node:")
-        and not request.get("status")
-    )
+    is_node = str(spec.get("username")).startswith("system:node:")
+    return is_node and spec.get("signerName") == "kubernetes.io/kubelet-serving"
 
 
 def up(staging: Staging, *, with_images: bool) -> None:

@@ -4,7 +4,8 @@ Repetitions within a run are not independent of each other: a neighbour on the m
 a run slow. A test that takes them for independent calls every second run a regression
 (docs/detection.md has the share). So a regression needs three things: the repetitions differ
 (Mann–Whitney), the run's centre lies outside of where those of the baseline's runs put a new one,
-and the change is large enough to matter.
+as it is or without what all measurements of the run did together, and the change is large enough to
+matter.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import exp, expm1, log
-from statistics import median
+from statistics import mean, median
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from floe_tests.evidence import Evidence
 from floe_tests.results.benchmark_file import Benchmark, Measurement
 from floe_tests.results.change_points import ChangePoint, change_points
 from floe_tests.results.estimates import (
+    Prediction,
     cliffs_delta,
     holm,
     log_centre,
@@ -29,6 +31,7 @@ from floe_tests.results.estimates import (
     prediction,
 )
 from floe_tests.results.judgement import Judgement, fingerprint_digest, shown
+from floe_tests.results.movement import Movement, movement
 from floe_tests.results.records import MeasurementRecord
 from floe_tests.settings import BenchmarkSettings
 
@@ -59,6 +62,23 @@ class Past:
     is_regression: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A change without what the other measurements of the run did.
+
+    Attributes:
+        change: As a share.
+        low: Lower bound of its interval.
+        high: Upper bound.
+        others: How many others there were.
+    """
+
+    change: float
+    low: float
+    high: float
+    others: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compared:
     """A measurement, and what it was compared with.
@@ -70,6 +90,7 @@ class Compared:
         changes: Where its history changed; `place` counts in `past`, and its length is this run.
         p_values: Of the repetitions and of the run, corrected; None without a baseline.
         delta: Cliff's delta against the baseline.
+        own: Its change without that of the others, where that is what proves it.
         is_creep: Whether the history alone, and not this run's baseline, says that it is worse.
     """
 
@@ -79,6 +100,7 @@ class Compared:
     changes: tuple[ChangePoint, ...] = ()
     p_values: tuple[float, float] | None = None
     delta: float | None = None
+    own: Own | None = None
     is_creep: bool = False
 
 
@@ -200,7 +222,8 @@ def _with_findings(
         if each.baseline and each.record.finding == "recorded"
     ]
     found = list(prepared)
-    sides = {place: _side(prepared[place], settings) for place in tested}
+    centres = _worse_centres([prepared[place] for place in tested])
+    sides = {place: _side(prepared[place], settings, centres) for place in tested}
     by_values = holm([sides[place].p_values for place in tested])
     by_run = holm([sides[place].p_run for place in tested])
     for rank, place in enumerate(tested):
@@ -229,6 +252,7 @@ def _with_findings(
             changes=changes,
             p_values=(by_values[rank], by_run[rank]),
             delta=side.delta,
+            own=side.own,
         )
         if finding == "unchanged" and _has_worsened(change, settings):
             worse = replace(change.record, finding="regressed")
@@ -239,7 +263,10 @@ def _with_findings(
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """How a measurement compares; `centre` and `change` are logarithms, `worse` has its sign."""
+    """How a measurement compares; `centre` and `change` are logarithms, `worse` has its sign.
+
+    `own` is there where the run without what the others did proves more than the run as it is.
+    """
 
     change: float
     worse: float
@@ -248,32 +275,81 @@ class _Side:
     p_run: float
     delta: float
     centre: float
+    own: Own | None
 
 
-def _side(compared: Compared, settings: BenchmarkSettings) -> _Side:
+# By run, the centres of its measurements, larger where worse; "" is the run that is judged.
+_Centres = Mapping[str, Mapping[str, float]]
+
+
+def _worse_centres(tested: Sequence[Compared]) -> _Centres:
+    found: dict[str, dict[str, float]] = {"": {}}
+    for each in tested:
+        name, sign = each.record.name, _sign(each.record)
+        found[""][name] = sign * log_centre(each.record.values)
+        for old in each.baseline:
+            found.setdefault(old.run_id, {})[name] = sign * log_centre(old.record.values)
+    return found
+
+
+def _side(compared: Compared, settings: BenchmarkSettings, of_runs: _Centres) -> _Side:
     record = compared.record
     pool = [value for each in compared.baseline for value in each.record.values]
     change = log(median_ratio(record.values, pool))
-    sign = 1 if record.better == "lower" else -1
-    direction = 1 if change > 0 else -1
-    centre = log_centre(record.values)
-    centres = [log_centre(each.record.values) for each in compared.baseline]
-    expected = prediction(
-        direction * centre,
-        [direction * each for each in centres],
-        guessed_spread=settings.run_spread,
-        weight=_GUESS_COUNTS_LIKE,
-    )
+    sign, direction = _sign(record), 1 if change > 0 else -1
+    known = [of_runs[each.run_id] for each in compared.baseline]
+    centre = of_runs[""][record.name]
+    centres = [run[record.name] for run in known]
+
+    def predicted(value: float, others: Sequence[float]) -> Prediction:
+        # One side: the error is that of calling a run worse, and, apart from it, better.
+        return prediction(
+            sign * direction * value,
+            [sign * direction * each for each in others],
+            guessed_spread=settings.run_spread,
+            weight=_GUESS_COUNTS_LIKE,
+        )
+
+    as_it_is = predicted(centre, centres)
+    p_run, p_values, own = as_it_is.p, mann_whitney(record.values, pool), None
+    together = movement(record.name, of_runs[""], known)
+    if together is not None:
+        without = predicted(
+            centre - together.now,
+            [each - moved for each, moved in zip(centres, together.known, strict=True)],
+        )
+        own_change = change - sign * (together.now - mean(together.known))
+        if direction * own_change >= log(1 + settings.min_effect) and without.p < as_it_is.p:
+            p_run, own = without.p, _own(own_change, without, together)
+            p_values = mann_whitney(
+                _without(record, sign * together.now),
+                [
+                    value
+                    for each, moved in zip(compared.baseline, together.known, strict=True)
+                    for value in _without(each.record, sign * moved)
+                ],
+            )
+        # Two looks, one account of chance.
+        p_run, p_values = min(1.0, 2 * p_run), min(1.0, 2 * p_values)
     return _Side(
         change=change,
         worse=sign * change,
-        half_width=expected.half_width,
-        p_values=mann_whitney(record.values, pool),
-        # One side: the error is that of calling a run worse, and, apart from it, better.
-        p_run=expected.p,
+        half_width=as_it_is.half_width,
+        p_values=p_values,
+        p_run=p_run,
         delta=cliffs_delta(record.values, pool),
-        centre=centre,
+        centre=sign * centre,
+        own=own,
     )
+
+
+def _without(record: MeasurementRecord, moved: float) -> list[float]:
+    return [value * exp(-moved) for value in record.values]
+
+
+def _own(change: float, predicted: Prediction, together: Movement) -> Own:
+    low, high = change - predicted.half_width, change + predicted.half_width
+    return Own(expm1(change), expm1(low), expm1(high), together.others)
 
 
 def _middle(record: MeasurementRecord) -> float:
@@ -330,8 +406,15 @@ def _regression(compared: Compared, commit: str | None) -> Evidence:
         base = _baseline_middle(compared.baseline)
         low, high = record.change_low or 0, record.change_high or 0
         runs = len(compared.baseline)
+        own = ""
+        if compared.own is not None:
+            each = compared.own
+            own = (
+                f"{each.change:+.1%} ({each.low:+.1%} to {each.high:+.1%}) without what the "
+                f"{each.others} other measurements of the run did, "
+            )
         size = (
-            f"{record.change or 0:+.1%} ({low:+.1%} to {high:+.1%}), "
+            f"{record.change or 0:+.1%} ({low:+.1%} to {high:+.1%}), {own}"
             f"median {_value(_middle(record), record)} against {_value(base, record)} of the last "
             f"{f'{runs} good runs' if runs > 1 else 'good run'}, "
             f"Cliff's delta {compared.delta or 0:+.2f}"

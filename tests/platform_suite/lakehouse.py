@@ -171,12 +171,19 @@ class Lakehouse:
         with found.transaction() as transaction:
             transaction.set_properties(dict(properties))
 
-    def drop(self, table: str) -> None:
-        """Drop a table with its files, where it is there."""
+    def drop(self, table: str) -> str | None:
+        """Drop a table with the files that it names, where it is there.
+
+        Returns:
+            Its address in the object storage, where files of its past may be left: it names the
+            metadata of its newest hundred commits.
+        """
         try:
+            address = self._catalog.load_table(table).location()
             self._catalog.purge_table(table)
         except NoSuchTableError:
-            return
+            return None
+        return address
 
     def rows(
         self, table: str, *, batch: str | None = None, snapshot: int | None = None

@@ -65,6 +65,20 @@ class ObjectStorage:
         found = self._files.get_file_info(FileSelector(_path(prefix), recursive=True))
         return {f"s3://{info.path}": info.size for info in found if info.type == FileType.File}
 
+    def remove(self, prefix: str) -> None:
+        """Delete all objects below an address; none is fine.
+
+        Args:
+            prefix: `s3://BUCKET/FOLDER`.
+
+        Raises:
+            OSError: The storage refuses, or does not answer.
+        """
+        from pyarrow.fs import FileType
+
+        if self._files.get_file_info(_path(prefix)).type == FileType.Directory:
+            self._files.delete_dir(_path(prefix))
+
     def daily_totals(self, files: Iterable[str], *, of_orders: bool) -> DailyTotals:
         """Add up Parquet files day by day, in DuckDB.
 

@@ -57,12 +57,13 @@ def rounds(
     results: Path,
 ) -> Iterator[Rounds]:
     """The benchmark, to its end."""
+    storage = ObjectStorage.of_this_pod()
     prepare(dagster, lakehouse, settings.rules)
     settle(dagster, lakehouse)
     if settings.slowdown:
         print(f"{SLOWDOWN}: slower on purpose: {dict(settings.slowdown)}")  # noqa: T201 - the log
     taken = Rounds(
-        measured(dagster, lakehouse, ObjectStorage.of_this_pod(), cube, settings.rules),
+        measured(dagster, lakehouse, storage, cube, settings.rules),
         results / "benchmark.json",
         fingerprint=fingerprint(
             kubernetes=cluster.version(), scale=settings.rules.scale, seed=settings.rules.seed
@@ -70,8 +71,11 @@ def rounds(
         slowdown=settings.slowdown,
     )
     try:
-        taken.warm(seconds=settings.warm_seconds)
+        taken.warm(most_seconds=settings.warm_seconds)
+        print(f"seconds until each server was warm: {taken.warmed_seconds}")  # noqa: T201 - the log
         taken.run(rounds=settings.rounds, warmup=settings.warmup)
         yield taken
     finally:
-        lakehouse.drop(SCRATCH)
+        left = lakehouse.drop(SCRATCH)
+        if left is not None:
+            storage.remove(left)

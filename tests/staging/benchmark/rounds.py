@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import random
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 SHORTEST_SECONDS = 0.25
 _MOST_A_REPETITION = 200
+_LOOK_SECONDS = 3.0
+_LOOKS_WITHOUT = 3
+_FASTER = 0.03
 
 
 @dataclass(frozen=True)
@@ -94,18 +99,40 @@ class Rounds:
         self._sleep = sleep
         self._started_at = datetime.now(UTC)
         self._times: dict[str, int] = {}
+        self.warmed_seconds: dict[str, float] = {}
         names = [n for each in measured for n in (each.name, *getattr(each, "names", ()))]
         self.measurements = {name: Measurement(name) for name in names}
 
-    def warm(self, *, seconds: float) -> None:
-        """Ask each server for so long that its code is as fast as it becomes, and take no time.
+    def warm(self, *, most_seconds: float) -> None:
+        """Ask each server until its code is as fast as it becomes, and take no time.
 
-        After a roll-out a JVM or a Node is slower by half for its first hundreds of answers.
+        After a roll-out a JVM or a Node is slower by half, for a thousand answers and more. How
+        many hangs on what they do, so it is seen: a server is warm when none of three looks in a
+        row, each of three seconds, was faster by 3 % than the fastest before.
+
+        Args:
+            most_seconds: How long one server is asked at most.
         """
         for each in self._measured:
-            until = self._clock() + seconds
-            while isinstance(each, Timed) and each.is_served and self._clock() < until:
-                each.do()
+            if isinstance(each, Timed) and each.is_served:
+                self._warm(each, most_seconds)
+
+    def _warm(self, served: Timed, most_seconds: float) -> None:
+        began = self._clock()
+        fastest, looks_without = math.inf, 0
+        while looks_without < _LOOKS_WITHOUT and self._clock() - began < most_seconds:
+            looked = self._clock()
+            took: list[float] = []
+            while self._clock() - looked < _LOOK_SECONDS:
+                before = self._clock()
+                served.do()
+                took.append(self._clock() - before)
+            now = median(took)
+            if now < fastest * (1 - _FASTER):
+                fastest, looks_without = now, 0
+            else:
+                looks_without += 1
+        self.warmed_seconds[served.name] = round(self._clock() - began, 1)
 
     def run(self, *, rounds: int, warmup: int) -> None:
         """Take every measurement in each round, those of the warm-up apart."""

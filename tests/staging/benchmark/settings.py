@@ -22,7 +22,7 @@ class BenchmarkSettings:
     Attributes:
         rounds: Repetitions of each measurement.
         warmup: Rounds before them, whose values do not count.
-        warm_seconds: How long each server is asked before the first round.
+        warm_seconds: How long each server is asked at most before the first round.
         rules: The data.
         slowdown: By measurement, the factor by which it is made slower on purpose.
     """
@@ -49,7 +49,7 @@ def read_settings(variables: Mapping[str, str], *, timed: Sequence[str]) -> Benc
     settings = BenchmarkSettings(
         rounds=env.whole("FLOE_BENCHMARK_ROUNDS", 10, least=1, most=1000),
         warmup=env.whole("FLOE_BENCHMARK_WARMUP", 1, least=0, most=100),
-        warm_seconds=env.number("FLOE_BENCHMARK_WARM_SECONDS", 12, least=0, most=600),
+        warm_seconds=env.number("FLOE_BENCHMARK_WARM_SECONDS", 120, least=0, most=600),
         rules=StreamRules(
             env.whole("FLOE_BENCHMARK_SCALE", 10_000, least=10_000, most=100_000_000),
             env.whole("FLOE_BENCHMARK_SEED", 7, least=0, most=1_000_000),

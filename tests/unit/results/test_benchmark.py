@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -115,6 +116,72 @@ def test_a_shift_that_one_earlier_run_cannot_tell_from_chance_is_none() -> None:
     assert ingest.p_values is not None
     assert ingest.p_values[0] < RULES.alpha
     assert found.judgement.regressions == ()
+
+
+SHARED = (1.0, 1.09, 0.96, 1.12, 0.9, 1.05, 0.94, 1.08)
+
+
+def shared(seed: int, level: float, *, slower: float = 1.0, count: int = 6) -> Benchmark:
+    """Give a run of a machine that others share: all of it slower by a factor, one by another."""
+    chance = np.random.default_rng(seed)
+    return Benchmark(
+        fingerprint=FINGERPRINT,
+        measurements=tuple(
+            Measurement(
+                name=f"m{number}",
+                unit="s",
+                better="lower" if number % 2 == 0 else "higher",
+                values=tuple(
+                    float(each) ** (1 if number % 2 == 0 else -1)
+                    for each in 2.0
+                    * level
+                    * (slower if number == 0 else 1.0)
+                    * np.exp(0.03 * chance.normal(size=20))
+                ),
+            )
+            for number in range(count)
+        ),
+    )
+
+
+NOISY = pasts_of(
+    [past_of(shared(number, level), number=number) for number, level in enumerate(SHARED, 1)]
+)
+
+
+def test_on_a_shared_machine_one_that_does_not_go_with_the_others_is_found() -> None:
+    found = judge(shared(50, 0.97, slower=1.2), NOISY)
+
+    (worse,) = found.judgement.regressions
+    assert worse.subject == "m0"
+    assert "without what the 5 other measurements of the run did" in worse.value
+    own = found.compared[0].own
+    assert own is not None
+    assert own.low < 0.2 < own.high
+    assert (records(found)["m0"].change_low or 0) < 0 < (records(found)["m0"].change or 0)
+
+
+@pytest.mark.parametrize("level", [0.88, 1.0, 1.13])
+def test_what_all_do_together_on_a_shared_machine_is_no_regression(level: float) -> None:
+    assert judge(shared(50, level), NOISY).judgement.regressions == ()
+
+
+def test_all_that_become_slower_by_more_than_the_machine_does_are_regressions() -> None:
+    found = judge(shared(50, 1.6), NOISY)
+
+    assert {each.subject for each in found.judgement.regressions} == {f"m{n}" for n in range(6)}
+
+
+def test_one_that_stays_while_the_others_become_faster_is_no_regression() -> None:
+    assert judge(shared(50, 0.7, slower=1 / 0.7), NOISY).judgement.regressions == ()
+
+
+def test_few_others_say_nothing_of_the_machine() -> None:
+    few = pasts_of(
+        [past_of(shared(n, level, count=4), number=n) for n, level in enumerate(SHARED, 1)]
+    )
+
+    assert judge(shared(50, 0.97, slower=1.2, count=4), few).judgement.regressions == ()
 
 
 def test_a_certain_change_that_is_too_small_is_none() -> None:

@@ -54,16 +54,46 @@ def taken(
     )
 
 
-def test_servers_are_asked_for_a_while_before_the_first_round_and_it_does_not_count(
-    clock: Clock, tmp_path: Path
+class Compiling:
+    """A server whose answers become faster by 10 % each, for so many of them."""
+
+    def __init__(self, clock: Clock, *, answers: int) -> None:
+        self.asked = 0
+        self._clock = clock
+        self._answers = answers
+
+    def answer(self) -> None:
+        self._clock.now += 3 * 0.9 ** min(self.asked, self._answers)
+        self.asked += 1
+
+
+@pytest.mark.parametrize(("answers", "fastest"), [(0, 3.0), (5, 3 * 0.9**5)])
+def test_servers_are_asked_until_they_become_no_faster_and_it_does_not_count(
+    clock: Clock, tmp_path: Path, answers: int, fastest: float
 ) -> None:
-    served = Timed("served", clock.takes("served", 2.0).do, is_served=True)
+    server = Compiling(clock, answers=answers)
+    served = Timed("served", server.answer, is_served=True)
     rounds = taken(clock, tmp_path, served, clock.takes("own", 1.0))
 
-    rounds.warm(seconds=5)
+    rounds.warm(most_seconds=600)
 
-    assert clock.order == ["served"] * 3
+    before = clock.now
+    server.answer()
+    assert clock.now - before == pytest.approx(fastest)
+    assert clock.order == [], "what is measured in this process is not asked"
+    assert rounds.warmed_seconds == {"served": pytest.approx(before, abs=0.1)}
     assert rounds.measurements["served"].warmup == rounds.measurements["served"].values == []
+
+
+def test_server_that_becomes_faster_for_ever_is_asked_no_longer_than_it_may(
+    clock: Clock, tmp_path: Path
+) -> None:
+    server = Compiling(clock, answers=10_000)
+    rounds = taken(clock, tmp_path, Timed("served", server.answer, is_served=True))
+
+    rounds.warm(most_seconds=20)
+
+    assert 20 <= clock.now < 24
 
 
 def test_each_round_takes_every_measurement_once_in_an_order_that_changes(

@@ -68,16 +68,23 @@ class ObjectStorage:
     def remove(self, prefix: str) -> None:
         """Delete all objects below an address; none is fine.
 
+        A storage on a file system may refuse a folder that comes before its files in one request,
+        and take it in the next.
+
         Args:
             prefix: `s3://BUCKET/FOLDER`.
-
-        Raises:
-            OSError: The storage refuses, or does not answer.
         """
         from pyarrow.fs import FileType
 
-        if self._files.get_file_info(_path(prefix)).type == FileType.Directory:
-            self._files.delete_dir(_path(prefix))
+        def gone() -> None:
+            if self._files.get_file_info(_path(prefix)).type == FileType.NotFound:
+                return
+            try:
+                self._files.delete_dir(_path(prefix))
+            except OSError as error:
+                raise NotYet(str(error)) from error
+
+        wait_for(gone, what=f"{prefix} is empty", deadline_seconds=_ASK_SECONDS)
 
     def daily_totals(self, files: Iterable[str], *, of_orders: bool) -> DailyTotals:
         """Add up Parquet files day by day, in DuckDB.

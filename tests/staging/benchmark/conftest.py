@@ -72,7 +72,6 @@ def rounds(
     )
     try:
         taken.warm(most_seconds=settings.warm_seconds)
-        print(f"seconds until each server was warm: {taken.warmed_seconds}")  # noqa: T201 - the log
         taken.run(rounds=settings.rounds, warmup=settings.warmup)
         yield taken
     finally:

@@ -99,7 +99,7 @@ class Rounds:
         self._sleep = sleep
         self._started_at = datetime.now(UTC)
         self._times: dict[str, int] = {}
-        self.warmed_seconds: dict[str, float] = {}
+        self._warmed_seconds: dict[str, float] = {}
         names = [n for each in measured for n in (each.name, *getattr(each, "names", ()))]
         self.measurements = {name: Measurement(name) for name in names}
 
@@ -132,7 +132,7 @@ class Rounds:
                 fastest, looks_without = now, 0
             else:
                 looks_without += 1
-        self.warmed_seconds[served.name] = round(self._clock() - began, 1)
+        self._warmed_seconds[served.name] = round(self._clock() - began, 1)
 
     def run(self, *, rounds: int, warmup: int) -> None:
         """Take every measurement in each round, those of the warm-up apart."""
@@ -177,6 +177,7 @@ class Rounds:
         document = {
             "fingerprint": self._fingerprint,
             "started_at": self._started_at.isoformat(timespec="seconds"),
+            "warmed_seconds": self._warmed_seconds,
             "measurements": [asdict(each) for each in self.measurements.values()],
         }
         if self._slowdown:

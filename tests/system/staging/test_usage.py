@@ -63,7 +63,7 @@ def sampling(name: str) -> dict[str, Any]:
 def account() -> list[dict[str, Any]]:
     """Give the account of test pods and its rights, as the chart makes them."""
     chart = str(ROOT / "charts" / "floe-platform")
-    only = ("--show-only", "templates/tests/test-runner.yaml")
+    only = ("--show-only", "templates/tests/test-runner.yaml", "--kube-version", "1.34.2")
     values = ("--set", "tests.enabled=true,tests.resourceUsage.enabled=true")
     done = subprocess.run(
         ["helm", "template", "floe", chart, "--namespace", NAMESPACE, *only, *values],

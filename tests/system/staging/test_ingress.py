@@ -95,7 +95,7 @@ class Browser:
         jar, body = str(self.folder / "cookies"), self.folder / "body"
         done = subprocess.run(
             [
-                # A refusal before the body is read ends a stream of HTTP/2, which curl calls broken.
+                # A refusal before the body is read ends a stream of HTTP/2: curl calls it broken.
                 *("curl", "--http1.1", "--silent", "--show-error", "--max-time", "30"),
                 *("--connect-to", f"::{self.address}", "--cacert", str(self.folder / "crt")),
                 *("--cookie", jar, "--cookie-jar", jar, "--output", str(body)),

@@ -36,7 +36,6 @@ STATEFUN=3.3.0              # on Flink 1.16.2
 FLINK_OPERATOR=1.7.0        # newer ones are not published
 LOCALSTACK=4.1
 # What tests put around an orchestrator on staging.
-METRICS_SERVER=v0.9.0
 OAUTH2_PROXY=v7.15.6
 TRAEFIK=v3.7.13
 GO_HTTP_AUTH=v0.4.1-0.20200324110947-a37a7636d23e # an older fork than Traefik's pin, which is not published

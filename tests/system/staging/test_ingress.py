@@ -158,6 +158,8 @@ def controller(
         where = (f"deployment/{name}", "--namespace", INGRESS, "--timeout", "110s")
         orchestrator.kubectl("rollout", "status", *where)
     upgrade(orchestrator.kubeconfig, chart_values=chart_values())
+    # A webserver that is new answers no question before it has asked the code location.
+    orchestrator.wait_for_location()
     service = orchestrator.kube.get("Service", "traefik", namespace=INGRESS)
     (node, *_) = orchestrator.kube.list("Node")
     assert service is not None

@@ -1,10 +1,9 @@
-"""What a soak samples where it cannot trust the kubelets, and there is a metrics server."""
+"""What a soak says where it cannot trust the kubelets, and there is no metrics server."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ import pytest
 import yaml
 
 from floe_tests.kube import ClusterAccess, Kube
-from staging.soak.usage import usage_of_summary
 
 from ..conftest import ROOT, job  # noqa: TID252 - suites are folders, not packages
-from .conftest import PREFIX, make_namespaces, manifests_of, needs_images, stand_in
+from .conftest import PREFIX, make_namespaces, stand_in
 from .orchestrator import Orchestrator
 
 pytestmark = pytest.mark.thorough
@@ -91,25 +89,6 @@ def cluster(staging_kubeconfig: Path) -> Orchestrator:
     return found
 
 
-@pytest.fixture
-def _metrics_server(cluster: Orchestrator) -> Iterator[None]:
-    """The metrics API, once it knows the pod."""
-    needs_images("registry.k8s.io/metrics-server/metrics-server:v0.9.0")
-    where = "/apis/metrics.k8s.io/v1beta1"
-    try:
-        cluster.apply(*manifests_of("metrics-server.yaml"), namespace="kube-system")
-
-        def knows_it() -> bool:
-            done = cluster.kubectl_done("get", "--raw", f"{where}/namespaces/{NAMESPACE}/pods")
-            return done.returncode == 0 and bool(json.loads(done.stdout)["items"])
-
-        cluster.wait("the metrics API knows the pod", knows_it, timeout_seconds=120, pause=2)
-        yield
-    finally:
-        # A group that nobody serves would hold up the deletion of every namespace.
-        cluster.kubectl("delete", "apiservice", "v1beta1.metrics.k8s.io")
-
-
 def sampled(cluster: Orchestrator, name: str) -> dict[str, Any]:
     """Run the Job and read what it said."""
     cluster.apply(sampling(name))
@@ -122,19 +101,3 @@ def test_without_either_source_it_says_why_of_each(cluster: Orchestrator) -> Non
     error = sampled(cluster, "without")["error"]
     assert "CERTIFICATE_VERIFY_FAILED" in error
     assert error.endswith("metrics.k8s.io: Not Found")
-
-
-@pytest.mark.usefixtures("_metrics_server")
-def test_metrics_api_stands_in_for_kubelets_that_nobody_vouches_for(cluster: Orchestrator) -> None:
-    found = sampled(cluster, "with")
-    assert found["source"] == "metrics.k8s.io"
-    (sample,) = found["samples"]
-    assert sample["component"] == "webserver"
-    assert (sample["memory_limit_bytes"], sample["cpu_limit_cores"]) == (256 * 1024 * 1024, 1.0)
-    assert sample["disk_bytes"] is None
-    node = cluster.kube.list("Pod", namespace=NAMESPACE)[0]["spec"]["nodeName"]
-    summary = cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary")
-    kubelet = usage_of_summary(json.loads(summary), NAMESPACE)[sample["pod"]]
-    # It sleeps: what it has in memory now, it had when it was sampled.
-    assert sample["memory_bytes"] == pytest.approx(kubelet.memory_bytes, rel=0.02)
-    assert sample["cpu_cores"] < 0.01

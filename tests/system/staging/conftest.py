@@ -119,6 +119,12 @@ def secret(name: str, **entries: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
 
 
+def tls_secret(name: str, certificate: str, key: str) -> dict[str, Any]:
+    """Give a Secret of a certificate and its key."""
+    entries = {"tls.crt": certificate, "tls.key": key}
+    return {**secret(name, **entries), "type": "kubernetes.io/tls"}
+
+
 def self_signed(folder: Path, *hosts: str) -> tuple[str, str]:
     """Make a certificate of some hosts, signed by itself, and its key: `crt`, `key` in a folder."""
     make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]

@@ -16,6 +16,7 @@ from .conftest import (
     secret,
     self_signed,
     stand_in,
+    tls_secret,
     upgrade,
     values,
 )
@@ -79,8 +80,7 @@ def elsewhere(staging_kubeconfig: Path, certificate: tuple[str, str]) -> Orchest
     kube = Kube(ClusterAccess(kubeconfig=str(staging_kubeconfig)))
     found = Orchestrator(staging_kubeconfig, kube, NAMESPACE, PLATFORM, SURROUNDINGS)
     make_namespaces(kube, SURROUNDINGS, NAMESPACE, PLATFORM)
-    tls = dict(zip(("tls.crt", "tls.key"), certificate, strict=True))
-    found.apply({**secret("tls", **tls), "type": "kubernetes.io/tls"}, namespace=SURROUNDINGS)
+    found.apply(tls_secret("tls", *certificate), namespace=SURROUNDINGS)
     found.apply(*manifests_of("surroundings.yaml"), namespace=SURROUNDINGS)
     for name in ("statefulset/postgres", "deployment/bucket"):
         found.kubectl("rollout", "status", name, "--namespace", SURROUNDINGS, "--timeout", "110s")

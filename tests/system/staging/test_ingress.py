@@ -24,6 +24,7 @@ from .conftest import (
     secret,
     self_signed,
     stand_in,
+    tls_secret,
     upgrade,
     values,
 )
@@ -144,16 +145,15 @@ def controller(
     """The controller, oauth2-proxy, and the chart's Ingress."""
     needs_images(*IMAGES)
     folder = tmp_path_factory.mktemp("ingress")
-    certificate, key = self_signed(folder, UI, AUTH)
-    tls = {"tls.crt": certificate, "tls.key": key}
+    certificate = self_signed(folder, UI, AUTH)
     make_namespaces(orchestrator.kube, INGRESS)
     orchestrator.apply(
-        {**secret("tls", **tls), "type": "kubernetes.io/tls"},
+        tls_secret("tls", *certificate),
         secret("people", **people()),
         *manifests_of("ingress.yaml"),
         namespace=INGRESS,
     )
-    orchestrator.apply({**secret("tests-tls", **tls), "type": "kubernetes.io/tls"})
+    orchestrator.apply(tls_secret("tests-tls", *certificate))
     for name in ("traefik", "oauth2-proxy"):
         where = (f"deployment/{name}", "--namespace", INGRESS, "--timeout", "110s")
         orchestrator.kubectl("rollout", "status", *where)

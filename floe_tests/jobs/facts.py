@@ -14,7 +14,7 @@ from floe_tests.evidence import Evidence
 from floe_tests.kube import part, parts
 
 Party = Literal["configuration", "infrastructure", "platform", "harness", "cleanup"]
-DeadlineName = Literal["start", "image", "tests", "pod", "job"]
+DeadlineName = Literal["queue", "start", "image", "tests", "pod", "job"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class ContainerFacts:
         finished_at: When it ended (UTC).
         restarts: How often it was restarted.
         previous: How the container before the last restart ended, if there was one.
+        last_words: The end of its log, where somebody read it; of containers other than the tests'.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ContainerFacts:
     finished_at: datetime | None = None
     restarts: int = 0
     previous: ContainerFacts | None = None
+    last_words: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class PodFacts:
         conditions: Its conditions.
         test: The test container.
         exporter: The exporter sidecar.
+        init: Its init containers in their order, without the exporter.
+        others: Containers that run beside the tests.
         created_at: When the pod was created (UTC).
         vanished: Whether it disappeared before it ended, without this run asking for it.
         deleted_at: When somebody else asked for its deletion; None while nobody has, or this run
@@ -83,6 +87,8 @@ class PodFacts:
     conditions: tuple[ConditionFacts, ...] = ()
     test: ContainerFacts | None = None
     exporter: ContainerFacts | None = None
+    init: tuple[ContainerFacts, ...] = ()
+    others: tuple[ContainerFacts, ...] = ()
     created_at: datetime | None = None
     vanished: bool = False
     deleted_at: str | None = None
@@ -204,6 +210,7 @@ class Facts:
         pod: The pod, as last seen; None when there never was one.
         node: Its node, where it was lost with the pod on it.
         job_conditions: The Job's conditions.
+        suspended: Who keeps the Job suspended, in a few words; None when nobody does.
         events: Events about the Job and the pod, oldest first.
         results: What arrived of the results.
         judged: What a soak or a benchmark came to; None for other suites.
@@ -219,6 +226,7 @@ class Facts:
     pod: PodFacts | None = None
     node: NodeFacts | None = None
     job_conditions: tuple[ConditionFacts, ...] = ()
+    suspended: str | None = None
     events: tuple[EventFacts, ...] = ()
     results: ResultFacts = field(default_factory=ResultFacts)
     judged: JudgedFacts | None = None
@@ -239,11 +247,10 @@ def pod_facts(
         vanished: Whether it has disappeared since.
     """
     status = part(pod, "status")
-    containers = {
-        str(item["name"]): item
-        for key in ("initContainerStatuses", "containerStatuses")
-        for item in parts(status, key)
-    }
+    init = [_container(item) for item in parts(status, "initContainerStatuses")]
+    beside = [_container(item) for item in parts(status, "containerStatuses")]
+    named = {item.name: item for item in (*init, *beside)}
+    of_ours = {test_container, exporter_container}
     return PodFacts(
         name=str(pod["metadata"]["name"]),
         phase=str(status.get("phase", "Unknown")),
@@ -251,8 +258,10 @@ def pod_facts(
         message=str(status.get("message", "")),
         node=str(part(pod, "spec").get("nodeName") or ""),
         conditions=condition_facts(parts(status, "conditions")),
-        test=_container(containers.get(test_container)),
-        exporter=_container(containers.get(exporter_container)),
+        test=named.get(test_container),
+        exporter=named.get(exporter_container),
+        init=tuple(item for item in init if item.name not in of_ours),
+        others=tuple(item for item in beside if item.name not in of_ours),
         created_at=timestamp(pod["metadata"].get("creationTimestamp")),
         vanished=vanished,
         deleted_at=deletion_request(pod),
@@ -338,9 +347,7 @@ def _start(text: str | None) -> datetime | None:
     return None if time is None or time.timestamp() == 0 else time
 
 
-def _container(status: dict[str, Any] | None) -> ContainerFacts | None:
-    if status is None:
-        return None
+def _container(status: dict[str, Any]) -> ContainerFacts:
     restarts = int(status.get("restartCount") or 0)
     before = part(status, "lastState")
     return replace(

@@ -32,6 +32,8 @@ class ContainerFacts:
         restarts: How often it was restarted.
         previous: How the container before the last restart ended, if there was one.
         last_words: The end of its log, where somebody read it; of containers other than the tests'.
+        started: Whether it has passed its startup probe; None when the API does not say. An init
+            container that only runs to its end never has.
     """
 
     name: str
@@ -44,6 +46,7 @@ class ContainerFacts:
     restarts: int = 0
     previous: ContainerFacts | None = None
     last_words: str = ""
+    started: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,9 @@ class PodFacts:
         vanished: Whether it disappeared before it ended, without this run asking for it.
         deleted_at: When somebody else asked for its deletion; None while nobody has, or this run
             did.
+        ended_undisturbed: Whether the test container was seen to have ended while nobody had asked
+            for the pod's end: told by the order in which the API reported it, not by timestamps.
+        volumes: Names of its emptyDir volumes.
         memory_peak_mib: Highest memory seen, in MiB, where it could be read.
     """
 
@@ -92,7 +98,19 @@ class PodFacts:
     created_at: datetime | None = None
     vanished: bool = False
     deleted_at: str | None = None
+    ended_undisturbed: bool = False
+    volumes: tuple[str, ...] = ()
     memory_peak_mib: float | None = None
+
+    @property
+    def is_disrupted(self) -> bool:
+        """Whether the cluster has said that it takes the pod away.
+
+        Source: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
+        """
+        return self.reason == "Evicted" or any(
+            item.type == "DisruptionTarget" and item.status for item in self.conditions
+        )
 
     @property
     def exporter_runs(self) -> bool:
@@ -146,8 +164,17 @@ class ResultFacts:
         failures: Names of failed tests, the first 50.
         quarantined: Names of failed tests that the tier's quarantine list lets fail.
         expired: Entries of that list whose last day is over, one sentence each.
+        failed_before: Tests that failed in an earlier attempt, do not fail in this one, and are not
+            in quarantine; a sentence each.
         in_flight: Tests that had started and not ended.
         session_finished: Whether the test program said that it was done.
+        exit_status: The exit status that pytest gave itself; None where it did not come to its end,
+            or the tests are no pytest's.
+        has_events: Whether pytest's events arrived.
+        received: Whether all that the exporter saw has arrived (manifest, checksums), however much
+            that is.
+        expected_failures: Tests that failed as they were expected to; they count as skipped.
+        has_result_file: Whether there is a result file that can be read, with or without a test.
         started: Whether at least one test started.
     """
 
@@ -163,8 +190,14 @@ class ResultFacts:
     failures: tuple[str, ...] = ()
     quarantined: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
+    failed_before: tuple[str, ...] = ()
     in_flight: tuple[str, ...] = ()
     session_finished: bool = False
+    exit_status: int | None = None
+    has_events: bool = False
+    received: bool = False
+    expected_failures: int = 0
+    has_result_file: bool = False
     started: bool = False
 
 
@@ -213,6 +246,8 @@ class Facts:
         suspended: Who keeps the Job suspended, in a few words; None when nobody does.
         events: Events about the Job and the pod, oldest first.
         results: What arrived of the results.
+        own_failed: How many tests failed in the pod whose exit code this is; None where all results
+            are that pod's. A failure excuses an exit code of its own pod alone.
         judged: What a soak or a benchmark came to; None for other suites.
         elapsed_seconds: From the Job's creation to its end.
         tests_seconds: How long the test container ran.
@@ -229,6 +264,7 @@ class Facts:
     suspended: str | None = None
     events: tuple[EventFacts, ...] = ()
     results: ResultFacts = field(default_factory=ResultFacts)
+    own_failed: int | None = None
     judged: JudgedFacts | None = None
     elapsed_seconds: float = 0
     tests_seconds: float | None = None
@@ -265,6 +301,9 @@ def pod_facts(
         created_at=timestamp(pod["metadata"].get("creationTimestamp")),
         vanished=vanished,
         deleted_at=deletion_request(pod),
+        volumes=tuple(
+            str(item["name"]) for item in parts(pod, "spec", "volumes") if "emptyDir" in item
+        ),
     )
 
 
@@ -353,6 +392,7 @@ def _container(status: dict[str, Any]) -> ContainerFacts:
     return replace(
         _container_state(str(status["name"]), part(status, "state")),
         restarts=restarts,
+        started=status.get("started"),
         previous=_container_state(str(status["name"]), before) if before else None,
     )
 

@@ -32,6 +32,8 @@ class Observation:
         vanished: Whether it is there no more, and this run did not ask for that.
         deleted_at: When its deletion was asked for, as the pod first said it: its grace is cut
             short once its containers have ended, and the time it names is a later one then.
+        ended_undisturbed: Whether its tests had ended before anybody asked for its end, in the
+            order in which the API said so: clocks of several machines prove nothing.
         node: Its node, once that is lost.
         events: Events about the Job and its pod.
         passed: The deadline that ended it.
@@ -45,6 +47,7 @@ class Observation:
     pod: JsonObject | None = None
     vanished: bool = False
     deleted_at: str | None = None
+    ended_undisturbed: bool = False
     node: NodeFacts | None = None
     events: list[JsonObject] = field(default_factory=list[JsonObject])
     passed: DeadlineName | None = None
@@ -67,8 +70,14 @@ class Observation:
         if pod is not None:
             self.pod = pod
             self.deleted_at = self.deleted_at or deletion_request(pod)
+            self.ended_undisturbed = self.ended_undisturbed or self._ends_undisturbed(pod)
         else:
             self.vanished = self.pod is not None and self.passed is None
+
+    def _ends_undisturbed(self, pod: JsonObject) -> bool:
+        facts = pod_facts(pod, test_container=self.test_container, exporter_container=EXPORTER)
+        asked_for = self.passed is not None or self.cancelled is not None
+        return has_ended(facts) and not (asked_for or facts.deleted_at or facts.is_disrupted)
 
     def is_same(self, pod: JsonObject) -> bool:
         """Tell whether a pod is the one that was seen, and not a later one of its name."""
@@ -94,6 +103,7 @@ class Observation:
             facts,
             vanished=self.vanished and not has_ended(facts),
             deleted_at=None if asked_for else self.deleted_at,
+            ended_undisturbed=self.ended_undisturbed,
         )
 
     def facts(self, job: JsonObject | None, *, elapsed_seconds: float) -> Facts:

@@ -268,6 +268,7 @@ class ProcessRun:
                 phase="Succeeded" if self._exit_code == 0 else "Failed",
                 test=test,
                 created_at=self._started_at,
+                ended_undisturbed=end is not None,
                 memory_peak_mib=self._memory_peak_bytes / _MEBIBYTE,
             )
             if error is None

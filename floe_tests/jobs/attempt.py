@@ -111,13 +111,13 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
     cut = tuple(cut.path for cut in completeness.cut)
     results = collate(directory, cut=cut)
     spare = _cuts_without_loss(completeness.cut, results)
-    problems = (
-        *(problem for problem in completeness.problems if problem not in spare),
-        *_count_problems(results),
-    )
+    on_the_way = tuple(problem for problem in completeness.problems if problem not in spare)
+    received = not on_the_way and (completeness.complete or bool(spare))
+    problems = (*on_the_way, *_count_problems(results))
     result_facts = replace(
         _result_facts(results),
-        complete=not problems and (completeness.complete or bool(spare)),
+        complete=received and not problems,
+        received=received,
         problems=problems,
         notices=shown((*spare.values(), *completeness.notices)),
         cut=cut,
@@ -171,6 +171,9 @@ def _result_facts(results: SuiteResults) -> ResultFacts:
         failures=failures[:SHOWN_FAILURES],
         in_flight=results.in_flight,
         session_finished=results.session_finished,
+        exit_status=results.exit_status,
+        has_events=results.has_events,
+        ends_early=results.ends_early,
         started=bool(results.cases or results.in_flight),
     )
 

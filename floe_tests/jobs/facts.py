@@ -171,6 +171,7 @@ class ResultFacts:
         exit_status: The exit status that pytest gave itself; None where it did not come to its end,
             or the tests are no pytest's.
         has_events: Whether pytest's events arrived.
+        ends_early: Whether these came whole, and end inside the session.
         received: Whether all that the exporter saw has arrived (manifest, checksums), however much
             that is.
         expected_failures: Tests that failed as they were expected to; they count as skipped.
@@ -195,6 +196,7 @@ class ResultFacts:
     session_finished: bool = False
     exit_status: int | None = None
     has_events: bool = False
+    ends_early: bool = False
     received: bool = False
     expected_failures: int = 0
     has_result_file: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from floe_tests.deadline import Deadline
 from floe_tests.jobs.facts import PodFacts
 from floe_tests.jobs.observation import Observation
-from floe_tests.jobs.symptoms import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
+from floe_tests.jobs.symptoms.pod import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
 from floe_tests.jobs.waits import REFUSED_SECONDS
 from floe_tests.settings import DeadlineSettings
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from floe_tests.evidence import Evidence
-from floe_tests.jobs import symptoms
 from floe_tests.jobs.facts import Facts
+from floe_tests.jobs.symptoms import pod, results
 
 _LINE_CHARACTERS = 400
 
@@ -48,6 +48,8 @@ class Cause(StrEnum):
     TEST_FAILURE = "TEST_FAILURE"
     SUSPECT_ENV = "SUSPECT_ENV"
     TEST_TIMEOUT = "TEST_TIMEOUT"
+    TEST_CRASH = "TEST_CRASH"
+    INIT_FAILED = "INIT_FAILED"
     NO_TESTS = "NO_TESTS"
     QUARANTINE_EXPIRED = "QUARANTINE_EXPIRED"
     SOAK_INVARIANT = "SOAK_INVARIANT"
@@ -107,7 +109,7 @@ class Verdict:
         return Outcome.PASSED if self.passed else Outcome.FAILED
 
     def __str__(self) -> str:
-        """Give the verdict as one line."""
+        """Return the verdict as one line."""
         before = "".join(
             f"; attempt {number} was {line}" for number, line in enumerate(self.earlier, start=1)
         )
@@ -143,7 +145,7 @@ class Rule:
 
 
 def classify(facts: Facts) -> Verdict:
-    """Give the verdict on one attempt.
+    """Return the verdict on one attempt.
 
     Args:
         facts: What was observed.
@@ -154,8 +156,8 @@ def classify(facts: Facts) -> Verdict:
     for rule in RULES:
         evidence = tuple(rule.find(facts))
         if evidence:
-            # Whatever ended a soak, what it had seen until then is said.
-            more = [each for each in symptoms.so_far(facts) if each not in evidence]
+            # Whatever ended it: what it had reported until then is said.
+            more = [each for each in results.besides(facts) if each not in evidence]
             return Verdict(
                 cause=rule.cause,
                 fault=rule.fault,
@@ -177,7 +179,7 @@ RULES: tuple[Rule, ...] = (
         Fault.CANCELLED,
         "the run was cancelled: a signal, the UI, a newer run on the same ref",
         "Start it again if its result is still wanted.",
-        symptoms.cancelled,
+        results.cancelled,
         looks_at="the run's own record, stamped on the Job as annotation `floe-tests/cancelled`",
     ),
     Rule(
@@ -185,7 +187,7 @@ RULES: tuple[Rule, ...] = (
         Fault.CONFIGURATION,
         "a setting, the test-job.yaml or an argument is wrong",
         "Correct what the message names; nothing was run.",
-        symptoms.error_of("configuration"),
+        results.error_of("configuration"),
         looks_at="the error that ended the stage",
     ),
     Rule(
@@ -193,7 +195,7 @@ RULES: tuple[Rule, ...] = (
         Fault.INFRASTRUCTURE,
         "the cluster could not be created, or its API stayed unreachable",
         "Look at the machine and the cluster: memory, disk, Docker; then start the run again.",
-        symptoms.error_of("infrastructure"),
+        results.error_of("infrastructure"),
         looks_at="the error that ended the stage",
         retries=1,
     ),
@@ -202,7 +204,7 @@ RULES: tuple[Rule, ...] = (
         Fault.PLATFORM,
         "what the tier installs did not come up: a chart's pods crash or never become ready",
         "Read the events and logs of the component named in the evidence.",
-        symptoms.error_of("platform"),
+        results.error_of("platform"),
         looks_at="the pods of the release: container states, events, last log lines",
     ),
     Rule(
@@ -210,7 +212,7 @@ RULES: tuple[Rule, ...] = (
         Fault.INFRASTRUCTURE,
         "something the run created could not be removed",
         "Remove it with the command in the message.",
-        symptoms.error_of("cleanup"),
+        results.error_of("cleanup"),
         looks_at="what is still there at the deadline",
     ),
     Rule(
@@ -218,8 +220,18 @@ RULES: tuple[Rule, ...] = (
         Fault.HARNESS,
         "this project's own machinery failed",
         "Report it with the run's log.",
-        symptoms.error_of("harness"),
+        results.error_of("harness"),
         looks_at="the error that ended the stage",
+    ),
+    Rule(
+        Cause.INFRA_CLUSTER,
+        Fault.INFRASTRUCTURE,
+        "the cluster could not admit the pod for a trouble of its own: an admission webhook does "
+        "not answer, the namespace is going away",
+        "Look at the webhook or the namespace named in the evidence.",
+        pod.webhook,
+        looks_at="events `FailedCreate` of the Job (`failed calling webhook`)",
+        retries=1,
     ),
     Rule(
         Cause.CONFIG,
@@ -227,7 +239,7 @@ RULES: tuple[Rule, ...] = (
         "the pod can never run: image name invalid, ConfigMap or Secret missing, command not "
         "found, or admission refused it (Pod Security, quota)",
         "Correct test-job.yaml or what it refers to.",
-        symptoms.container_config,
+        pod.container_config,
         looks_at="container state `waiting.reason`, `terminated.reason` of a container that could "
         "not start, events `FailedCreate` of the Job",
     ),
@@ -237,7 +249,7 @@ RULES: tuple[Rule, ...] = (
         "the image could not be pulled within its deadline",
         "Check that the image is in the registry (IMAGE_REGISTRY_PREFIX) and that the node reaches "
         "it.",
-        symptoms.image,
+        pod.image,
         looks_at="container state `waiting.reason` (`ErrImagePull`, `ImagePullBackOff`), events "
         "`Failed`",
     ),
@@ -246,20 +258,30 @@ RULES: tuple[Rule, ...] = (
         Fault.INFRASTRUCTURE,
         "the node refused the pod before it ran (admission, affinity, shutdown)",
         "Nothing ran; a fresh attempt is free.",
-        symptoms.node_refused,
+        pod.node_refused,
         looks_at="pod `status.reason` (`UnexpectedAdmissionError`, `NodeAffinity`, `NodeShutdown`, "
         "`OutOfcpu`, …)",
         retries=3,
     ),
     Rule(
+        Cause.RESOURCE_EVICTED,
+        Fault.RESOURCES,
+        "the pod filled the disk of its node, and was evicted: without what it used, the node "
+        "would have had enough",
+        "Make the tests write less, or set resources.limits.ephemeral-storage and a sizeLimit on "
+        "the volumes named in the evidence.",
+        pod.filled_disk,
+        looks_at="pod `status.message`: the resource, the threshold, and what each container used",
+    ),
+    Rule(
         Cause.INFRA_DISRUPTED,
         Fault.INFRASTRUCTURE,
         "the cluster took the pod away (condition DisruptionTarget: drain, preemption, eviction by "
-        "API)",
+        "API; or a queue that suspended its Job again)",
         "A fresh attempt; if it repeats, keep the node from being drained while tests run.",
-        symptoms.disrupted,
-        looks_at="pod condition `DisruptionTarget` with its reason and time, unless the tests had "
-        "ended before it",
+        pod.disrupted,
+        looks_at="pod condition `DisruptionTarget` with its reason, unless the tests were over: "
+        "their session is complete, or the API reported their end first",
         retries=3,
     ),
     Rule(
@@ -267,7 +289,7 @@ RULES: tuple[Rule, ...] = (
         Fault.RESOURCES,
         "the kubelet evicted the pod for what it used (memory, disk)",
         "Raise the limit named in the evidence, or make the tests use less.",
-        symptoms.evicted,
+        pod.evicted,
         looks_at="pod `status.reason` `Evicted` without that condition, and its message",
     ),
     Rule(
@@ -275,7 +297,7 @@ RULES: tuple[Rule, ...] = (
         Fault.INFRASTRUCTURE,
         "the pod was deleted by somebody else, or its node is lost",
         "Look at the node; a fresh attempt runs on another.",
-        symptoms.vanished,
+        pod.vanished,
         looks_at="the pod's absence or `metadata.deletionTimestamp`; the node's condition `Ready` "
         "is `Unknown`; pod `status.reason` `NodeLost`",
         retries=3,
@@ -285,34 +307,44 @@ RULES: tuple[Rule, ...] = (
         Fault.HARNESS,
         "the exporter ran out of memory",
         "Report it with the sizes of the files in /results.",
-        symptoms.exporter_oom,
+        pod.exporter_oom,
         looks_at="exporter's state or last state `terminated.reason` `OOMKilled`, and results not "
         "complete",
     ),
     Rule(
         Cause.RESOURCE_OOM,
         Fault.RESOURCES,
-        "the test container ran out of memory (OOMKilled)",
+        "the test container, or an init container, ran out of memory (OOMKilled)",
         "Raise resources.limits.memory in test-job.yaml, or make the test that was running use "
         "less.",
-        symptoms.test_oom,
+        pod.out_of_memory,
         looks_at="container state `terminated.reason` `OOMKilled`, and the tests that were running",
+    ),
+    Rule(
+        Cause.INIT_FAILED,
+        Fault.TEST,
+        "an init container of the test pod failed, or did not end by the start deadline",
+        "Read its last words in the evidence, and its log beside the pod's.",
+        pod.init_failed,
+        looks_at="state of the pod's init containers, their exit codes and the ends of their logs",
     ),
     Rule(
         Cause.INFRA_CAPACITY,
         Fault.INFRASTRUCTURE,
-        "no node had room for the pod up to the start deadline",
-        "Free or add capacity, or lower the requests in test-job.yaml.",
-        symptoms.capacity,
+        "no node had room for the pod up to the start deadline, or a queue kept its Job suspended "
+        "up to the queue's",
+        "Free or add capacity, or lower the requests in test-job.yaml; for a queue, look at its "
+        "quota and at who suspends the Job.",
+        pod.capacity,
         looks_at="pod condition `PodScheduled` False with the scheduler's message, at the start "
-        "deadline",
+        "deadline; Job `spec.suspend` with its queue or manager, at the queue deadline",
     ),
     Rule(
         Cause.INFRA_START,
         Fault.INFRASTRUCTURE,
         "the test container did not start by its deadline, for another reason",
         "Read the events in the evidence.",
-        symptoms.start,
+        pod.start,
         looks_at="the start deadline, events `FailedMount` and `FailedAttachVolume`, container "
         "state `waiting`",
         retries=1,
@@ -322,7 +354,7 @@ RULES: tuple[Rule, ...] = (
         Fault.TEST,
         "the suite had started and did not end by its deadline (a hang in collection counts)",
         "Look at the test that was running, or raise deadlines.tests_seconds and the budget.",
-        symptoms.timeout,
+        pod.timeout,
         looks_at="the deadline that passed, pod or Job reason `DeadlineExceeded`, the tests that "
         "were running",
     ),
@@ -332,58 +364,81 @@ RULES: tuple[Rule, ...] = (
         "the test container was killed (exit code 137 or 143), and neither memory nor a disruption "
         "explains it",
         "Read the node's log; a process of the test may have killed its own container.",
-        symptoms.killed,
+        pod.killed,
         looks_at="container exit code 137 or 143, and the tests that were running",
         retries=1,
+    ),
+    Rule(
+        Cause.TEST_CRASH,
+        Fault.TEST,
+        "the test program crashed (SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL), or left before its "
+        "session was over, and nothing that it wrote was lost",
+        "Look at the test that was running: it, or a library that it calls, ended the program. "
+        "The end of the pod's log may have a stack trace.",
+        pod.crashed,
+        looks_at="container exit code 128 + the signal's number; pytest's events without an end, "
+        "and the exporter's manifest",
     ),
     Rule(
         Cause.INTERRUPTED,
         Fault.TEST,
         "the test program was interrupted, or its collection failed (pytest exit code 2)",
         "Read the collection errors in the report.",
-        symptoms.interrupted,
-        looks_at="container exit code 2",
+        results.interrupted,
+        looks_at="pytest's own exit status in its events, or the container's exit code: a pipe or "
+        "a wrapper may hide the one",
     ),
     Rule(
         Cause.HARNESS,
         Fault.HARNESS,
         "the test program failed itself (pytest exit codes 3 and 4)",
         "Read the end of the pod's log.",
-        symptoms.harness_exit,
-        looks_at="container exit code 3 or 4",
+        results.harness_exit,
+        looks_at="pytest's own exit status, or the container's exit code: 3 or 4",
     ),
     Rule(
         Cause.NO_TESTS,
         Fault.CONFIGURATION,
         "no test was collected (pytest exit code 5), or every one was skipped",
         "Check the path, the markers and the groups of the run.",
-        symptoms.no_tests,
-        looks_at="container exit code 5; or exit code 0 with nothing but skipped tests",
+        results.no_tests,
+        looks_at="exit code 5; or exit code 0 and result files with nothing but skipped tests. "
+        "Tests that failed as expected (xfail) did run",
+    ),
+    Rule(
+        Cause.RESULT_LOST,
+        Fault.TEST,
+        "all that the tests wrote has arrived, and it is not all: fewer tests than were collected, "
+        "a report that declares more than it holds, a result file that was refused",
+        "Look at what the evidence names: the suite ended early, or did not write all its results "
+        "to /results.",
+        results.never_written,
+        looks_at="collected against reported, what JUnit declares against what it holds, the "
+        "exporter's refusals",
     ),
     Rule(
         Cause.RESULT_LOST,
         Fault.HARNESS,
         "the test program ended, and its results are not proved complete",
         "Whatever arrived is in the report; run it again and keep the environment to look into it.",
-        symptoms.lost,
-        looks_at="the exporter's manifest against what arrived, collected against reported, the "
-        "exporter's own end",
+        results.lost,
+        looks_at="the exporter's manifest against what arrived, and the exporter's own end",
     ),
     Rule(
         Cause.SUSPECT_ENV,
         Fault.TEST,
         "at least 80 % of at least 10 tests failed: hardly all of them broke at once",
         "Look at the platform first. The run is red, and stays out of flakiness.",
-        symptoms.suspect,
+        results.suspect,
         looks_at="the tests' outcomes",
     ),
     Rule(
         Cause.TEST_FAILURE,
         Fault.TEST,
-        "tests failed that are not in quarantine, and the results are complete",
-        "Read the failures.",
-        symptoms.failed,
-        looks_at="the tests' outcomes, the container's exit code",
+        "tests failed that are not in quarantine, in the last attempt or in one before it",
+        "Read the failures. One that passed in a later attempt is flaky: it failed all the same.",
+        results.failed,
+        looks_at="the tests' outcomes in every attempt, the container's exit code, pytest's own",
     ),
     Rule(
         Cause.SOAK_INVARIANT,
@@ -392,7 +447,7 @@ RULES: tuple[Rule, ...] = (
         "a ceiling of memory, disk or CPU, the error budget, a latency",
         "Read the component's log at the time in the evidence; soak.html shows it beside the "
         "others.",
-        symptoms.broken,
+        results.broken,
         looks_at="soak.jsonl by the suite's `soak` settings: component, value, limit, time",
     ),
     Rule(
@@ -401,7 +456,7 @@ RULES: tuple[Rule, ...] = (
         "no hard limit was passed, and memory, disk or latency grew: proved, lasting, and at its "
         "limit within the hours that are looked ahead",
         "Look for what the component keeps; a longer soak tells a leak from a cache that fills.",
-        symptoms.drifting,
+        results.drifting,
         looks_at="the slope of the component's lower envelope with its interval, and its CUSUM "
         "against the last good run",
     ),
@@ -412,7 +467,7 @@ RULES: tuple[Rule, ...] = (
         "beyond chance, `min_effect` and `min_seconds`",
         "Look at the commits and versions in the evidence. If the change is wanted, set "
         "`benchmark.accepted_since`.",
-        symptoms.regressed,
+        results.regressed,
         looks_at="benchmark.json against the last good runs, and the change points of the history",
     ),
     Rule(
@@ -420,7 +475,7 @@ RULES: tuple[Rule, ...] = (
         Fault.CONFIGURATION,
         "no other test failed, and an entry of the tier's quarantine list is past its last day",
         "Take the entry out of the list, or have its owner's new date reviewed.",
-        symptoms.expired,
+        results.expired,
         looks_at="the list in the repository, and the date",
     ),
     Rule(
@@ -429,7 +484,7 @@ RULES: tuple[Rule, ...] = (
         "nothing bad was found, and too little was seen to say that all is well: a soak that was "
         "cut short or has gaps, too few samples, measurements that are missing",
         "Read what is missing in the evidence; run it again, longer or on a quieter machine.",
-        symptoms.inconclusive,
+        results.inconclusive,
         looks_at="hours achieved against planned, intervals seen, repetitions of a measurement",
     ),
     Rule(
@@ -438,7 +493,7 @@ RULES: tuple[Rule, ...] = (
         "every collected test was reported, none failed but in quarantine, checksums match, exit "
         "code 0 (1 with failures in quarantine)",
         "Nothing to do.",
-        symptoms.passed,
+        results.passed,
         looks_at="container exit code, the manifest, collected = reported",
     ),
 )

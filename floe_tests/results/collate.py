@@ -61,6 +61,7 @@ class SuiteResults:
             and no JUnit. Only the count of collected tests can rule it out.
         session_finished: Whether pytest came to its own end.
         exit_status: pytest's own exit status; None when it did not come to its end.
+        has_events: Whether pytest's events are there, from the beginning of a session on.
         notices: What was unreadable, cut, contradictory or left out, for people.
     """
 
@@ -76,6 +77,7 @@ class SuiteResults:
     in_junit: int = 0
     in_events: int = 0
     ends_early: bool = False
+    has_events: bool = False
     doubts: tuple[str, ...] = ()
 
     @property
@@ -128,6 +130,7 @@ def collate(directory: Path, *, cut: Collection[str] = ()) -> SuiteResults:
         in_flight=in_flight,
         session_finished=events.session_finished,
         exit_status=events.exit_status,
+        has_events=events.session_started,
         notices=tuple(notices),
         in_junit=_count_tests(from_junit.values()),
         in_events=_count_tests(events.cases),

@@ -193,7 +193,7 @@ def test_a_junit_file_from_before_the_end_of_the_session_is_no_pass(tmp_path: Pa
 
     _, verdict = judge(ENDED_WELL, directory=directory, completeness=COMPLETE)
 
-    assert verdict.cause is Cause.RESULT_LOST
+    assert verdict.cause is Cause.TEST_CRASH
 
 
 def test_events_that_end_inside_the_session_are_no_pass(tmp_path: Path):
@@ -202,7 +202,7 @@ def test_events_that_end_inside_the_session_are_no_pass(tmp_path: Path):
 
     facts, verdict = judge(ENDED_WELL, directory=tmp_path, completeness=COMPLETE)
 
-    assert verdict.cause is Cause.RESULT_LOST
+    assert verdict.cause is Cause.TEST_CRASH
     assert facts.results.problems == ("pytest's events end before its session did",)
 
 

@@ -31,7 +31,15 @@ RECORDED = yaml.safe_load(Path(__file__).with_name("pods.yaml").read_text())
 
 SUBJECT = "job/integration-1a2b3c4d-1"
 COMPLETE = ResultFacts(
-    complete=True, collected=4, reported=4, passed=4, session_finished=True, started=True
+    complete=True,
+    received=True,
+    collected=4,
+    reported=4,
+    passed=4,
+    session_finished=True,
+    has_events=True,
+    has_result_file=True,
+    started=True,
 )
 ONE_FAILED = replace(
     COMPLETE, passed=3, failed=1, failures=("tests.integration.test_runs::test_b",)
@@ -43,8 +51,18 @@ CUT_OFF = ResultFacts(
     reported=2,
     passed=2,
     in_flight=("tests.integration.test_runs::test_c",),
+    has_events=True,
     started=True,
 )
+# All that the tests wrote is there, and they wrote no end.
+LEFT = replace(
+    CUT_OFF,
+    received=True,
+    ends_early=True,
+    problems=("2 of 4 collected tests were reported; test_c was running",),
+)
+# Of a tool that writes JUnit and nothing else.
+JUNIT_ALONE = replace(COMPLETE, has_events=False, session_finished=False, collected=None)
 NOTHING = ResultFacts(problems=("no frame arrived",))
 DEADLINES = (("start", 300.0), ("image", 60.0), ("tests", 240.0), ("pod", 270.0), ("job", 600.0))
 JOB_TOOK_TOO_LONG = (
@@ -95,6 +113,34 @@ def exit_code(name: str, code: int) -> PodFacts:
     assert pod.test is not None
     return replace(pod, test=replace(pod.test, exit_code=code))
 
+
+def with_init(name: str, state: str, **changes: Any) -> PodFacts:
+    """A pod whose tests have not begun, and that has an init container of its own."""
+    init = ContainerFacts("migrate", state, **changes)  # pyright: ignore[reportArgumentType] - one of the four
+    waiting = ContainerFacts("test-runner", "waiting", reason="PodInitializing")
+    return recorded(name, test=waiting, init=(init,))
+
+
+def evicted_for(message: str, **changes: Any) -> PodFacts:
+    """A pod that the kubelet evicted because its node ran short."""
+    disruption = ConditionFacts(
+        "DisruptionTarget", status=True, reason="TerminationByKubelet", message=message
+    )
+    values = {"reason": "Evicted", "message": message, "conditions": (disruption,), **changes}
+    return recorded("killed", **values)
+
+
+DISK_FILLED = (
+    "The node was low on resource: ephemeral-storage. Threshold quantity: 10Gi, available: 4Gi. "
+    "Container test-runner was using 9Gi, request is 0, has larger consumption of "
+    "ephemeral-storage. "
+)
+DISK_FILLED_BY_OTHERS = DISK_FILLED.replace("using 9Gi", "using 24Ki")
+WEBHOOK_SILENT = (
+    'Error creating: Internal error occurred: failed calling webhook "pods.policy.example": failed '
+    'to call webhook: Post "https://policy.policy-system.svc:443/mutate?timeout=10s": dial tcp '
+    "10.96.3.7:443: connect: connection refused"
+)
 
 LOST_NODE = NodeFacts(
     "worker-3",
@@ -217,6 +263,229 @@ ROWS: dict[str, Row] = {
     ),
     "pytest was interrupted": Row(
         facts("exit-2"), Cause.INTERRUPTED, Fault.TEST, "test-runner exit code: 2"
+    ),
+    "pytest was interrupted, and a pipe hid its exit code": Row(
+        facts("green", results=replace(COMPLETE, exit_status=2)),
+        Cause.INTERRUPTED,
+        Fault.TEST,
+        "pytest's own exit status: 2",
+        shown=("test-runner exit code: 0",),
+    ),
+    "pytest says that tests failed, and none of them arrived": Row(
+        facts("green", results=replace(COMPLETE, exit_status=1)),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "pytest's own exit status: 1",
+    ),
+    "a program that is no pytest ends with exit code 2": Row(
+        facts(
+            "exit-2", results=replace(JUNIT_ALONE, passed=2, failed=2, failures=("t::a", "t::b"))
+        ),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "t::a outcome: failed",
+        shown=("exit code: 2",),
+    ),
+    "a test failed in an attempt that was killed, and passed in the next": Row(
+        facts("green", results=replace(COMPLETE, failed_before=("t::a failed in attempt 1",))),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        f"{SUBJECT} earlier attempt: t::a failed in attempt 1",
+    ),
+    "a shard ended with exit code 1 and no failure, and another has one in quarantine": Row(
+        facts("exit-1", results=QUARANTINED, own_failed=0),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "test-runner exit code: 1",
+    ),
+    "a tool that counts its failures in its exit code, all in quarantine": Row(
+        facts(
+            exit_code("exit-1", 2),
+            results=replace(JUNIT_ALONE, failed=2, passed=2, quarantined=("t::a", "t::b")),
+        ),
+        Cause.PASS,
+        Fault.NONE,
+        "test-runner exit code: 2",
+    ),
+    "the session was over and red, then the node was drained": Row(
+        facts("drained", results=replace(ONE_FAILED, complete=False, problems=("no manifest",))),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "test_b outcome: failed",
+        shown=("no manifest",),
+    ),
+    "the session was over and red, then the kubelet evicted the pod": Row(
+        facts(evicted_for("The node was low on resource: memory. "), results=ONE_FAILED),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "test_b outcome: failed",
+    ),
+    "the session was over and red, then the pod was deleted": Row(
+        facts(recorded("running", vanished=True), results=ONE_FAILED),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "test_b outcome: failed",
+    ),
+    "the session was over and red, then the program was killed": Row(
+        facts("killed", results=ONE_FAILED),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "test_b outcome: failed",
+        shown=("exit code: 137 (SIGKILL)",),
+    ),
+    "the session was over and red, and the program hung": Row(
+        facts("running", results=ONE_FAILED, passed_deadline="tests"),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "test_b outcome: failed",
+    ),
+    "a test was killed by its own memory access": Row(
+        facts(exit_code("exit-1", 139), results=LEFT),
+        Cause.TEST_CRASH,
+        Fault.TEST,
+        "test-runner exit code: 139 (SIGSEGV)",
+        shown=("test_c state: was running", "2 of 4 reported"),
+    ),
+    "a crash loses results on their way as well": Row(
+        facts(exit_code("exit-1", 134), results=CUT_OFF),
+        Cause.TEST_CRASH,
+        Fault.TEST,
+        "test-runner exit code: 134 (SIGABRT)",
+    ),
+    "every test passed, and the program crashed on its way out": Row(
+        facts(exit_code("exit-1", 139)),
+        Cause.TEST_CRASH,
+        Fault.TEST,
+        "test-runner exit code: 139 (SIGSEGV)",
+    ),
+    "a test left the program with exit code 0": Row(
+        facts("green", results=LEFT),
+        Cause.TEST_CRASH,
+        Fault.TEST,
+        "left before its session was over",
+        shown=("test_c state: was running", "exit code: 0"),
+    ),
+    "JUnit declares more tests than it has": Row(
+        facts(
+            "green",
+            results=replace(
+                JUNIT_ALONE, complete=False, reported=1, passed=1, problems=("declares 5, has 1",)
+            ),
+        ),
+        Cause.RESULT_LOST,
+        Fault.TEST,
+        "results: declares 5, has 1",
+    ),
+    "a JUnit file without a test": Row(
+        facts("green", results=ResultFacts(complete=True, received=True, has_result_file=True)),
+        Cause.NO_TESTS,
+        Fault.CONFIGURATION,
+        "exit code: 0",
+    ),
+    "an init container failed": Row(
+        facts(
+            with_init(
+                "exit-1",
+                "terminated",
+                reason="Error",
+                exit_code=1,
+                last_words="connecting\nmigration failed\n",
+            ),
+            results=NOTHING,
+        ),
+        Cause.INIT_FAILED,
+        Fault.TEST,
+        "init container migrate: exit code 1: connecting | migration failed",
+    ),
+    "an init container ran out of memory": Row(
+        facts(
+            with_init("exit-1", "terminated", reason="OOMKilled", exit_code=137), results=NOTHING
+        ),
+        Cause.RESOURCE_OOM,
+        Fault.RESOURCES,
+        "container migrate terminated: OOMKilled",
+    ),
+    "an init container never ends": Row(
+        facts(with_init("running", "running"), results=NOTHING, passed_deadline="start"),
+        Cause.INIT_FAILED,
+        Fault.TEST,
+        "init container migrate: still runs, and the tests wait for it",
+    ),
+    "an init container's image cannot be pulled": Row(
+        facts(
+            with_init("running", "waiting", reason="ImagePullBackOff", message="not found"),
+            results=NOTHING,
+            passed_deadline="image",
+        ),
+        Cause.INFRA_IMAGE,
+        Fault.INFRASTRUCTURE,
+        "container migrate waiting: ImagePullBackOff: not found",
+    ),
+    "a queue never let the Job begin": Row(
+        facts(results=NOTHING, passed_deadline="queue", suspended="by Kueue, in queue team-a"),
+        Cause.INFRA_CAPACITY,
+        Fault.INFRASTRUCTURE,
+        f"{SUBJECT} suspended: by Kueue, in queue team-a",
+    ),
+    "a queue took the Job's room back": Row(
+        facts(
+            recorded("running", vanished=True), results=CUT_OFF, suspended="by Kueue, in queue a"
+        ),
+        Cause.INFRA_DISRUPTED,
+        Fault.INFRASTRUCTURE,
+        f"{SUBJECT} suspended: by Kueue, in queue a",
+    ),
+    "an admission webhook does not answer": Row(
+        facts(results=NOTHING, events=(event("FailedCreate", WEBHOOK_SILENT, kind="Job"),)),
+        Cause.INFRA_CLUSTER,
+        Fault.INFRASTRUCTURE,
+        "webhook pods.policy.example answer: none",
+    ),
+    "the namespace is going away": Row(
+        facts(
+            results=NOTHING,
+            events=(
+                event(
+                    "FailedCreate",
+                    'pods "x" is forbidden: unable to create new content in namespace a because '
+                    "it is being terminated",
+                    kind="Job",
+                ),
+            ),
+        ),
+        Cause.INFRA_CLUSTER,
+        Fault.INFRASTRUCTURE,
+        "it is being terminated",
+    ),
+    "the tests filled their node's disk": Row(
+        facts(evicted_for(DISK_FILLED, volumes=("results", "tmp")), results=CUT_OFF),
+        Cause.RESOURCE_EVICTED,
+        Fault.RESOURCES,
+        "container test-runner: used 9Gi of the node's ephemeral-storage",
+        shown=("emptyDir results, tmp", "Threshold quantity: 10Gi"),
+    ),
+    "somebody else filled the node's disk": Row(
+        facts(evicted_for(DISK_FILLED_BY_OTHERS), results=CUT_OFF),
+        Cause.INFRA_DISRUPTED,
+        Fault.INFRASTRUCTURE,
+        "condition DisruptionTarget: TerminationByKubelet",
+    ),
+    "a service beside the tests died, and a test failed": Row(
+        facts(
+            recorded(
+                "exit-1",
+                others=(
+                    ContainerFacts(
+                        "kafka", "terminated", reason="Error", exit_code=3, last_words="no disk"
+                    ),
+                ),
+            ),
+            results=ONE_FAILED,
+        ),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "test_b outcome: failed",
+        shown=("container kafka: exit code 3: no disk",),
     ),
     "pytest crashed": Row(
         facts("exit-3", results=CUT_OFF), Cause.HARNESS, Fault.HARNESS, "exit code: 3"
@@ -608,8 +877,41 @@ WINNERS: dict[str, tuple[Facts, Cause]] = {
     "no tests beats lost results": (facts("exit-5", results=NOTHING), Cause.NO_TESTS),
     "a crash of pytest beats lost results": (facts("exit-3", results=NOTHING), Cause.HARNESS),
     "lost results beat a failing test": (
-        facts("exit-1", results=replace(ONE_FAILED, complete=False, problems=("gap",))),
+        facts(
+            "exit-1",
+            results=replace(
+                ONE_FAILED,
+                complete=False,
+                received=False,
+                problems=("gap",),
+                session_finished=False,
+                reported=3,
+            ),
+        ),
         Cause.RESULT_LOST,
+    ),
+    "failures of a session that is over beat a file that is lost": (
+        facts(
+            "green",
+            results=replace(ONE_FAILED, complete=False, problems=("gap",), exit_status=1),
+        ),
+        Cause.TEST_FAILURE,
+    ),
+    "a disk that the tests filled beats the disruption that it led to": (
+        facts(evicted_for(DISK_FILLED), results=CUT_OFF),
+        Cause.RESOURCE_EVICTED,
+    ),
+    "an init container that failed beats the start deadline": (
+        facts(
+            with_init("exit-1", "terminated", exit_code=1),
+            results=NOTHING,
+            passed_deadline="start",
+        ),
+        Cause.INIT_FAILED,
+    ),
+    "a program that left early beats its results that are not all": (
+        facts("green", results=LEFT),
+        Cause.TEST_CRASH,
     ),
     "a suspect environment beats the single failures": (
         facts("exit-1", results=replace(COMPLETE, reported=10, passed=2, failed=8)),
@@ -720,7 +1022,12 @@ def results_of_any_kind() -> st.SearchStrategy[ResultFacts]:
         failed=few,
         skipped=few,
         in_flight=st.sampled_from([(), ("a::b",)]),
+        failed_before=st.sampled_from([(), ("a::b failed in attempt 1",)]),
         session_finished=st.booleans(),
+        exit_status=st.sampled_from([None, 0, 1, 2, 5]),
+        has_events=st.booleans(),
+        ends_early=st.booleans(),
+        received=st.booleans(),
         started=st.booleans(),
     )
 
@@ -757,7 +1064,8 @@ def test_green_always_means_exit_code_0_and_complete_results(
         assert found.pod is not None
         assert found.pod.test is not None
         assert found.pod.test.exit_code == 0
-        assert (results.complete, results.failed) == (True, 0)
+        assert (results.complete, results.failed, results.failed_before) == (True, 0, ())
+        assert results.exit_status in {None, 0}
         assert results.reported > 0
         assert (cancelled, error, deadline) == (None, None, None)
     if results == COMPLETE and pod == "green" and not (vanished or cancelled or error or deadline):

@@ -1,0 +1,96 @@
+"""How the tests ended: what their exit code means, and whether their session was over by itself.
+
+No rule here compares times: the clocks of a node, of the API server and of this machine differ.
+"""
+
+from __future__ import annotations
+
+from floe_tests.jobs.facts import Facts
+from floe_tests.jobs.symptoms.words import SIGNAL_BASE
+
+# pytest's exit codes. Source: https://docs.pytest.org/en/stable/reference/exit-codes.html
+TESTS_FAILED = 1
+PYTEST_INTERRUPTED = 2
+PYTEST_INTERNAL_ERROR = 3
+PYTEST_USAGE_ERROR = 4
+PYTEST_NO_TESTS = 5
+# 128 + SIGKILL and 128 + SIGTERM: what a container's exit code is after a kill.
+KILLED = frozenset({137, 143})
+# Signals that a program brings upon itself: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV,
+# SIGSYS. Source: https://man7.org/linux/man-pages/man7/signal.7.html
+CRASHES = frozenset(SIGNAL_BASE + number for number in (4, 5, 6, 7, 8, 11, 31))
+# A test program that gives its number of failures as its exit code (Mocha, Robot Framework) stops
+# counting where an exit code has no more room.
+_MOST_COUNTED = 250
+
+
+def exit_code(facts: Facts) -> int | None:
+    """Return the exit code of the tests; None while they run, or where nobody knows it."""
+    container = facts.pod.test if facts.pod else None
+    return container.exit_code if container and container.state == "terminated" else None
+
+
+def ended_by_itself(facts: Facts) -> bool:
+    """Whether the test program chose its own end: it has an exit code that is no kill's."""
+    code = exit_code(facts)
+    return code is not None and code not in KILLED and facts.passed_deadline is None
+
+
+def session_is_over(facts: Facts) -> bool:
+    """Whether pytest said that its session is over, with every test that it had collected."""
+    results = facts.results
+    return results.session_finished and results.collected in {None, results.reported}
+
+
+def is_settled(facts: Facts) -> bool:
+    """Whether the tests were over with results that hold, whatever befell their pod then.
+
+    Failures hold as soon as the session is over. Passed tests need the whole proof: a file that did
+    not arrive might have held a failure.
+    """
+    if session_is_over(facts):
+        return facts.results.complete or blamed(facts) > 0
+    undisturbed = facts.pod is not None and facts.pod.ended_undisturbed
+    return undisturbed and ended_by_itself(facts) and facts.results.complete
+
+
+def is_settled_red(facts: Facts) -> bool:
+    """Whether the tests were over, and some of them had failed."""
+    return is_settled(facts) and blamed(facts) > 0
+
+
+def left_early(facts: Facts) -> bool:
+    """Whether the test program left before its session was over, by its own doing.
+
+    All that it wrote has arrived, so nothing was lost on the way (`os._exit` in a test).
+    """
+    results = facts.results
+    # What pytest says of its own trouble is more certain, unless a test was running.
+    own_trouble = exit_code(facts) in {PYTEST_INTERNAL_ERROR, PYTEST_USAGE_ERROR}
+    is_explained = own_trouble and not results.in_flight
+    whole = results.ends_early and results.received
+    return whole and ended_by_itself(facts) and not is_explained
+
+
+def speaks_pytest(facts: Facts) -> bool:
+    """Whether the exit code may be read as pytest's: other tools give theirs other meanings."""
+    return facts.results.has_events or facts.results.reported == 0
+
+
+def blamed(facts: Facts) -> int:
+    """Return how many tests failed that may not."""
+    return facts.results.failed - len(facts.results.quarantined)
+
+
+def good_exits(facts: Facts) -> frozenset[int]:
+    """Return the exit codes of a test program that ended well.
+
+    1, or the number of failures, is one where failures of its own pod explain it, and all failures
+    are in quarantine.
+    """
+    results = facts.results
+    own = results.failed if facts.own_failed is None else facts.own_failed
+    if not results.quarantined or not own:
+        return frozenset({0})
+    counted = {own} if not results.has_events and own <= _MOST_COUNTED else set[int]()
+    return frozenset({0, TESTS_FAILED, *counted})

@@ -1,0 +1,218 @@
+"""What speaks for the verdicts on results, and on errors that came before there were any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from floe_tests.evidence import Evidence
+from floe_tests.jobs.facts import Facts
+from floe_tests.jobs.symptoms.ends import (
+    PYTEST_INTERNAL_ERROR,
+    PYTEST_INTERRUPTED,
+    PYTEST_NO_TESTS,
+    PYTEST_USAGE_ERROR,
+    blamed,
+    exit_code,
+    good_exits,
+    is_settled_red,
+    speaks_pytest,
+)
+from floe_tests.jobs.symptoms.pod import beside
+from floe_tests.jobs.symptoms.words import (
+    exit_evidence,
+    exit_words,
+    failures,
+    finished_at,
+    in_flight,
+    pod_name,
+    progress,
+)
+
+# From this share of failed tests on, and this many tests, the environment is suspected: the tests
+# hardly broke all at once. Red all the same, but left out of flakiness.
+_SUSPECT_SHARE = 0.8
+_SUSPECT_TESTS = 10
+_SHOWN_FAILURES = 10
+
+
+def cancelled(facts: Facts) -> Sequence[Evidence]:
+    """The run was cancelled."""
+    if facts.cancelled is None:
+        return ()
+    return [Evidence(facts.subject, "cancelled", facts.cancelled), *progress(facts)]
+
+
+def error_of(party: str) -> Callable[[Facts], Sequence[Evidence]]:
+    """An error of this package at the door of one party."""
+
+    def find(facts: Facts) -> Sequence[Evidence]:
+        if facts.error is None or facts.error.party != party:
+            return ()
+        return [Evidence(facts.subject, "error", facts.error.message), *facts.error.evidence]
+
+    return find
+
+
+def interrupted(facts: Facts) -> Sequence[Evidence]:
+    """The test program was interrupted, or could not collect."""
+    return _ended_with(facts, {PYTEST_INTERRUPTED})
+
+
+def harness_exit(facts: Facts) -> Sequence[Evidence]:
+    """The test program failed itself."""
+    return _ended_with(facts, {PYTEST_INTERNAL_ERROR, PYTEST_USAGE_ERROR})
+
+
+def no_tests(facts: Facts) -> Sequence[Evidence]:
+    """There was nothing to run."""
+    results = facts.results
+    if found := _ended_with(facts, {PYTEST_NO_TESTS}):
+        return found
+    # Nothing said and nothing written is not "no tests": that is a result that never came.
+    said = results.reported > 0 or results.collected == 0 or results.has_result_file
+    none_ran = said and results.passed + results.failed + results.expected_failures == 0
+    if exit_code(facts) != 0 or not results.complete or not none_ran:
+        return ()
+    skipped = f"{results.skipped} skipped, none ran"
+    return [*exit_evidence(facts), Evidence(facts.subject, "results", skipped)]
+
+
+def never_written(facts: Facts) -> Sequence[Evidence]:
+    """All that the tests wrote has arrived, and it is not all that there should be."""
+    return _lost(facts) if facts.results.received else ()
+
+
+def lost(facts: Facts) -> Sequence[Evidence]:
+    """The results are not proved complete."""
+    return _lost(facts)
+
+
+def suspect(facts: Facts) -> Sequence[Evidence]:
+    """Nearly everything failed at once."""
+    results = facts.results
+    # A quarantined failure was expected, and so tells nothing about the platform.
+    bad = blamed(facts)
+    ran = results.reported - results.skipped - len(results.quarantined)
+    enough = bad > 0 and results.reported >= _SUSPECT_TESTS
+    if not enough or bad < _SUSPECT_SHARE * ran:
+        return ()
+    share = f"{bad} of {ran} tests failed"
+    return [Evidence(facts.subject, "results", share), *failures(facts)]
+
+
+def failed(facts: Facts) -> Sequence[Evidence]:
+    """Tests failed, in this attempt or in one before it, or the tests' own end says so."""
+    if blamed(facts) > 0 or facts.results.failed_before:
+        problems = (Evidence(facts.subject, "results", each) for each in facts.results.problems)
+        return [*failures(facts), *exit_evidence(facts), *problems]
+    bad_exit = exit_code(facts) not in {None, *good_exits(facts)}
+    bad_status = facts.results.exit_status not in {None, *good_exits(facts)}
+    return _end_evidence(facts) if bad_exit or bad_status else ()
+
+
+def expired(facts: Facts) -> Sequence[Evidence]:
+    """A quarantine has outlived its last day."""
+    return [Evidence(facts.subject, "quarantine", line) for line in facts.results.expired]
+
+
+def broken(facts: Facts) -> Sequence[Evidence]:
+    """A soak passed a hard limit."""
+    return facts.judged.broken if facts.judged else ()
+
+
+def drifting(facts: Facts) -> Sequence[Evidence]:
+    """Something grew in a soak, and would reach its limit."""
+    return facts.judged.drifts if facts.judged else ()
+
+
+def regressed(facts: Facts) -> Sequence[Evidence]:
+    """A measurement became worse."""
+    return facts.judged.regressions if facts.judged else ()
+
+
+def inconclusive(facts: Facts) -> Sequence[Evidence]:
+    """There is less than a judgement needs."""
+    return facts.judged.doubts if facts.judged else ()
+
+
+def besides(facts: Facts) -> Sequence[Evidence]:
+    """Return what every verdict says besides its own evidence; no reason for any.
+
+    Failures that were reported, containers beside the tests that failed, and how far a soak came.
+    """
+    judged = facts.judged
+    measured = (
+        (*judged.achieved, *judged.broken, *judged.drifts, *judged.regressions) if judged else ()
+    )
+    reported = failures(facts)[:_SHOWN_FAILURES] if blamed(facts) > 0 else ()
+    return (*reported, *beside(facts), *measured)
+
+
+def passed(facts: Facts) -> Sequence[Evidence]:
+    """The test program ended well."""
+    results = facts.results
+    if exit_code(facts) not in good_exits(facts):
+        return ()
+    excused = len(results.quarantined)
+    words = f", {excused} failed in quarantine" if excused else ""
+    return [
+        *exit_evidence(facts),
+        Evidence(
+            facts.subject,
+            "results",
+            f"{results.reported} reported, checksums match: {results.passed} passed, "
+            f"{results.skipped} skipped{words}",
+        ),
+        *(Evidence(name, "outcome", "failed, quarantined") for name in results.quarantined),
+        *(facts.judged.notes if facts.judged else ()),
+    ]
+
+
+def _ended_with(facts: Facts, codes: set[int]) -> Sequence[Evidence]:
+    """Return the end of a pytest session with one of these codes: its own, or its container's.
+
+    A pipe or a wrapper may hide pytest's own (`pytest | cat`).
+    """
+    by_status = facts.results.exit_status in codes
+    if not (by_status or (speaks_pytest(facts) and exit_code(facts) in codes)):
+        return ()
+    return () if is_settled_red(facts) and not by_status else _end_evidence(facts)
+
+
+def _end_evidence(facts: Facts) -> list[Evidence]:
+    """Return how the tests ended, by their container and by themselves where the two differ."""
+    status = facts.results.exit_status
+    if status is None or status == exit_code(facts):
+        return exit_evidence(facts)
+    own = Evidence(facts.subject, "pytest's own exit status", exit_words(status))
+    return [own, *exit_evidence(facts)] if status else [*exit_evidence(facts), own]
+
+
+def _lost(facts: Facts) -> Sequence[Evidence]:
+    results = facts.results
+    if (results.complete and results.reported > 0) or is_settled_red(facts):
+        return ()
+    problems = results.problems or ("no test result arrived",)
+    return [
+        *(Evidence(facts.subject, "results", problem) for problem in problems),
+        *_exporter_end(facts),
+        *exit_evidence(facts),
+        *in_flight(facts),
+        *progress(facts),
+    ]
+
+
+def _exporter_end(facts: Facts) -> list[Evidence]:
+    """Return how the exporter ended, where it did not end well."""
+    exporter = facts.pod.exporter if facts.pod else None
+    ends = [] if exporter is None else [exporter, exporter.previous]
+    return [
+        Evidence(
+            pod_name(facts.pod),
+            f"container {end.name} terminated",
+            f"{end.reason}, exit code {end.exit_code}",
+            finished_at(end),
+        )
+        for end in ends
+        if end is not None and end.state == "terminated" and end.exit_code
+    ]

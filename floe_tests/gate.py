@@ -5,14 +5,16 @@ The one place where they enter: they add to the facts, and the same table decide
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from floe_tests.jobs.attempt import Attempt
+from floe_tests.jobs.attempt import Attempt, with_outcomes
 from floe_tests.jobs.facts import JudgedFacts, ResultFacts
 from floe_tests.jobs.verdict import Verdict, classify
 from floe_tests.results import quarantine
+from floe_tests.results.attempts import with_earlier
 from floe_tests.results.collate import SuiteResults, collate
 from floe_tests.results.quarantine import Quarantine
 from floe_tests.settings import TierSettings
@@ -29,27 +31,52 @@ def quarantine_of(settings: TierSettings, root: Path) -> Quarantine:
     return quarantine.read(root / settings.quarantine, today=datetime.now(UTC).date())
 
 
+def results_of(attempts: Sequence[Attempt]) -> SuiteResults:
+    """Return what a suite's attempts came to: the last one, with the failures of those before it.
+
+    Args:
+        attempts: The attempts, oldest first; at least one.
+    """
+    *earlier, last = (
+        collate(attempt.directory / "results", cut=attempt.facts.results.cut)
+        for attempt in attempts
+    )
+    return with_earlier(last, earlier)
+
+
 def verdict_of(
-    attempt: Attempt,
+    attempts: Sequence[Attempt],
     listed: Quarantine,
     *,
     results: SuiteResults | None = None,
     judged: JudgedFacts | None = None,
 ) -> Verdict:
-    """Judge an attempt again where the list or the rules say something about it.
+    """Judge a suite by all its attempts, its list and its rules.
 
     Args:
-        attempt: The attempt, judged without either.
+        attempts: The attempts, each judged by itself, oldest first; at least one.
         listed: The tier's list.
-        results: Its results, where they have been read already.
+        results: What `results_of` gives, where it has been asked already.
         judged: What the rules of soak and benchmark found; None for a suite without.
     """
+    attempt = attempts[-1]
     facts = replace(attempt.facts, judged=judged)
-    if listed.entries:
-        read = results or collate(attempt.directory / "results", cut=facts.results.cut)
-        with_list = _with_list(facts.results, read, suite=attempt.suite, listed=listed)
-        facts = replace(facts, results=with_list)
+    if listed.entries or len(attempts) > 1:
+        read = results or results_of(attempts)
+        own = facts.results.failed if facts.own_failed is None else facts.own_failed
+        facts = replace(facts, own_failed=own, results=_with_earlier_failures(facts.results, read))
+        facts = replace(
+            facts, results=_with_list(facts.results, read, suite=attempt.suite, listed=listed)
+        )
     return attempt.verdict if facts == attempt.facts else classify(facts)
+
+
+def _with_earlier_failures(facts: ResultFacts, results: SuiteResults) -> ResultFacts:
+    """Return the facts with failures of attempts before the last one, where there are any."""
+    united = with_outcomes(facts, results)
+    if united.failed == facts.failed:
+        return facts
+    return replace(united, failed_before=results.failed_before)
 
 
 def _with_list(

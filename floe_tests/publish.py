@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from floe_tests.clusters.lease import ENTRY, Lease
 from floe_tests.errors import ConfigurationError
 from floe_tests.evidence import Evidence
-from floe_tests.gate import quarantine_of, verdict_of
+from floe_tests.gate import quarantine_of, results_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Facts
 from floe_tests.jobs.verdict import Cause, Fault, Verdict, classify
@@ -23,7 +23,7 @@ from floe_tests.judging import SuiteJudgement, environment_name, judge_suite
 from floe_tests.ledger import as_json
 from floe_tests.results import bundle, junit
 from floe_tests.results.cases import CaseOutcome, CaseResult
-from floe_tests.results.collate import SuiteResults, collate
+from floe_tests.results.collate import SuiteResults
 from floe_tests.results.quarantine import NOTHING, Quarantine, QuarantineEntry
 from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
 from floe_tests.run import StageRecord, TierRun
@@ -261,10 +261,10 @@ def _suite(
         verdict = _verdict_of_stages(run.run_id, stages)
         return PublishedSuite(name, verdict, _NO_RESULTS, variables=variables)
     last = attempts[-1]
-    results = _results(last)
+    results = _results(attempts)
     settings = next(each for each in run.settings.suites if each.name == name)
     judged = judge_suite(run, settings, last)
-    verdict = verdict_of(last, listed, results=results, judged=judged.facts if judged else None)
+    verdict = verdict_of(attempts, listed, results=results, judged=judged.facts if judged else None)
     earlier = attempts[:-1]
     tests = stages.get("test_job")
     if tests is not None and tests.cancelled and last.number <= verdict.retries:
@@ -286,10 +286,10 @@ def _suite(
     )
 
 
-def _results(attempt: Attempt) -> SuiteResults:
-    """Read an attempt's results, with what was said of them on their way."""
-    on_the_way = attempt.facts.results
-    results = collate(attempt.directory / "results", cut=on_the_way.cut)
+def _results(attempts: Sequence[Attempt]) -> SuiteResults:
+    """Read the results of a suite's attempts, with what was said of them on their way."""
+    results = results_of(attempts)
+    on_the_way = attempts[-1].facts.results
     return replace(results, notices=(*on_the_way.notices, *results.notices))
 
 

@@ -380,7 +380,7 @@ class TierRun:
                     self._change_release(lease, suite.name, suite.before)
                 made = self._attempt_until_said(lease, suite, made)
             judged = judge_suite(self, suite, made[-1])
-            verdict = verdict_of(made[-1], listed, judged=judged.facts if judged else None)
+            verdict = verdict_of(made, listed, judged=judged.facts if judged else None)
             self.log(f"suite {suite.name}: {verdict}")
             attempts += made
             if not verdict.passed:

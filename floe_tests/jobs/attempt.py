@@ -159,16 +159,23 @@ def shown(notices: Sequence[str]) -> tuple[str, ...]:
     return (*notices[:_SHOWN_NOTICES], f"{more} more notices are left out")
 
 
-def _result_facts(results: SuiteResults) -> ResultFacts:
+def with_outcomes(facts: ResultFacts, results: SuiteResults) -> ResultFacts:
+    """Return the facts with the tests' outcomes as these results have them."""
     tally = results.tally
     failures = tuple(case.name for case in results.cases if case.outcome.is_failing)
-    return ResultFacts(
-        collected=results.collected,
-        reported=results.reported,
+    return replace(
+        facts,
         passed=tally.passed,
         failed=tally.failing,
         skipped=tally.skipped,
         failures=failures[:SHOWN_FAILURES],
+    )
+
+
+def _result_facts(results: SuiteResults) -> ResultFacts:
+    facts = ResultFacts(
+        collected=results.collected,
+        reported=results.reported,
         in_flight=results.in_flight,
         session_finished=results.session_finished,
         exit_status=results.exit_status,
@@ -176,6 +183,7 @@ def _result_facts(results: SuiteResults) -> ResultFacts:
         ends_early=results.ends_early,
         started=bool(results.cases or results.in_flight),
     )
+    return with_outcomes(facts, results)
 
 
 def _count_problems(results: SuiteResults) -> tuple[str, ...]:

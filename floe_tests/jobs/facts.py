@@ -164,8 +164,7 @@ class ResultFacts:
         failures: Names of failed tests, the first 50.
         quarantined: Names of failed tests that the tier's quarantine list lets fail.
         expired: Entries of that list whose last day is over, one sentence each.
-        failed_before: Tests that failed in an earlier attempt, do not fail in this one, and are not
-            in quarantine; a sentence each.
+        failed_before: Names of those failed tests that failed in an earlier attempt alone.
         in_flight: Tests that had started and not ended.
         session_finished: Whether the test program said that it was done.
         exit_status: The exit status that pytest gave itself; None where it did not come to its end,

@@ -62,6 +62,7 @@ class SuiteResults:
         session_finished: Whether pytest came to its own end.
         exit_status: pytest's own exit status; None when it did not come to its end.
         has_events: Whether pytest's events are there, from the beginning of a session on.
+        failed_before: Names of the cases that failed in an attempt before the last one alone.
         notices: What was unreadable, cut, contradictory or left out, for people.
     """
 
@@ -78,6 +79,7 @@ class SuiteResults:
     in_events: int = 0
     ends_early: bool = False
     has_events: bool = False
+    failed_before: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
 
     @property

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from floe_tests.evidence import Evidence
-from floe_tests.jobs.attempt import SHOWN_FAILURES, shown
+from floe_tests.jobs.attempt import SHOWN_FAILURES, shown, with_outcomes
 from floe_tests.jobs.facts import DeadlineName, ErrorFacts, Facts, ResultFacts
 from floe_tests.jobs.shards.record import ShardAttempt, directory_of
 from floe_tests.jobs.verdict import RULES, Cause, Verdict, classify
 from floe_tests.results import junit
+from floe_tests.results.attempts import with_earlier
 from floe_tests.results.cases import CaseResult, TextBudget
 from floe_tests.results.collate import COLLECTION_FILE, EVENTS_FILE, SuiteResults, collate
 from floe_tests.results.json_values import count_of, is_object, text_of
@@ -94,11 +95,23 @@ class SuiteEnd:
 
 @dataclass(frozen=True)
 class _Part:
-    """The last attempt at a shard, with its results."""
+    """The last attempt at a shard, with its results and the failures of those before it."""
 
     attempt: ShardAttempt
     results: SuiteResults
     account: Account | None
+
+    @property
+    def facts(self) -> ResultFacts:
+        """What is known of its results, failures of earlier attempts included."""
+        return with_outcomes(self.attempt.facts.results, self.results)
+
+    @property
+    def explains_its_exit(self) -> bool:
+        """Whether its own failures, and no other shard's, explain its exit code."""
+        pod, own = self.attempt.facts.pod, self.attempt.facts.results
+        code = pod.test.exit_code if pod and pod.test else None
+        return not code or bool(own.failed)
 
     @property
     def name(self) -> str:
@@ -118,7 +131,7 @@ def merged(directory: Path, end: SuiteEnd) -> tuple[Facts, Verdict]:
         together.
     """
     last = {attempt.shard: attempt for attempt in end.attempts}
-    results = [_part_of(directory, attempt) for _, attempt in sorted(last.items())]
+    results = [_part_of(directory, last[shard], end.attempts) for shard in sorted(last)]
     write_results(directory / "results", [_source_of(directory, part) for part in results])
     facts = _result_facts(results, _problems(results, end))
     if end.cancelled is not None or end.error is not None:
@@ -280,9 +293,20 @@ def _ended_from_outside(end: SuiteEnd, results: ResultFacts) -> tuple[Facts, Ver
 def _ended_by_worst(
     end: SuiteEnd, results: ResultFacts, parts: Sequence[_Part], worst: _Part
 ) -> tuple[Facts, Verdict]:
-    attempt = worst.attempt
+    attempt, own_results = worst.attempt, worst.attempt.facts.results
     facts = replace(
-        attempt.facts, results=replace(results, in_flight=attempt.facts.results.in_flight)
+        attempt.facts,
+        # The shard's own end, with the outcomes of all.
+        results=replace(
+            results,
+            in_flight=own_results.in_flight,
+            session_finished=own_results.session_finished,
+            exit_status=own_results.exit_status,
+            has_events=own_results.has_events,
+            ends_early=own_results.ends_early,
+            received=own_results.received,
+        ),
+        own_failed=own_results.failed,
     )
     own = attempt.verdict
     node = attempt.facts.pod.node if attempt.facts.pod else ""
@@ -306,21 +330,21 @@ def _ended_by_tests(
     standing = min(
         parts,
         key=lambda part: (
+            part.explains_its_exit,
             order.index(part.attempt.verdict.cause)
             if part.attempt.verdict.cause in order
-            else len(order)
+            else len(order),
         ),
         default=None,
     )
     facts = _whole(end, results, pod=standing)
     verdict = classify(facts)
-    failing = [part for part in parts if part.attempt.facts.results.failed]
+    failing = [part for part in parts if part.facts.failed]
     shards = [
         Evidence(
             part.attempt.subject,
             "pod",
-            f"{part.attempt.pod}: {part.attempt.facts.results.failed} of "
-            f"{part.attempt.facts.results.reported} tests failed",
+            f"{part.attempt.pod}: {part.facts.failed} of {part.facts.reported} tests failed",
         )
         for part in failing[:_SHOWN_SHARDS]
     ]
@@ -339,6 +363,7 @@ def _whole(end: SuiteEnd, results: ResultFacts, *, pod: _Part | None) -> Facts:
         subject=end.subject,
         pod=pod.attempt.facts.pod if pod else None,
         results=results,
+        own_failed=pod.attempt.facts.results.failed if pod else None,
         elapsed_seconds=end.elapsed_seconds,
         deadlines=limits,
     )
@@ -359,7 +384,7 @@ def _counted(parts: Sequence[_Part]) -> str:
 
 
 def _result_facts(parts: Sequence[_Part], problems: tuple[str, ...]) -> ResultFacts:
-    facts = [part.attempt.facts.results for part in parts]
+    facts = [part.facts for part in parts]
     collected = [each.collected for each in facts]
     known = [count for count in collected if count is not None]
     notices = [
@@ -379,8 +404,13 @@ def _result_facts(parts: Sequence[_Part], problems: tuple[str, ...]) -> ResultFa
         failed=sum(each.failed for each in facts),
         skipped=sum(each.skipped for each in facts),
         failures=tuple(name for each in facts for name in each.failures)[:SHOWN_FAILURES],
+        failed_before=tuple(name for part in parts for name in part.results.failed_before),
         in_flight=tuple(name for each in facts for name in each.in_flight),
         session_finished=bool(facts) and all(each.session_finished for each in facts),
+        has_events=any(each.has_events for each in facts),
+        received=bool(facts) and all(each.received for each in facts),
+        expected_failures=sum(each.expected_failures for each in facts),
+        has_result_file=any(each.has_result_file for each in facts),
         started=any(each.started for each in facts),
     )
 
@@ -409,12 +439,16 @@ def merge_received(directory: Path) -> None:
     Args:
         directory: Folder of the suite's attempt; one without shards is left as it is.
     """
-    newest: dict[str, Path] = {}
+    made: dict[str, list[Path]] = {}
     for path in sorted(directory.glob("shards/*-*")):
-        newest[path.name.partition("-")[0]] = path
+        made.setdefault(path.name.partition("-")[0], []).append(path / "results")
     sources = [
-        Source(path / "results", collate(path / "results"), read_account(path / "results"))
-        for path in newest.values()
+        Source(
+            paths[-1],
+            with_earlier(collate(paths[-1]), [collate(path) for path in paths[:-1]]),
+            read_account(paths[-1]),
+        )
+        for paths in made.values()
     ]
     if sources:
         write_results(directory / "results", sources)
@@ -504,10 +538,16 @@ def _deselected(sources: Sequence[Source]) -> int | None:
     return None
 
 
-def _part_of(directory: Path, attempt: ShardAttempt) -> _Part:
-    received = directory_of(directory, attempt.shard, attempt.number) / "results"
-    results = collate(received, cut=attempt.facts.results.cut)
-    return _Part(attempt, results, read_account(received))
+def _part_of(directory: Path, last: ShardAttempt, attempts: Iterable[ShardAttempt]) -> _Part:
+    """Read the last attempt at a shard, and the failures of those before it."""
+    received = directory_of(directory, last.shard, last.number) / "results"
+    results = collate(received, cut=last.facts.results.cut)
+    earlier = [
+        collate(directory_of(directory, each.shard, each.number) / "results")
+        for each in attempts
+        if each.shard == last.shard and each.number < last.number
+    ]
+    return _Part(last, with_earlier(results, earlier), read_account(received))
 
 
 def _source_of(directory: Path, part: _Part) -> Source:

@@ -102,7 +102,7 @@ def suspect(facts: Facts) -> Sequence[Evidence]:
 
 def failed(facts: Facts) -> Sequence[Evidence]:
     """Tests failed, in this attempt or in one before it, or the tests' own end says so."""
-    if blamed(facts) > 0 or facts.results.failed_before:
+    if blamed(facts) > 0:
         problems = (Evidence(facts.subject, "results", each) for each in facts.results.problems)
         return [*failures(facts), *exit_evidence(facts), *problems]
     bad_exit = exit_code(facts) not in {None, *good_exits(facts)}

@@ -159,10 +159,10 @@ def progress(facts: Facts) -> list[Evidence]:
 
 def failures(facts: Facts) -> list[Evidence]:
     """Return the tests that failed, in this attempt or in one before it."""
-    results = facts.results
+    before = set(facts.results.failed_before)
     return [
-        *(Evidence(name, "outcome", "failed") for name in results.failures),
-        *(Evidence(facts.subject, "earlier attempt", line) for line in results.failed_before),
+        Evidence(name, "outcome", "failed in an earlier attempt" if name in before else "failed")
+        for name in facts.results.failures
     ]
 
 

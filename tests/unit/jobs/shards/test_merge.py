@@ -317,7 +317,7 @@ def test_a_quarantined_failure_in_one_shard_lets_the_suite_pass(shards: Shards, 
     )
     listed = Quarantine(entries=(entry,), today=date(2026, 11, 24))
 
-    assert verdict_of(attempt, listed).cause is Cause.PASS
+    assert verdict_of([attempt], listed).cause is Cause.PASS
 
 
 def test_a_killed_orchestrators_shards_are_read_as_one_suite(shards: Shards, split: Split):

@@ -1,0 +1,170 @@
+"""Every way in which a suite may end, through the real command on this machine: whose fault it is."""
+
+from __future__ import annotations
+
+import textwrap
+import pytest
+
+from floe_tests.jobs.verdict import Cause
+from floe_tests.publish import PublishedRun
+
+from .conftest import Suites
+
+REPORTS = "--junitxml=/results/junit.xml --report-log=/results/events.jsonl -p no:cacheprovider -q"
+
+
+def run_pytest(
+    suites: Suites, tests: str, *, command: str = "", **settings: object
+) -> PublishedRun:
+    """Run a file of tests with the real pytest; `command` is a shell line with PYTEST in it."""
+    file = suites.root / "test_suite.py"
+    file.write_text(textwrap.dedent(tests))
+    line = (command or "PYTEST").replace("PYTEST", f"pytest {file} {REPORTS}")
+    return suites.run_command(["sh", "-c", line], **settings)
+
+
+def evidence(published: PublishedRun) -> str:
+    return "\n".join(map(str, published.verdict.evidence))
+
+
+KILLED_AFTER_A_FAILURE = """
+import os, signal
+ran = Path(__file__).with_name("ran")
+
+def test_a():
+    assert ran.exists(), "first attempt"
+
+def test_b():
+    if not ran.exists():
+        ran.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_failure_before_a_kill_stays_when_the_next_attempt_passes(suites: Suites):
+    published = run_pytest(suites, KILLED_AFTER_A_FAILURE)
+
+    assert published.verdict.cause is Cause.TEST_FAILURE, evidence(published)
+    assert published.verdict.earlier[0].startswith("KILLED_UNKNOWN")
+    assert "test_suite::test_a outcome: failed in an earlier attempt" in evidence(published)
+    (suite,) = published.suites
+    failed = next(case for case in suite.results.cases if case.outcome.is_failing)
+    assert failed.message.startswith("failed in attempt 1, passed in attempt 2: ")
+    assert "first attempt" in failed.text
+    assert 'failures="1"' in published.junit.read_text(), "a CI that reads JUnit alone is red"
+
+
+def test_such_a_failure_in_quarantine_lets_the_run_pass(suites: Suites):
+    quarantine = "quarantine.yaml"
+    (suites.root / quarantine).write_text(
+        "- {test: 'test_suite::test_a', owner: me, reason: known, expires: 2999-01-01}\n"
+    )
+
+    published = run_pytest(suites, KILLED_AFTER_A_FAILURE, quarantine=quarantine)
+
+    assert published.verdict.cause is Cause.PASS, evidence(published)
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        pytest.param("os.kill(os.getpid(), 11)", "139 (SIGSEGV)", id="SIGSEGV"),
+        pytest.param("os.abort()", "134 (SIGABRT)", id="SIGABRT"),
+        pytest.param("os.kill(os.getpid(), 8)", "136 (SIGFPE)", id="SIGFPE"),
+        pytest.param("os._exit(0)", "left before its session was over", id="exit code 0"),
+        pytest.param("os._exit(7)", "left before its session was over", id="exit code 7"),
+        pytest.param("os._exit(3)", "left before its session was over", id="as pytest's own"),
+    ],
+)
+def test_a_test_that_ends_the_program_is_named(suites: Suites, end: str, words: str):
+    published = run_pytest(
+        suites,
+        f"""
+        import os
+        def test_before(): pass
+        def test_end(): {end}
+        def test_after(): pass
+        """,
+    )
+
+    assert published.verdict.cause is Cause.TEST_CRASH, evidence(published)
+    assert "test_suite::test_end state: was running" in evidence(published)
+    assert words in evidence(published)
+
+
+def test_a_program_that_leaves_between_two_tests_is_the_suites_fault(suites: Suites):
+    (suites.root / "conftest.py").write_text(
+        "import os\ndef pytest_runtest_logfinish(nodeid):\n    if 'test_a' in nodeid: os._exit(0)\n"
+    )
+
+    published = run_pytest(suites, "def test_a(): pass\ndef test_b(): pass\n")
+
+    assert published.verdict.cause is Cause.TEST_CRASH, evidence(published)
+
+
+@pytest.mark.parametrize(
+    ("tests", "command", "cause"),
+    [
+        pytest.param(
+            "import pytest\ndef test_a(): pass\ndef test_b(): pytest.exit('enough')\n",
+            "PYTEST | cat",
+            Cause.INTERRUPTED,
+            id="pytest.exit in the middle",
+        ),
+        pytest.param(
+            "def test_a(): assert 0\n", "PYTEST | cat", Cause.TEST_FAILURE, id="a failure"
+        ),
+        pytest.param(
+            "import nothing_like_it\n", "PYTEST; true", Cause.INTERRUPTED, id="collection"
+        ),
+        pytest.param("x = 1\n", "PYTEST || true", Cause.NO_TESTS, id="no tests"),
+        pytest.param(
+            "def test_a(): pass\n",
+            "PYTEST --no-such-option || true",
+            Cause.RESULT_LOST,
+            id="an option that pytest does not know",
+        ),
+    ],
+)
+def test_a_hidden_exit_code_hides_nothing(suites: Suites, tests: str, command: str, cause: Cause):
+    published = run_pytest(suites, tests, command=command)
+
+    assert published.verdict.cause is cause, evidence(published)
+
+
+def test_a_suite_of_other_tools_may_use_exit_code_2(suites: Suites):
+    """Mocha's exit code is the number of failures."""
+    published = suites.run(
+        """
+        junit.write_text(
+            '<testsuite name="mocha" tests="3" failures="2"><testcase classname="a" name="x"/>'
+            '<testcase classname="a" name="y"><failure message="no"/></testcase>'
+            '<testcase classname="a" name="z"><failure message="no"/></testcase></testsuite>'
+        )
+        sys.exit(2)
+        """
+    )
+
+    assert published.verdict.cause is Cause.TEST_FAILURE, evidence(published)
+    assert published.suites[0].results.tally.failing == 2
+
+
+def test_a_program_that_writes_no_result_is_not_the_harness(suites: Suites):
+    published = suites.run("sys.exit(1)")
+
+    assert (published.verdict.cause, published.verdict.fault) == (Cause.RESULT_LOST, "test")
+    assert "no test result arrived" in evidence(published)
+
+
+def test_a_session_that_is_over_is_judged_by_its_results_though_its_program_hangs(suites: Suites):
+    (suites.root / "conftest.py").write_text(
+        "import atexit, time\natexit.register(time.sleep, 60)\n"
+    )
+
+    published = run_pytest(
+        suites,
+        "def test_a(): assert 0\n",
+        deadlines={"tests_seconds": 3, "pod_seconds": 20, "job_seconds": 60},
+    )
+
+    assert published.verdict.cause is Cause.TEST_FAILURE, evidence(published)

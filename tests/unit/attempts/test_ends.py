@@ -1,8 +1,9 @@
-"""Every way in which a suite may end, through the real command on this machine: whose fault it is."""
+"""Every way in which a suite may end, by the real command on this machine: whose fault it is."""
 
 from __future__ import annotations
 
 import textwrap
+
 import pytest
 
 from floe_tests.jobs.verdict import Cause

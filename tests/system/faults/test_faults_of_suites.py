@@ -131,16 +131,84 @@ def test_no_results_at_all(bench: FaultBench) -> None:
     bench.judge("no results at all", published, Cause.RESULT_LOST, "no test result arrived")
 
 
-def test_fewer_reported_than_collected(bench: FaultBench) -> None:
-    code = """
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        pytest.param("os._exit(0)", "exit code: 0", id="exit code 0 in the middle"),
+        pytest.param("os.kill(os.getpid(), 11)", "exit code: 139 (SIGSEGV)", id="SIGSEGV"),
+    ],
+)
+def test_a_test_that_ends_the_program(
+    bench: FaultBench, end: str, words: str, request: pytest.FixtureRequest
+) -> None:
+    code = f"""
         import os
         def test_first(): pass
-        def test_leaves(): os._exit(0)
+        def test_leaves(): {end}
         def test_never_runs(): pass
     """
     published = bench.run(job(code))
 
-    bench.judge("exit code 0 in the middle", published, Cause.RESULT_LOST, "1 of 3", "test_leaves")
+    name = request.node.callspec.id
+    bench.judge(name, published, Cause.TEST_CRASH, words, "test_leaves", "1 of 3")
+
+
+def test_a_crash_after_the_results(bench: FaultBench) -> None:
+    write = (
+        "printf '<testsuite><testcase name=\"a\"/></testsuite>' > /results/junit.xml; kill -11 $$"
+    )
+    published = bench.run(job("", command=["sh", "-c", write]))
+
+    bench.judge("SIGSEGV, JUnit complete", published, Cause.TEST_CRASH, "139 (SIGSEGV)")
+
+
+@pytest.mark.parametrize(
+    ("document", "cause", "words"),
+    [
+        pytest.param(
+            '<testsuite name="x" tests="5" failures="0"><testcase name="a"/></testsuite>',
+            Cause.RESULT_LOST,
+            "5",
+            id="JUnit declares 5 tests and has 1",
+        ),
+        pytest.param(
+            '<testsuites tests="0"><testsuite name="x" tests="0"/></testsuites>',
+            Cause.NO_TESTS,
+            "none ran",
+            id="JUnit of no test",
+        ),
+    ],
+)
+def test_what_junit_says_of_itself(
+    bench: FaultBench, document: str, cause: Cause, words: str, request: pytest.FixtureRequest
+) -> None:
+    write = f"printf %s '{document}' > /results/junit.xml"
+    published = bench.run(job("", command=["sh", "-c", write]))
+
+    bench.judge(request.node.callspec.id, published, cause, words)
+
+
+def test_a_failure_that_was_reported_before_the_pod_was_deleted(bench: FaultBench) -> None:
+    """The next attempt passes, and does not make it undone."""
+    code = """
+        import socket, threading
+        first = socket.gethostname().split("-")[-2] == "1"  # SUITE-RUN-ATTEMPT-xxxxx
+        def test_fails(): assert not first
+        def test_waits(): threading.Event().wait(60 if first else 0)
+    """
+    running = bench.start(job(code))
+    running.wait_for("FAILED test_suite::test_fails")
+    bench.kubectl("delete", "pod", running.pod(), "-n", running.namespace, "--wait=false")
+    published = running.finish()
+
+    bench.judge(
+        "a test failed, then the pod was deleted; the next attempt passed",
+        published,
+        Cause.INFRA_NODE,
+        "test_fails outcome: failed",
+        finally_seen=Cause.TEST_FAILURE,
+    )
+    assert "failed in an earlier attempt" in str(published.verdict)
 
 
 def test_nothing_collected(bench: FaultBench) -> None:

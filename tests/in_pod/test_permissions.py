@@ -1,7 +1,8 @@
-"""What the test pod's ServiceAccount may do: look, delete a pod, and nothing else."""
+"""What the test pod's ServiceAccount may do: look, evict a pod, and nothing else."""
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,7 @@ NOT_IN_ITS_NAMESPACE = [
     ("get", "configmaps"),
     ("create", "pods"),
     ("create", "pods/exec"),
-    ("create", "pods/eviction"),
+    ("delete", "pods"),
     ("get", "pods/log"),
     ("patch", "pods"),
     ("create", "jobs.batch"),
@@ -57,11 +58,16 @@ def test_pod_is_the_test_runners_service_account(cluster: Cluster) -> None:
     assert cluster.user_name() == wanted
 
 
-def test_account_may_look_and_delete_a_pod(cluster: Cluster) -> None:
+def test_account_may_look_and_evict_a_pod(cluster: Cluster) -> None:
     """Without these the other tests could see nothing, and show no pod coming back."""
     missing = [resource for resource in LOOKED_AT if not cluster.may("list", resource)]
     assert not missing, f"it may not list {missing}"
-    assert cluster.may("delete", "pods")
+    assert cluster.may("create", "pods/eviction")
+
+
+def test_account_may_not_take_its_own_pod_away(cluster: Cluster) -> None:
+    """What it had reported would look like the node's fault."""
+    assert not cluster.evict_pod(socket.gethostname())
 
 
 def test_account_may_do_nothing_else_in_its_namespace(cluster: Cluster) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from kubernetes import client, config
@@ -150,9 +151,22 @@ class Cluster:
         """Read one pod."""
         return _pod(self._plain(self._core.read_namespaced_pod(name, self.namespace)))
 
-    def delete_pod(self, name: str) -> None:
-        """Delete a pod with its normal grace."""
-        self._core.delete_namespaced_pod(name, self.namespace)
+    def evict_pod(self, name: str) -> bool:
+        """Take a pod away with its normal grace, as a drain does.
+
+        Returns:
+            Whether it goes: a budget may let no other pod of its role go yet.
+        """
+        eviction = client.V1Eviction(metadata=client.V1ObjectMeta(name=name))
+        try:
+            self._core.create_namespaced_pod_eviction(name, self.namespace, eviction)
+        except client.ApiException as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return True
+            if error.status != HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+            return False
+        return True
 
     def service_address(self, name: str) -> str:
         """Read the cluster address of a Service."""

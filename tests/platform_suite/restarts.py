@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def replace_pods(cluster: Cluster, role: str, *, deadline: float) -> tuple[Pod, ...]:
-    """Delete the pods of a role and wait until as many others are ready.
+    """Evict the pods of a role and wait until as many others are ready.
+
+    A budget lets them go one at a time.
 
     Args:
         cluster: The namespace.
@@ -29,7 +31,7 @@ def replace_pods(cluster: Cluster, role: str, *, deadline: float) -> tuple[Pod, 
     old = cluster.release_pods(role)
     assert old, f"no pod of the role {role}"
     for pod in old:
-        cluster.delete_pod(pod.name)
+        _evict(cluster, pod.name, deadline=deadline)
 
     def successors() -> tuple[Pod, ...]:
         pods = cluster.release_pods(role)
@@ -43,6 +45,14 @@ def replace_pods(cluster: Cluster, role: str, *, deadline: float) -> tuple[Pod, 
         what=f"new pods of the role {role}",
         deadline_seconds=deadline - time.monotonic(),
     )
+
+
+def _evict(cluster: Cluster, pod: str, *, deadline: float) -> None:
+    def gone() -> None:
+        if not cluster.evict_pod(pod):
+            raise NotYet(f"a budget keeps {pod}")
+
+    wait_for(gone, what=f"leave to evict {pod}", deadline_seconds=deadline - time.monotonic())
 
 
 def reload_location(dagster: DagsterApi, *, deadline: float) -> None:

@@ -188,7 +188,7 @@ def test_the_code_location_is_reached_by_webserver_and_daemon_alone(
     assert roles == ["webserver", "daemon"]
 
 
-def test_test_pods_may_look_and_delete_pods_and_never_see_secrets(minimal: list[Manifest]) -> None:
+def test_test_pods_may_look_and_evict_pods_and_never_see_secrets(minimal: list[Manifest]) -> None:
     rules = named(minimal, "Role", "floe-test-runner")["rules"]
 
     resources = {resource for rule in rules for resource in rule["resources"]}
@@ -202,7 +202,15 @@ def test_test_pods_may_look_and_delete_pods_and_never_see_secrets(minimal: list[
 
     assert "secrets" not in resources
     assert "*" not in resources
-    assert writing == {("pods", "delete")}
+    assert writing == {("pods/eviction", "create")}
+
+
+def test_no_test_pod_takes_itself_away(minimal: list[Manifest]) -> None:
+    """Its failures would go with it, and look like the node's fault."""
+    budget = named(minimal, "PodDisruptionBudget", "floe-test-runner")["spec"]
+
+    assert budget["selector"] == {"matchLabels": {"floe-tests/role": "test-runner"}}
+    assert budget["minAvailable"] > 10_000
 
 
 def test_production_lets_no_test_pods_in(production: list[Manifest]) -> None:

@@ -301,7 +301,7 @@ def test_the_functions_are_asked_by_task_managers_alone(both: list[Manifest]) ->
     assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "taskmanager"
 
 
-def test_test_pods_may_look_and_delete_pods_and_never_see_secrets(both: list[Manifest]) -> None:
+def test_test_pods_may_look_and_evict_pods_and_never_see_secrets(both: list[Manifest]) -> None:
     rules = named(both, "Role", "floe-test-runner")["rules"]
 
     resources = {resource for rule in rules for resource in rule["resources"]}
@@ -314,7 +314,15 @@ def test_test_pods_may_look_and_delete_pods_and_never_see_secrets(both: list[Man
     }
 
     assert not resources & {"secrets", "configmaps", "*"}
-    assert writing == {("pods", "delete")}
+    assert writing == {("pods/eviction", "create")}
+
+
+def test_no_test_pod_takes_itself_away(both: list[Manifest]) -> None:
+    """Its failures would go with it, and look like the node's fault."""
+    budget = named(both, "PodDisruptionBudget", "floe-test-runner")["spec"]
+
+    assert budget["selector"] == {"matchLabels": {"floe-tests/role": "test-runner"}}
+    assert budget["minAvailable"] > 10_000
 
 
 def test_without_tests_no_test_pod_is_let_in(render: Render) -> None:

@@ -176,17 +176,17 @@ def test_a_failing_test_makes_the_run_red_and_is_named_everywhere(tier: Tier):
 RED = {
     "no tests": ("", "NO_TESTS", "configuration", "exit code: 5"),
     "no collection": ("import nothing_like_it", "INTERRUPTED", "test", "exit code: 2"),
-    "pytest crashes": (
+    "a test that ends pytest with pytest's own exit code": (
         "import os\ndef test_a(): pass\ndef test_b(): os._exit(3)",
-        "HARNESS",
-        "harness",
+        "TEST_CRASH",
+        "test",
         "exit code: 3",
     ),
-    "a program that ends with 0 and says nothing of its tests": (
+    "a test that ends pytest with exit code 0": (
         "import os\ndef test_a(): pass\ndef test_b(): os._exit(0)",
-        "RESULT_LOST",
-        "harness",
-        "1 of 2 collected tests were reported",
+        "TEST_CRASH",
+        "test",
+        "1 of 2 reported",
     ),
     "pytest is killed": (
         "import os, signal\ndef test_a(): pass\ndef test_b(): os.kill(os.getpid(), signal.SIGKILL)",

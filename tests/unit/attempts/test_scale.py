@@ -181,7 +181,7 @@ def test_200_mib_of_output_arrive_up_to_the_caps_and_what_was_cut_is_said(tmp_pa
         ),
         pytest.param(
             "running",
-            "RESULT_LOST",
+            "TEST_CRASH",
             950,
             "texts of some failures were left out",
             id="running tests",

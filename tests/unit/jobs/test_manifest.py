@@ -287,9 +287,34 @@ WRONG_FILES = {
         MINIMAL.replace("kind: Job", "kind: CronJob"),
         ["kind: it is a batch/v1 CronJob. Write a batch/v1 Job"],
     ),
-    "two containers": (
-        MINIMAL.replace("      volumes:", "        - {name: b, image: b:1}\n      volumes:"),
-        ["containers: 2 of them", "restartPolicy Always"],
+    "two containers with results": (
+        MINIMAL.replace(
+            "      volumes:",
+            "        - name: b\n          image: b:1\n"
+            "          volumeMounts: [{name: results, mountPath: /results/}]\n      volumes:",
+        ),
+        ["containers: 2 of them mount", "kubectl.kubernetes.io/default-container"],
+    ),
+    "a second container without an image": (
+        MINIMAL.replace("      volumes:", "        - {name: b}\n      volumes:"),
+        ["containers[1].image: missing"],
+    ),
+    "several pods": (
+        MINIMAL.replace("spec:\n  template", "spec:\n  completions: 3\n  template", 1),
+        ["spec.completions: must be 1"],
+    ),
+    "an indexed job": (
+        MINIMAL.replace("spec:\n  template", "spec:\n  completionMode: Indexed\n  template", 1),
+        ["spec.completionMode"],
+    ),
+    "an annotation that names no container": (
+        MINIMAL.replace(
+            "  template:\n",
+            "  template:\n    metadata:\n"
+            "      annotations: {kubectl.kubernetes.io/default-container: none}\n",
+            1,
+        ),
+        ["default-container names none", "containers are"],
     ),
     "no results volume": (
         MINIMAL.replace("/results/}", "/elsewhere}"),
@@ -318,7 +343,7 @@ WRONG_FILES = {
     ),
     "no spec": (
         "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n",
-        ["containers: 0 of them"],
+        ["containers: none"],
     ),
     "no metadata": (
         MINIMAL.replace("metadata: {name: tests, namespace: team}\n", ""),
@@ -326,7 +351,7 @@ WRONG_FILES = {
     ),
     "a spec that is a list": (
         "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: []\n",
-        ["containers: 0 of them"],
+        ["containers: none"],
     ),
 }
 

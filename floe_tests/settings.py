@@ -426,6 +426,12 @@ class DeadlineSettings(_Settings):
     cluster_seconds: float = Field(
         default=180, gt=0, description="From the request to a cluster that schedules pods."
     )
+    queue_seconds: float = Field(
+        default=600,
+        gt=0,
+        description="How long a Job may stay suspended, or its pod behind scheduling gates, by a "
+        "queue such as Kueue; the other deadlines count from its admission.",
+    )
     start_seconds: float = Field(
         default=300, gt=0, description="From the Job's creation to its test container running."
     )

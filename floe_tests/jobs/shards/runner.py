@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,42 +19,36 @@ from floe_tests.clusters.signals import no_reason
 from floe_tests.deadline import Deadline
 from floe_tests.errors import FloeTestsError
 from floe_tests.jobs.attempt import Attempt
-from floe_tests.jobs.facts import DeadlineName, ErrorFacts, timestamp
+from floe_tests.jobs.facts import DeadlineName, timestamp
 from floe_tests.jobs.handover import Handover
-from floe_tests.jobs.manifest import JobRequest, JobTemplate
-from floe_tests.jobs.own_jobs import refused
 from floe_tests.jobs.pod_end import LastLook
 from floe_tests.jobs.pod_listener import Heard, LogEnded, PodSeen
 from floe_tests.jobs.pod_run import PodRun
 from floe_tests.jobs.shards import record as records
 from floe_tests.jobs.shards.job import (
-    indexed_job,
     place_of,
-    plan_config_map,
     single_job,
     single_name,
 )
 from floe_tests.jobs.shards.listener import CONNECTIONS, Done, JobsSeen, Readers, ShardListener
-from floe_tests.jobs.shards.merge import SuiteEnd, merged, read_account
+from floe_tests.jobs.shards.merge import SuiteEnd, merged
 from floe_tests.jobs.shards.parallelism import Parallelism
-from floe_tests.jobs.shards.plan import Plan
 from floe_tests.jobs.shards.pod import ShardPod
 from floe_tests.jobs.shards.record import ShardAttempt
 from floe_tests.jobs.shards.standing import (
     Shard,
+    Standing,
     indexes,
-    never_ran,
-    progress_of,
     timings_of_shards,
 )
+from floe_tests.jobs.shards.suite_job import ShardedSuite, SuiteJob
 from floe_tests.jobs.shards.window import Window
 from floe_tests.jobs.start import Start
 from floe_tests.jobs.suite_run import Log, SuiteRun
-from floe_tests.jobs.suspension import is_anothers_to_start, suspended_by
+from floe_tests.jobs.suspension import suspended_by
 from floe_tests.jobs.verdict import Cause
 from floe_tests.jobs.waits import STOP_GRACE_SECONDS, WAKE_SECONDS
-from floe_tests.kube import ClusterAccess, JsonObject, Kube, RefusedError, part
-from floe_tests.settings import ShardSettings
+from floe_tests.kube import ClusterAccess, JsonObject, Kube, part
 
 _API_SECONDS = 90.0
 _PROGRESS_SECONDS = 5.0
@@ -63,27 +57,9 @@ _PROGRESS_SECONDS = 5.0
 _GONE_SECONDS = 60.0
 # Between the suite's own deadline and the Job's, which deletes pods with what they know.
 _LAST_SECONDS = 75.0
-_CONFLICT = 409
 _SETTLE_SECONDS = 45.0
 # What would befall every other shard too.
 _HOPELESS = frozenset({Cause.CONFIG, Cause.INFRA_IMAGE})
-
-
-@dataclass(frozen=True)
-class ShardedSuite:
-    """What is run in shards.
-
-    Attributes:
-        template: The suite's test-job.yaml.
-        request: What this attempt adds to it.
-        settings: How many shards, and how many at once.
-        plan: Gives which test belongs to which shard.
-    """
-
-    template: JobTemplate
-    request: JobRequest
-    settings: ShardSettings
-    plan: Callable[[], Plan]
 
 
 class ShardedRun(SuiteRun):
@@ -120,8 +96,8 @@ class ShardedRun(SuiteRun):
             handover=handover,
         )
         self._settings = shards
-        self._plan = suite.plan
-        self._shards = [Shard() for _ in range(shards.count)]
+        self._standing = Standing(shards.count, directory=directory, job=request.job_name)
+        self._shards = self._standing.shards
         self._pods: dict[str, ShardPod] = {}
         self._retired: set[str] = set()
         self._readers = Readers()
@@ -129,7 +105,6 @@ class ShardedRun(SuiteRun):
         self._failed_indexes: frozenset[int] = frozenset()
         self._job_passed = False
         self._hopeless: ShardAttempt | None = None
-        self._total: int | None = None
         self._next_progress = Deadline(_PROGRESS_SECONDS)
         self._said = ""
         self._clock = Deadline(request.deadlines.job_seconds)
@@ -150,6 +125,7 @@ class ShardedRun(SuiteRun):
         self._parallelism = Parallelism(
             self._kube, suite.template, request, window=window, say=self._say
         )
+        self._suite_job = SuiteJob(self._kube, suite, self._parallelism, say=self._say)
         self._start = Start(request.deadlines, self._seen)
         self._arriving = self._arrival(self._start)
         self._never_came = False
@@ -157,67 +133,28 @@ class ShardedRun(SuiteRun):
     # --- From the Job to the last shard
 
     def _job(self) -> JsonObject:
-        job = indexed_job(
-            self._template, self._request, self._settings, parallelism=self._parallelism.now
-        )
         # This run's own deadline comes first: it lets the pods say what they know.
         limit = self._request.deadlines.job_seconds + _LAST_SECONDS
-        job["spec"]["activeDeadlineSeconds"] = int(limit)
-        return job
+        return self._suite_job.manifest(active_seconds=int(limit))
 
     def _go_on_from(self, job: JsonObject) -> None:
-        spec = part(job, "spec")
-        if "backoffLimitPerIndex" not in spec:
+        self._seen.error = self._suite_job.misfit(job)
+        if self._seen.error is not None:
             self._jobs.delete()
-            message = (
-                f"the cluster ({self._kube.server_version()}) does not know "
-                "Job.spec.backoffLimitPerIndex. Shards need Kubernetes 1.29 or newer; take "
-                "`shards` out of the suite, or upgrade."
-            )
-            self._seen.error = ErrorFacts("configuration", message)
             return
         if self._is_taken_up:
             self._recall(job)
-        if not spec.get("suspend"):
-            self._listener.watch()
-        elif self._make_plan(job):
-            self._let_go(job)
-            self._listener.watch()
-
-    def _make_plan(self, job: JsonObject) -> bool:
-        plan = self._plan()
-        try:
-            self._kube.create(
-                plan_config_map(self._request, plan, job=job), namespace=self._request.namespace
-            )
-        except RefusedError as error:
-            # One that is there already is this very plan, from before a restart.
-            if error.status != _CONFLICT:
-                self._seen.error = refused(error, path=self._template.path)
-                return False
-        longest = max(plan.seconds, default=0.0)
-        self._say(
-            f"{self._settings.count} shards, {len(plan.shards)} tests known from the history; the "
-            f"longest shard should take {longest:.1f} s"
-        )
-        return True
-
-    def _let_go(self, job: JsonObject) -> None:
-        """Let the Job make its pods, unless somebody else decides when: a queue, or the file."""
-        where = f"created in {self._request.namespace}"
-        written = part(self._template.document, "spec").get("suspend")
-        self._parallelism.is_anothers = bool(written) or is_anothers_to_start(job)
-        if self._parallelism.is_anothers:
-            self._say(f"{where}, and suspended until it is let go: {suspended_by(job)}")
-            return
-        self._seen.job = self._parallelism.let_go() or self._seen.job
-        self._clock = Deadline(self._request.deadlines.job_seconds)
-        self._say(f"{where}, up to {self._parallelism.now} shards at once")
+        if part(job, "spec").get("suspend"):
+            self._seen.error = self._suite_job.make_plan(job)
+            if self._seen.error is not None:
+                return
+            self._seen.job = self._suite_job.let_go(job) or self._seen.job
+            self._clock = Deadline(self._request.deadlines.job_seconds)
+        self._listener.watch()
 
     def _recall(self, job: JsonObject) -> None:
         """Know again what the process before this one has judged."""
-        for attempt in records.read_all(self._directory):
-            self._shards[attempt.shard].attempts.append(attempt)
+        self._standing.recall()
         began = timestamp(part(job, "status").get("startTime"))
         if began is not None:
             gone = (datetime.now(UTC) - began).total_seconds()
@@ -226,7 +163,9 @@ class ShardedRun(SuiteRun):
         for index, shard in enumerate(self._shards):
             if shard.attempts:
                 self._decide(index)
-        self._say(f"already there: {self._done} of {self._settings.count} shards have ended")
+        self._say(
+            f"already there: {self._standing.done} of {self._settings.count} shards have ended"
+        )
 
     def _lacks_pods(self) -> bool:
         kept = {attempt.shard for attempt in records.read_all(self._directory)}
@@ -237,7 +176,7 @@ class ShardedRun(SuiteRun):
             self._take_all(wait_seconds=WAKE_SECONDS)
             if self._seen.error is not None:
                 return
-            if not self._pods and not any(shard.attempts for shard in self._shards):
+            if not self._pods and not self._standing.attempts:
                 self._never_came = self._arriving.is_over()
                 if self._never_came:
                     return
@@ -254,10 +193,6 @@ class ShardedRun(SuiteRun):
         if self._hopeless is not None or self._job_passed:
             return not self._pods
         return all(shard.is_done for shard in self._shards)
-
-    @property
-    def _done(self) -> int:
-        return sum(shard.is_done for shard in self._shards)
 
     # --- What is heard
 
@@ -323,7 +258,7 @@ class ShardedRun(SuiteRun):
         """Let go of a pod that the Job made another one for: it took it back, or lost it."""
         self._forget(pod)
         if pod.has_started:
-            self._shards[pod.shard].attempts.append(pod.attempt())
+            self._standing.keep(pod.attempt(), is_written=False)
 
     # --- What is done about it, twice a second
 
@@ -387,7 +322,7 @@ class ShardedRun(SuiteRun):
 
     def _tell(self) -> None:
         """Say how far the suite is, now and then."""
-        line = progress_of(self._shards, total=self._total)
+        line = str(self._standing)
         if line != self._said and self._next_progress.passed:
             self._said, self._next_progress = line, Deadline(_PROGRESS_SECONDS)
             self._say(line)
@@ -424,12 +359,7 @@ class ShardedRun(SuiteRun):
         self._shards[pod.shard].pod = None
 
     def _keep(self, attempt: ShardAttempt) -> None:
-        self._shards[attempt.shard].attempts.append(attempt)
-        if self._total is None:
-            account = read_account(
-                records.directory_of(self._directory, attempt.shard, attempt.number) / "results"
-            )
-            self._total = account.all_tests if account else None
+        self._standing.keep(attempt)
         self._decide(attempt.shard)
 
     def _decide(self, index: int) -> None:
@@ -447,9 +377,7 @@ class ShardedRun(SuiteRun):
             self._shard_listener.chore(partial(self._retry, index, last.number + 1))
             return
         shard.is_done = True
-        ever = any(each.facts.results.started for one in self._shards for each in one.attempts)
-        started = ever or any(pod.has_started for pod in self._pods.values())
-        if last.verdict.cause in _HOPELESS and not started:
+        if last.verdict.cause in _HOPELESS and not self._standing.has_begun:
             self._give_up(last)
 
     def _retry(self, index: int, number: int) -> Callable[[], None]:
@@ -482,18 +410,13 @@ class ShardedRun(SuiteRun):
                 self._judge(pod)
 
     def _never_ran(self, index: int, deadline: DeadlineName | None) -> ShardAttempt:
-        return never_ran(
-            index,
-            number=len(self._shards[index].attempts) + 1,
-            facts=self._seen.facts(elapsed_seconds=self._elapsed_seconds),
-            deadline=deadline,
-            job=self._request.job_name,
-        )
+        facts = self._seen.facts(elapsed_seconds=self._elapsed_seconds)
+        return self._standing.never_ran(index, facts=facts, deadline=deadline)
 
     # --- The end of the suite
 
     def _lost_pods(self) -> set[str]:
-        attempts = [attempt for shard in self._shards for attempt in shard.attempts]
+        attempts = self._standing.attempts
         return {each.pod for each in attempts if each.pod and each.facts.node is not None}
 
     def _finish(self) -> Attempt:
@@ -506,11 +429,11 @@ class ShardedRun(SuiteRun):
         for pod in list(self._pods.values()):
             self._end_early(pod)
         self._account_for_the_rest()
-        self._say(progress_of(self._shards, total=self._total))
+        self._say(str(self._standing))
         end = SuiteEnd(
             subject=self._seen.subject,
             count=self._settings.count,
-            attempts=tuple(attempt for shard in self._shards for attempt in shard.attempts),
+            attempts=self._standing.attempts,
             cancelled=self._seen.cancelled,
             error=self._seen.error,
             not_run=None if self._hopeless is None else self._hopeless.subject,
@@ -537,15 +460,13 @@ class ShardedRun(SuiteRun):
         pod.seen.cancelled = self._seen.cancelled
         pod.seen.error = self._seen.error if self._seen.cancelled is None else None
         self._forget(pod)
-        attempt = pod.attempt()
-        records.write(self._directory, attempt)
-        self._shards[attempt.shard].attempts.append(attempt)
+        self._standing.keep(pod.attempt(), is_written=False)
 
     def _account_for_the_rest(self) -> None:
         """Give a shard that no pod was made for its attempt too: none is left out."""
         if self._hopeless is not None:
             return
-        began = any(shard.attempts for shard in self._shards)
+        began = bool(self._standing.attempts)
         for index, shard in enumerate(self._shards):
             if not shard.attempts:
                 deadline = None if self._never_came else "job" if began else "start"

@@ -18,7 +18,8 @@ from floe_tests.jobs.handover import Handover
 from floe_tests.jobs.manifest import JobRequest, load_template
 from floe_tests.jobs.runner import JobRun
 from floe_tests.jobs.shards.plan import balanced
-from floe_tests.jobs.shards.runner import ShardedRun, ShardedSuite
+from floe_tests.jobs.shards.runner import ShardedRun
+from floe_tests.jobs.shards.suite_job import ShardedSuite
 from floe_tests.kube import ClusterAccess
 from floe_tests.labels import Owner
 from floe_tests.settings import DeadlineSettings, ShardSettings

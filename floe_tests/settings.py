@@ -361,7 +361,9 @@ class SuiteSettings(_Settings):
 
     name: DnsLabel = Field(description="Name of the suite; its asset check carries it.")
     job: str | None = Field(
-        default=None, description="Path of the suite's test-job.yaml, relative to the project."
+        default=None,
+        description="Path of the suite's test-job.yaml, relative to the project. Of several "
+        "containers the one with the emptyDir at /results runs the tests; see docs/test-job.md.",
     )
     command: tuple[str, ...] | None = Field(
         default=None,

@@ -95,7 +95,8 @@ def problems_of(document: Mapping[str, Any]) -> list[str]:
         problems.append(
             f"{where}.volumeMounts: no emptyDir at {RESULTS}. The suite "
             "writes its results there, and the exporter sends them from there. Of several "
-            "containers the one that mounts it runs the tests."
+            "containers the one that mounts it runs the tests, or the one that the annotation "
+            f"{DEFAULT_CONTAINER} of spec.template.metadata names."
         )
     problems += [
         f"spec.{key}: must be 1. A suite has one pod; `shards` in the tier's settings cut it."

@@ -135,6 +135,8 @@ class PodRun:
     def see(self, pod: JsonObject | None) -> None:
         """Take the pod as it is now; None when it is there no more."""
         is_first = self._seen.pod is None
+        if is_first:
+            self._seen.job = None  # what was seen of it without a pod is out of date
         self._seen.see(pod)
         self.is_absent = pod is None
         facts = self.facts

@@ -62,6 +62,7 @@ class JobRun(SuiteRun):
             keeping=Keeping(keeps_frames=self._handover.is_possible),
         )
         self._arriving = self._arrival(self._pod.start)
+        self._others: set[str] = set()
 
     def _job(self) -> JsonObject:
         return build_job(self._template, self._request)
@@ -101,7 +102,8 @@ class JobRun(SuiteRun):
             self._log(f"pod/{heard.who} created")
         elif heard.who == self._pod.name:
             self._pod.hear(heard.said)
-        elif heard.said.pod is not None:
+        elif heard.said.pod is not None and heard.who not in self._others:
+            self._others.add(heard.who)
             self._say(f"pod/{heard.who} is there too, in place of pod/{self._pod.name}")
 
     def _take_other(self, message: object) -> None:

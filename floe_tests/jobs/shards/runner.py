@@ -180,13 +180,21 @@ class ShardedRun(SuiteRun):
                 self._never_came = self._arriving.is_over()
                 if self._never_came:
                     return
-                if self._start.is_held_back:
-                    self._clock = Deadline(self._request.deadlines.job_seconds)
+            if self._is_held_back:
+                self._clock = Deadline(self._request.deadlines.job_seconds)
             if self._clock.passed and not self._job_passed:
                 self._pass_job_deadline()
             if self._clock.elapsed_seconds > self._clock.seconds + _LAST_SECONDS:
                 return
             self._tick()
+
+    @property
+    def _is_held_back(self) -> bool:
+        """Whether a queue lets nothing of the suite begin."""
+        pods = self._pods.values()
+        if self._standing.attempts:
+            return False
+        return all(pod.start.is_held_back for pod in pods) if pods else self._start.is_held_back
 
     @property
     def _is_done(self) -> bool:

@@ -12,7 +12,6 @@ from floe_tests.jobs.facts import ErrorFacts
 from floe_tests.jobs.observation import Observation
 from floe_tests.jobs.pod_end import events_of
 from floe_tests.jobs.start import Start
-from floe_tests.jobs.suspension import suspended_by
 from floe_tests.jobs.symptoms.pod import container_config, webhook
 from floe_tests.jobs.waits import EVENT_SECONDS, REFUSED_SECONDS, UNANSWERED_SECONDS
 from floe_tests.kube import JsonObject, Kube, job_has_ended
@@ -52,7 +51,7 @@ class Arrival:
         """
         if self._next_look.passed and not self._look():
             return True
-        held = suspended_by(self._seen.job)
+        held = self._seen.suspended
         if held is not None:
             if held != self._said:
                 self._log(f"{self._seen.subject} is suspended: {held}")

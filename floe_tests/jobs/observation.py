@@ -20,7 +20,7 @@ from floe_tests.jobs.facts import (
     run_seconds,
 )
 from floe_tests.jobs.manifest import EXPORTER, JobRequest
-from floe_tests.jobs.suspension import gated_by, suspended_by
+from floe_tests.jobs.suspension import gated_by, held_by, suspended_by
 from floe_tests.kube import JsonObject, parts
 
 
@@ -98,6 +98,8 @@ class Observation:
     @property
     def suspended(self) -> str | None:
         """Who keeps the Job or its pod from running, in a few words; None when nobody does."""
+        if self.pod is None:
+            return held_by(self.job)
         return suspended_by(self.job) or gated_by(self.pod)
 
     def pass_deadline(self, name: DeadlineName) -> None:

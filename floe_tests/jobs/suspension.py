@@ -24,6 +24,11 @@ def suspended_by(job: JsonObject | None) -> str | None:
     return ", ".join(filter(None, words)) or "an admission webhook or test-job.yaml itself"
 
 
+def held_by(job: JsonObject | None) -> str | None:
+    """Say who decides when a Job without a pod gets one: whoever suspends it, or has it in hand."""
+    return suspended_by(job) or (_controller(job) if job is not None else "") or None
+
+
 def gated_by(pod: JsonObject | None) -> str | None:
     """Say in a few words what keeps a pod from the scheduler; None when nothing does."""
     gates = [str(gate.get("name")) for gate in parts(pod or {}, "spec", "schedulingGates")]

@@ -198,7 +198,8 @@ def sent_by_exporter(
         [sys.executable, "-I", exporter.__file__, f"--results={results}", "--poll-seconds=0.02"],
         stdout=subprocess.PIPE,
     )
-    assert process.stdout is not None
-    first = process.stdout.readline()
-    process.terminate()
-    return first + process.communicate(timeout=30)[0]
+    with process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.terminate()
+        return first + process.stdout.read()

@@ -22,18 +22,18 @@ from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import DeadlineName, timestamp
 from floe_tests.jobs.handover import Handover
 from floe_tests.jobs.pod_end import LastLook
-from floe_tests.jobs.pod_listener import Heard, LogEnded, PodSeen
+from floe_tests.jobs.pod_listener import Heard
 from floe_tests.jobs.pod_run import PodRun
 from floe_tests.jobs.shards import record as records
 from floe_tests.jobs.shards.job import (
-    place_of,
     single_job,
     single_name,
 )
-from floe_tests.jobs.shards.listener import CONNECTIONS, Done, JobsSeen, Readers, ShardListener
+from floe_tests.jobs.shards.listener import CONNECTIONS, Done, JobsSeen, ShardListener
 from floe_tests.jobs.shards.merge import SuiteEnd, merged
 from floe_tests.jobs.shards.parallelism import Parallelism
 from floe_tests.jobs.shards.pod import ShardPod
+from floe_tests.jobs.shards.pods import ShardPods
 from floe_tests.jobs.shards.record import ShardAttempt
 from floe_tests.jobs.shards.standing import (
     Shard,
@@ -52,9 +52,6 @@ from floe_tests.kube import ClusterAccess, JsonObject, Kube, part
 
 _API_SECONDS = 90.0
 _PROGRESS_SECONDS = 5.0
-# What is left of a shard after its pod has gone, until the Job's own account of it is awaited no
-# longer: the Job controller counts within seconds, and may be away as long as the API server.
-_GONE_SECONDS = 60.0
 # Between the suite's own deadline and the Job's, which deletes pods with what they know.
 _LAST_SECONDS = 75.0
 _SETTLE_SECONDS = 45.0
@@ -98,9 +95,7 @@ class ShardedRun(SuiteRun):
         self._settings = shards
         self._standing = Standing(shards.count, directory=directory, job=request.job_name)
         self._shards = self._standing.shards
-        self._pods: dict[str, ShardPod] = {}
-        self._retired: set[str] = set()
-        self._readers = Readers()
+        self._pods = ShardPods(self._standing, make=self._make_pod, stop=self._stop_pod)
         self._jobs_now: dict[str, JsonObject] = {}
         self._failed_indexes: frozenset[int] = frozenset()
         self._job_passed = False
@@ -191,10 +186,9 @@ class ShardedRun(SuiteRun):
     @property
     def _is_held_back(self) -> bool:
         """Whether a queue lets nothing of the suite begin."""
-        pods = self._pods.values()
-        if self._standing.attempts:
-            return False
-        return all(pod.start.is_held_back for pod in pods) if pods else self._start.is_held_back
+        if self._standing.attempts or not self._pods:
+            return not self._standing.attempts and self._start.is_held_back
+        return all(pod.start.is_held_back for pod in self._pods)
 
     @property
     def _is_done(self) -> bool:
@@ -205,7 +199,7 @@ class ShardedRun(SuiteRun):
     # --- What is heard
 
     def _followed(self) -> Iterable[PodRun]:
-        return [pod for pod in self._pods.values() if not pod.is_judging]
+        return self._pods.followed
 
     def _take_other(self, message: object) -> None:
         match message:
@@ -219,54 +213,22 @@ class ShardedRun(SuiteRun):
                 raise TypeError(message)
 
     def _hear(self, heard: Heard) -> None:
-        name, said = heard.who, heard.said
-        if isinstance(said, LogEnded):
-            self._readers.release(name)
-        pod = self._pods.get(name)
-        if pod is None:
-            if isinstance(said, PodSeen) and said.pod is not None and name not in self._retired:
-                self._meet(name, said.pod)
-        elif not pod.is_judging:
-            pod.hear(said)
-            if isinstance(said, PodSeen) and said.pod is None and pod.is_gone:
-                self._shards[pod.shard].gone = Deadline(_GONE_SECONDS)
+        self._pods.hear(heard)
 
-    def _meet(self, name: str, pod: JsonObject) -> None:
-        """Take a pod that was not there before."""
-        place = place_of(pod)
-        if place is None or place[0] >= self._settings.count:
-            return
-        index = place[0]
-        shard = self._shards[index]
-        if shard.is_done or any(attempt.pod == name for attempt in shard.attempts):
-            self._retired.add(name)
-            return
-        if shard.is_asked_for and place[1] == 1:
-            # The suite's Job makes a pod that it had lost, and another one is on its way.
-            self._retired.add(name)
-            self._do(partial(self._jobs.stop_pod, name))
-            return
-        if shard.pod is not None:
-            self._replace(shard.pod)
-        number = len(shard.attempts) + 1
-        shard.gone = shard.retry = None
-        shard.pod = self._pods[name] = ShardPod(
+    def _make_pod(self, name: str, shard: int, number: int) -> ShardPod:
+        return ShardPod(
             self._request,
-            place=(index, number),
+            place=(shard, number),
             container=self._template.container,
-            directory=records.directory_of(self._directory, index, number),
+            directory=records.directory_of(self._directory, shard, number),
             listener=self._listener.pod(name),
             log=self._log,
             keeps_frames=self._handover.is_possible,
             is_taken_up=self._is_taken_up,
         )
-        shard.pod.see(pod)
 
-    def _replace(self, pod: ShardPod) -> None:
-        """Let go of a pod that the Job made another one for: it took it back, or lost it."""
-        self._forget(pod)
-        if pod.has_started:
-            self._standing.keep(pod.attempt(), is_written=False)
+    def _stop_pod(self, name: str) -> None:
+        self._do(partial(self._jobs.stop_pod, name))
 
     # --- What is done about it, twice a second
 
@@ -278,8 +240,8 @@ class ShardedRun(SuiteRun):
         self._shard_listener.chore(chore)
 
     def _tick(self) -> None:
-        self._parallelism.tend(self._pods.values(), chore=self._shard_listener.chore)
-        for pod in [pod for pod in self._pods.values() if not pod.is_judging]:
+        self._parallelism.tend(list(self._pods), chore=self._shard_listener.chore)
+        for pod in self._pods.followed:
             # One that the Job takes back is no attempt.
             is_lost = pod.is_gone and not pod.has_ended_by_itself
             if (not is_lost or self._is_for_good(pod)) and self._attend(pod):
@@ -287,7 +249,7 @@ class ShardedRun(SuiteRun):
         for index, shard in enumerate(self._shards):
             if shard.retry is not None and shard.retry.passed:
                 self._miss(index, shard)
-        self._grant_readers()
+        self._pods.grant_readers()
         self._tell()
 
     def _is_for_good(self, pod: ShardPod) -> bool:
@@ -317,16 +279,7 @@ class ShardedRun(SuiteRun):
         self._keep(self._never_ran(index, "queue" if held else "start"))
 
     def _begin_to_read(self, pod: PodRun) -> None:
-        self._readers.ask(pod.name)
-
-    def _grant_readers(self) -> None:
-        ended = [name for name, pod in self._pods.items() if pod.has_ended]
-        for name in self._readers.granted(first=ended):
-            pod = self._pods.get(name)
-            if pod is None:
-                self._readers.release(name)
-            else:
-                pod.read()
+        self._pods.ask_for_reader(pod.name)
 
     def _tell(self) -> None:
         """Say how far the suite is, now and then."""
@@ -353,18 +306,11 @@ class ShardedRun(SuiteRun):
 
     def _settle(self, pod: ShardPod, attempt: ShardAttempt) -> None:
         """Take a judged pod off the books, and give its room back."""
-        self._forget(pod)
+        self._pods.forget(pod)
         if pod.is_there and (not pod.has_ended or pod.has_company):
             grace_seconds = 0 if pod.node_is_lost else STOP_GRACE_SECONDS
             self._do(partial(self._jobs.stop_pod, pod.name, grace_seconds=grace_seconds))
         self._keep(attempt)
-
-    def _forget(self, pod: ShardPod) -> None:
-        self._readers.release(pod.name)
-        pod.listener.stop()
-        self._pods.pop(pod.name, None)
-        self._retired.add(pod.name)
-        self._shards[pod.shard].pod = None
 
     def _keep(self, attempt: ShardAttempt) -> None:
         self._standing.keep(attempt)
@@ -401,8 +347,8 @@ class ShardedRun(SuiteRun):
         """Spare the other shards what has befallen one and will befall all."""
         self._say(f"shard {why.shard} is {why.verdict.cause}, as all would be: the rest is not run")
         self._hopeless = why
-        for pod in list(self._pods.values()):
-            self._forget(pod)
+        for pod in self._pods:
+            self._pods.forget(pod)
         self._jobs.delete()
 
     def _pass_job_deadline(self) -> None:
@@ -410,7 +356,7 @@ class ShardedRun(SuiteRun):
         self._say("the shards did not all end by the Job's deadline: stopping the rest")
         self._job_passed = True
         self._do(self._jobs.delete)
-        for pod in [pod for pod in self._pods.values() if not pod.is_judging]:
+        for pod in self._pods.followed:
             if pod.has_started:
                 pod.pass_deadline("job")
             else:
@@ -430,11 +376,11 @@ class ShardedRun(SuiteRun):
     def _finish(self) -> Attempt:
         """Gather what is still on its way, prove the whole, and let go of the threads."""
         settling = Deadline(_SETTLE_SECONDS)
-        while any(pod.is_judging for pod in self._pods.values()) and not settling.passed:
+        while any(pod.is_judging for pod in self._pods) and not settling.passed:
             with contextlib.suppress(FloeTestsError):
                 self._take_all(wait_seconds=WAKE_SECONDS)
         self._listener.stop()
-        for pod in list(self._pods.values()):
+        for pod in self._pods:
             self._end_early(pod)
         self._account_for_the_rest()
         self._say(str(self._standing))
@@ -467,7 +413,7 @@ class ShardedRun(SuiteRun):
     def _end_early(self, pod: ShardPod) -> None:
         pod.seen.cancelled = self._seen.cancelled
         pod.seen.error = self._seen.error if self._seen.cancelled is None else None
-        self._forget(pod)
+        self._pods.forget(pod)
         self._standing.keep(pod.attempt(), is_written=False)
 
     def _account_for_the_rest(self) -> None:

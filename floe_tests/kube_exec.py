@@ -62,9 +62,17 @@ def run_in_container(
         finally:
             socket.close()
     except (ApiException, websocket.WebSocketException, OSError) as error:
-        text = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
-        message = f"{where} could not be run: {text}"
-        raise InfrastructureError(message) from error
+        raise _not_run(where, error) from error
+    except AttributeError as error:
+        # The client stumbles over a handshake that is refused, which has no body.
+        if not isinstance(error.__context__, ApiException):
+            raise
+        raise _not_run(where, error.__context__) from error
+
+
+def _not_run(where: str, error: BaseException) -> InfrastructureError:
+    text = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
+    return InfrastructureError(f"{where} could not be run: {text}")
 
 
 def _output(socket: Any, where: str, deadline: Deadline) -> Iterator[bytes]:

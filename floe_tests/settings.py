@@ -361,7 +361,9 @@ class SuiteSettings(_Settings):
 
     name: DnsLabel = Field(description="Name of the suite; its asset check carries it.")
     job: str | None = Field(
-        default=None, description="Path of the suite's test-job.yaml, relative to the project."
+        default=None,
+        description="Path of the suite's test-job.yaml, relative to the project. Of several "
+        "containers the one with the emptyDir at /results runs the tests; see docs/test-job.md.",
     )
     command: tuple[str, ...] | None = Field(
         default=None,
@@ -425,6 +427,12 @@ class DeadlineSettings(_Settings):
 
     cluster_seconds: float = Field(
         default=180, gt=0, description="From the request to a cluster that schedules pods."
+    )
+    queue_seconds: float = Field(
+        default=600,
+        gt=0,
+        description="How long a Job may stay suspended, or its pod behind scheduling gates, by a "
+        "queue such as Kueue; the other deadlines count from its admission.",
     )
     start_seconds: float = Field(
         default=300, gt=0, description="From the Job's creation to its test container running."

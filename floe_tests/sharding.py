@@ -39,7 +39,8 @@ def sharded_run(
     Raises:
         ConfigurationError: The suite has no shards.
     """
-    from floe_tests.jobs.shards.runner import ShardedRun, ShardedSuite
+    from floe_tests.jobs.shards.runner import ShardedRun
+    from floe_tests.jobs.shards.suite_job import ShardedSuite
 
     shards = suite.shards
     if shards is None:

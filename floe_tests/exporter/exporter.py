@@ -11,6 +11,7 @@ a pod with 64Mi and a tenth of a CPU runs it. The protocol is described in docs/
     exporter.py                 follow the directory until SIGTERM, then send the manifest
     exporter.py resend 17 40    print frames 17 to 40 again (needs the running exporter's state)
     exporter.py done            tell a lingering exporter that everything has arrived
+    exporter.py finish          have it send the manifest while other containers run on
 
 Every setting is an option (`--file-bytes 1000`) or a variable (`FLOE_STREAM_FILE_BYTES=1000`).
 """
@@ -913,13 +914,24 @@ class Exporter:
         while True:
             with contextlib.suppress(OSError):
                 return os.open(self._settings.results, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            if self._stop.is_requested:
+            if self._is_to_end():
                 return NO_DIRECTORY
             self._beat()
             self._stop.pause(self._settings.poll_seconds)
 
+    def _is_to_end(self) -> bool:
+        """Tell whether the tests have ended: by the kubelet's signal, or because somebody says so.
+
+        The kubelet waits for every container that is no sidecar, and some end with the pod only.
+        """
+        return self._stop.is_requested or self._is_told("finish")
+
+    def _is_told(self, word: str) -> bool:
+        state = self._settings.state
+        return bool(state) and os.path.exists(os.path.join(state, word))
+
     def _follow(self, follower: Follower) -> None:
-        while not self._stop.is_requested:
+        while not self._is_to_end():
             used = time.process_time()
             follower.survey()
             if follower.send_pass(until=float("inf"), is_final=False):
@@ -967,11 +979,15 @@ class Exporter:
 
     def _linger(self) -> None:
         """Stay for those who want frames again: no command runs in a container that ended."""
+        if self._is_told("finish"):
+            # The kubelet would start one that ends beside running containers again.
+            while not self._stop.is_requested:
+                self._stop.pause(self._settings.poll_seconds)
+            return
         if not self._writer.journal.on or self._writer.written_bytes < ROTATION_BYTES:
             return
-        done = os.path.join(self._settings.state, "done")
         until = time.monotonic() + self._settings.linger_seconds
-        while time.monotonic() < until and not os.path.exists(done):
+        while time.monotonic() < until and not self._is_told("done"):
             self._stop.pause(self._settings.poll_seconds)
 
 
@@ -1032,7 +1048,10 @@ def resend(settings: Settings, *, first: int, last: int) -> None:
         write_standard_output(line)
 
 
-USAGE = "usage: exporter.py [resend FIRST LAST | done] [--results DIRECTORY] [--OPTION VALUE ...]"
+USAGE = (
+    "usage: exporter.py [resend FIRST LAST | done | finish] [--results DIRECTORY] "
+    "[--OPTION VALUE ...]"
+)
 
 
 def parse(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -1067,8 +1086,8 @@ def run(words: Sequence[str], settings: Settings) -> None:
     command = " ".join(words[:1])
     if command == "resend" and len(words) == 3:  # noqa: PLR2004 - resend FIRST LAST
         resend(settings, first=max(0, int(words[1])), last=int(words[2]))
-    elif command == "done":
-        with open(os.path.join(settings.state, "done"), "wb"):
+    elif command in {"done", "finish"}:
+        with open(os.path.join(settings.state, command), "wb"):
             pass
     elif command:
         text = f"cannot run {' '.join(words)!r}"

@@ -1,4 +1,4 @@
-"""What a running attempt says of itself: its pod, its exporter's log, the frames asked for again.
+"""What an attempt's pods say: one watch for all of them, and a listener for each.
 
 Threads listen, and put what they hear into one queue; whoever owns the queue decides.
 """
@@ -6,85 +6,48 @@ Threads listen, and put what they hear into one queue; whoever owns the queue de
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from floe_tests.deadline import Deadline
-from floe_tests.errors import DeadlineError, FloeTestsError, InfrastructureError
+from floe_tests.errors import DeadlineError, FloeTestsError
 from floe_tests.jobs.mailbox import Mailbox
-from floe_tests.jobs.manifest import EXPORTER, EXPORTER_COMMAND
-from floe_tests.kube import JsonObject, Kube, RefusedError
+from floe_tests.jobs.pod_listener import Heard, PodListener, PodSeen
+from floe_tests.kube import JsonObject, Kube, part
 
-_PAUSE_SECONDS = 0.5
-_POD_TICK_SECONDS = 10
-_ASK_SECONDS = 20.0
-# Each range is a command of its own, and the answer is held in memory (a frame has 12 KiB at most):
-# a log that lost more is asked for the rest later.
-_RANGES_AT_ONCE = 20
-_FRAMES_AT_ONCE = 1000
-_NOT_FOUND = 404
-_LAST_TRIES = 5
-
-
-@dataclass(frozen=True)
-class PodSeen:
-    """The pod as it is now; None when there is none."""
-
-    pod: JsonObject | None
-
-
-@dataclass(frozen=True)
-class LogPiece:
-    """The next bytes of the exporter's log; `first` when they are its beginning, read anew."""
-
-    data: bytes
-    first: bool = False
-
-
-@dataclass(frozen=True)
-class LogEnded:
-    """There is no more of the exporter's log."""
-
-
-@dataclass(frozen=True)
-class FramesAgain:
-    """Lines that were asked for again; `error` says why they are not all there are."""
-
-    lines: tuple[bytes, ...]
-    error: FloeTestsError | None = None
+_TICK_SECONDS = 10
+_More = TypeVar("_More")
 
 
 @dataclass(frozen=True)
 class Unreachable:
-    """The pod cannot be watched any more."""
+    """The pods cannot be watched any more."""
 
     error: FloeTestsError
 
 
-Message = PodSeen | LogPiece | LogEnded | FramesAgain | Unreachable
+class Listener(Generic[_More]):
+    """Listens to the pods of one attempt. Nothing is heard before `watch`."""
 
-
-class Listener:
-    """Listens to one Job. Nothing is heard before `watch`."""
-
-    def __init__(self, kube: Kube, *, namespace: str, job: str, deadline: Deadline) -> None:
+    def __init__(self, kube: Kube, *, namespace: str, selector: str, deadline: Deadline) -> None:
         """Prepare.
 
         Args:
             kube: The cluster.
-            namespace: The Job's namespace.
-            job: Its name.
+            namespace: The run's namespace.
+            selector: The labels of the attempt's Jobs and pods.
             deadline: When to stop, whatever happens.
         """
         self._kube = kube
         self._namespace = namespace
-        self._job = job
+        self._selector = selector
         self._deadline = deadline
-        self._messages = Mailbox[Message]()
+        self._messages = Mailbox[Heard | Unreachable | _More]()
         self._stopped = threading.Event()
 
-    def next(self, *, timeout_seconds: float) -> Message | None:
-        """Give the next message; None when there is none within the time."""
+    def next(self, *, timeout_seconds: float) -> Heard | Unreachable | _More | None:
+        """Return the next message; None when there is none within the time."""
         return self._messages.next(timeout_seconds=timeout_seconds)
 
     def stop(self) -> None:
@@ -92,113 +55,55 @@ class Listener:
         self._stopped.set()
 
     def watch(self) -> None:
-        """Begin to watch the Job's pod."""
-        self._start(self._watch, "watch")
+        """Begin to watch the pods."""
+        self._start(self._watch_pods, "watch pods")
 
-    def follow_log(self, pod: str, *, is_over: Callable[[], bool]) -> None:
-        """Begin to follow the exporter's log.
+    def pod(self, who: str) -> PodListener:
+        """Return what hears one pod."""
 
-        Args:
-            pod: Name of the pod.
-            is_over: Tells, when the API ends the log, whether the exporter will write no more. It
-                may have been restarted, or the kubelet was.
-        """
-        self._start(self._follow_log, "log", pod, is_over)
+        def put(heard: Heard, stopped: threading.Event) -> None:
+            self._messages.put(heard, stopped=stopped)
 
-    def ask_again(self, pod: str, missing: Sequence[range]) -> None:
-        """Ask the exporter for frames that its log has lost; the answer is one FramesAgain."""
-        self._start(self._ask_again, "frames", pod, _few(missing))
+        return PodListener(
+            self._kube, namespace=self._namespace, who=who, deadline=self._deadline, put=put
+        )
 
-    def _start(self, target: Callable[..., None], name: str, *words: object) -> None:
-        threading.Thread(
-            target=target, args=words, daemon=True, name=f"{name} job/{self._job}"
-        ).start()
+    def _start(self, target: Callable[[], None], name: str) -> None:
+        threading.Thread(target=target, daemon=True, name=f"{name} {self._selector}").start()
 
-    def _put(self, message: Message) -> None:
+    def _put(self, message: Heard | Unreachable | _More) -> None:
         self._messages.put(message, stopped=self._stopped)
 
-    def _watch(self) -> None:
+    def _watch_pods(self) -> None:
+        versions: dict[str, str] = {}
+        for pods in self._follow("Pod"):
+            for name in versions.keys() - pods.keys():
+                del versions[name]
+                self._put(Heard(name, PodSeen(None)))
+            for name, pod in sorted(pods.items(), key=_age):
+                version = str(part(pod, "metadata").get("resourceVersion"))
+                if versions.get(name) != version:
+                    versions[name] = version
+                    self._put(Heard(name, PodSeen(pod)))
+
+    def _follow(self, kind: str) -> Iterator[dict[str, JsonObject]]:
         try:
-            for pods in self._kube.follow(
-                "Pod",
+            for found in self._kube.follow(
+                kind,
                 namespace=self._namespace,
-                label_selector=f"job-name={self._job}",
+                label_selector=self._selector,
                 deadline=self._deadline,
-                tick_seconds=_POD_TICK_SECONDS,
+                tick_seconds=_TICK_SECONDS,
             ):
                 if self._stopped.is_set():
                     return
-                self._put(PodSeen(next(iter(pods.values()), None)))
+                yield found
         except DeadlineError:
             return
         except FloeTestsError as error:
             self._put(Unreachable(error))
 
-    def _follow_log(self, pod: str, is_over: Callable[[], bool]) -> None:
-        """Follow the log; a broken or silent connection is opened and read anew."""
-        failed = 0
-        while not (self._stopped.is_set() or self._deadline.passed or failed >= _LAST_TRIES):
-            first = True
-            try:
-                for piece in self._kube.follow_log(
-                    pod, namespace=self._namespace, container=EXPORTER
-                ):
-                    if self._stopped.is_set():
-                        return
-                    self._put(LogPiece(piece, first=first))
-                    first = False
-            except RefusedError as refused:
-                if refused.status == _NOT_FOUND:
-                    break
-            except InfrastructureError:
-                # For a pod that is over on a node that is gone, nobody will answer any more.
-                failed = failed + 1 if is_over() else 0
-            else:
-                if is_over():
-                    break
-            self._stopped.wait(_PAUSE_SECONDS)
-        self._put(LogEnded())
 
-    def _ask_again(self, pod: str, missing: Sequence[range]) -> None:
-        lines: list[bytes] = []
-        error: FloeTestsError | None = None
-        deadline = Deadline(_ASK_SECONDS)
-        for gap in missing:
-            command = [*EXPORTER_COMMAND, "resend", str(gap.start), str(gap.stop - 1)]
-            try:
-                answer = b"".join(
-                    self._kube.run_in(
-                        pod,
-                        command,
-                        namespace=self._namespace,
-                        container=EXPORTER,
-                        seconds=deadline.remaining_seconds,
-                    )
-                )
-            except FloeTestsError as failed:
-                error = failed
-                break
-            lines += answer.splitlines()
-        self._put(FramesAgain(tuple(lines), error))
-
-
-def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Give the lines of a log that comes in pieces, an unfinished one at its end included."""
-    kept = b""
-    for piece in pieces:
-        *lines, kept = (kept + piece).split(b"\n")
-        yield from lines
-    if kept:
-        yield kept
-
-
-def _few(missing: Sequence[range]) -> tuple[range, ...]:
-    """Give the first of the frames that are missing, as many as are asked for at once."""
-    few: list[range] = []
-    left = _FRAMES_AT_ONCE
-    for gap in missing[:_RANGES_AT_ONCE]:
-        few.append(gap[:left])
-        left -= len(few[-1])
-        if not left:
-            break
-    return tuple(few)
+def _age(item: tuple[str, JsonObject]) -> str:
+    """Order pods by age, so that the first of a Job is met before one in its place."""
+    return str(part(item[1], "metadata").get("creationTimestamp") or "")

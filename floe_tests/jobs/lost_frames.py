@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from floe_tests.jobs.facts import PodFacts
-from floe_tests.jobs.listener import FramesAgain, Listener
+from floe_tests.jobs.pod_listener import FramesAgain, PodListener
 from floe_tests.jobs.receiver import Receiver
 
 _MOST_ASKS = 50
@@ -16,7 +16,7 @@ class LostFrames:
     """Asks for what is missing, one question at a time and not for ever."""
 
     def __init__(
-        self, receiver: Receiver, listener: Listener, *, log: Callable[[str], None]
+        self, receiver: Receiver, listener: PodListener, *, log: Callable[[str], None]
     ) -> None:
         """Begin with no question.
 

@@ -17,10 +17,16 @@ import yaml
 
 from floe_tests import labels
 from floe_tests.errors import ConfigurationError
+from floe_tests.jobs.job_file import (
+    RESULTS,
+    named_container,
+    problems_of,
+    results_volume,
+    test_index,
+)
 from floe_tests.kube import JsonObject, part, parts
 from floe_tests.settings import DeadlineSettings
 
-RESULTS = "/results"
 EXPORTER = "floe-tests-exporter"
 EXPORTER_IMAGE = "ghcr.io/floe/test-exporter:0.1.0"
 EXPORTER_MEMORY = "64Mi"
@@ -33,10 +39,14 @@ _RUN_VARIABLE = "FLOE_RUN_ID"
 _ADDOPTS_VARIABLE = "PYTEST_ADDOPTS"
 
 _TTL_SECONDS = 3600
+_LEAST_TTL_SECONDS = 600
+# Policies by which the Job controller tries again: that a run decides by its verdicts, and a pod
+# that comes by itself would hide the end of the one before.
+_POLICIES = ("podFailurePolicy", "podReplacementPolicy", "successPolicy", "maxFailedIndexes")
 # What the exporter needs to send the rest after the tests have ended, 25 s by its own deadline, and
 # to stay for those who ask for frames again.
 _LINGER_SECONDS = 20
-_GRACE_SECONDS = 45
+GRACE_SECONDS = 45
 _STATE_VOLUME = "floe-tests-exporter-state"
 _STATE = "/state"
 _JOB_NAME_CHARACTERS = 52  # a pod's name adds 6, and a label takes 63
@@ -63,7 +73,7 @@ class JobTemplate:
     @property
     def test_container(self) -> JsonObject:
         """The container that runs the tests, as it stands in the file."""
-        return self.document["spec"]["template"]["spec"]["containers"][0]
+        return named_container(self.document["spec"]["template"]["spec"], self.container)
 
     @property
     def plain_variables(self) -> tuple[str, ...]:
@@ -128,17 +138,17 @@ def load_template(path: Path) -> JobTemplate:
         )
         raise ConfigurationError(message)
     document = cast("JsonObject", documents[0])
-    problems = _problems(document)
+    problems = problems_of(document)
     if problems:
         raise ConfigurationError("\n".join(f"{path}: {problem}" for problem in problems))
     pod = document["spec"]["template"]["spec"]
-    container = pod["containers"][0]
+    container = pod["containers"][test_index(document)]
     return JobTemplate(
         path=path,
         document=document,
         namespace=str(document["metadata"].get("namespace", "default")),
         container=str(container["name"]),
-        results_volume=_results_volume(pod) or "",
+        results_volume=results_volume(pod, container) or "",
     )
 
 
@@ -161,7 +171,11 @@ def build_job(template: JobTemplate, request: JobRequest) -> JsonObject:
     metadata["labels"] = {**(metadata.get("labels") or {}), **owned}
     spec = job["spec"]
     spec["backoffLimit"] = 0
-    spec["ttlSecondsAfterFinished"] = spec.get("ttlSecondsAfterFinished", _TTL_SECONDS)
+    # A run removes its Jobs itself. One that removes itself takes its logs with it.
+    seconds = int(spec.get("ttlSecondsAfterFinished", _TTL_SECONDS))
+    spec["ttlSecondsAfterFinished"] = max(_LEAST_TTL_SECONDS, seconds)
+    for policy in _POLICIES:
+        spec.pop(policy, None)
     spec["activeDeadlineSeconds"] = int(request.deadlines.job_seconds)
     template_metadata = spec["template"].setdefault("metadata", {})
     template_metadata["labels"] = {
@@ -177,11 +191,11 @@ def build_job(template: JobTemplate, request: JobRequest) -> JsonObject:
         request.deadlines.start_seconds + request.deadlines.pod_seconds
     )
     pod["terminationGracePeriodSeconds"] = max(
-        int(pod.get("terminationGracePeriodSeconds", 0)), _GRACE_SECONDS
+        int(pod.get("terminationGracePeriodSeconds", 0)), GRACE_SECONDS
     )
     for container in [*pod.get("initContainers", []), *pod["containers"]]:
         container["image"] = f"{request.image_registry_prefix}{container['image']}"
-    test = pod["containers"][0]
+    test = named_container(pod, template.container)
     test["env"] = _environment(parts(test, "env"), template, request)
     pod["initContainers"] = [*pod.get("initContainers", []), _exporter(template, request)]
     pod["volumes"] = [
@@ -282,51 +296,3 @@ def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
             {"name": _STATE_VOLUME, "mountPath": _STATE},
         ],
     }
-
-
-def _results_volume(pod: Mapping[str, Any]) -> str | None:
-    mounts = parts(parts(pod, "containers")[0], "volumeMounts")
-    empty = {str(item["name"]) for item in parts(pod, "volumes") if "emptyDir" in item}
-    for mount in mounts:
-        if str(mount.get("mountPath", "")).rstrip("/") == RESULTS and mount.get("name") in empty:
-            return str(mount["name"])
-    return None
-
-
-def _problems(document: Mapping[str, Any]) -> list[str]:
-    if document.get("kind") != "Job" or document.get("apiVersion") != "batch/v1":
-        kind = f"{document.get('apiVersion')} {document.get('kind')}"
-        return [f"kind: it is a {kind}. Write a batch/v1 Job."]
-    pod = part(document, "spec", "template", "spec")
-    containers = parts(pod, "containers")
-    problems: list[str] = []
-    if len(containers) != 1:
-        return [
-            (
-                f"spec.template.spec.containers: {len(containers)} of them. A suite's Job has one, "
-                "the tests; what must run beside it is an init container with restartPolicy Always."
-            )
-        ]
-    if not part(document, "metadata").get("name"):
-        problems.append("metadata.name: missing. `kubectl apply` needs one; a run gives its own.")
-    container = containers[0]
-    problems += [
-        f"spec.template.spec.containers[0].{key}: missing."
-        for key in ("name", "image")
-        if not container.get(key)
-    ]
-    if not container.get("command") and not container.get("args"):
-        problems.append(
-            "spec.template.spec.containers[0].command: missing. Write what runs the suite, such as "
-            "[pytest, tests/integration, --junitxml=/results/junit.xml]."
-        )
-    if _results_volume(pod) is None:
-        problems.append(
-            f"spec.template.spec.containers[0].volumeMounts: no emptyDir at {RESULTS}. The suite "
-            "writes its results there, and the exporter sends them from there."
-        )
-    if (document["spec"].get("backoffLimit") or 0) != 0:
-        problems.append(
-            "spec.backoffLimit: must be 0. A retried pod would hide the first one's failure."
-        )
-    return problems

@@ -29,7 +29,8 @@ from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError
 from floe_tests.jobs.attempt import Attempt, Timings, judge
 from floe_tests.jobs.facts import ContainerFacts, ErrorFacts, Facts, PodFacts
-from floe_tests.jobs.manifest import RESULTS, JobRequest, JobTemplate, run_variables
+from floe_tests.jobs.job_file import RESULTS
+from floe_tests.jobs.manifest import JobRequest, JobTemplate, run_variables
 from floe_tests.jobs.receiver import Receiver
 from floe_tests.kube import parts
 

@@ -15,6 +15,8 @@ TESTS_SLACK_SECONDS = 5.0
 # How long a pod may be refused, or a container's configuration be wrong, before it counts: a quota
 # or ConfigMap created a moment later is not a mistake.
 REFUSED_SECONDS = 2.5
+# An admission webhook or an API server that does not answer may be on its way back.
+UNANSWERED_SECONDS = 60.0
 # A cancelled run must be gone in 30 s.
 STOP_GRACE_SECONDS = 15
 # A kubelet whose API was away for minutes looks again after up to one: client-go's back-off is

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -16,7 +17,6 @@ import pytest
 from floe_tests import labels
 from floe_tests.jobs.shards.plan import shard_by_hash
 from floe_tests.jobs.shards.plan import test_key as key_of
-from floe_tests.jobs.shards.runner import ShardedRun
 from floe_tests.jobs.verdict import Cause
 from floe_tests.kube import JsonObject, Kube, part, parts
 from floe_tests.results import junit
@@ -208,20 +208,20 @@ def test_who_resumes_a_run_goes_on_with_its_shards(small_tier: SmallTier) -> Non
     run = small_tier.prepare(
         job(code, resources=LITTLE), suites=suite(6, parallelism=3), deadlines=DEADLINES
     )
-    with run.stage("cluster"):
-        lease = run.acquire()
-    try:
-        (settings,) = run.suites()
-        first = run._prepare(lease, settings, number=1)
-        assert isinstance(first, ShardedRun)
-        first._create()
-        while first._done < 2:
-            first._take_all(wait_seconds=0.5)
-            first._tick()
-        # As after a SIGKILL: nothing is given back, and nobody is told.
-        first._listener.stop()
 
-        attempt = run._prepare(lease, settings, number=1).run(record=lambda _attempt: None)
+    def interrupt(line: str) -> None:
+        small_tier.log.append(line)
+        if re.search(r": [2-5] of 6 shards", line):
+            raise KeyboardInterrupt
+
+    try:
+        with run.stage("cluster"):
+            run.acquire()
+        dies = replace(run, log=interrupt, is_resumable=True, hands_over=lambda: True)
+        with pytest.raises(KeyboardInterrupt):
+            dies.run_suites()
+
+        (attempt,) = replace(run, is_resumable=True).run_suites()
     finally:
         run.give_back()
         print("\n".join(small_tier.log))  # noqa: T201 - shown when the test fails

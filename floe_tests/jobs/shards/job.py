@@ -12,6 +12,7 @@ import copy
 from typing import Any
 
 from floe_tests import labels
+from floe_tests.jobs.job_file import named_container
 from floe_tests.jobs.manifest import JobRequest, JobTemplate, build_job
 from floe_tests.jobs.shards.plan import Plan
 from floe_tests.kube import JsonObject, part, parts
@@ -55,7 +56,7 @@ def indexed_job(
     annotations = job["metadata"].setdefault("annotations", {})
     annotations[labels.WANTED_ANNOTATION] = str(shards.parallelism or shards.count)
     index = {"valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{INDEX_LABEL}']"}}}
-    _add_shard(spec["template"], shards.count, {"name": INDEX_VARIABLE, **index}, request)
+    _add_shard(spec["template"], shards.count, {"name": INDEX_VARIABLE, **index}, request, template)
     return job
 
 
@@ -72,17 +73,22 @@ def single_job(
         number: Number of the shard's attempt, from 2.
     """
     job = build_job(template, request)
-    job["metadata"]["name"] = f"{request.job_name}-s{index}-{number}"
+    job["metadata"]["name"] = single_name(request, index, number)
     own = {labels.SHARD: str(index), labels.SHARD_ATTEMPT: str(number)}
     pod_template = job["spec"]["template"]
     for metadata in (job["metadata"], pod_template["metadata"]):
         metadata["labels"] = {**metadata["labels"], **own}
     variable = {"name": INDEX_VARIABLE, "value": str(index)}
-    _add_shard(pod_template, shards.count, variable, request)
-    pod_template["spec"]["containers"][0]["env"].append(
+    _add_shard(pod_template, shards.count, variable, request, template)
+    named_container(pod_template["spec"], template.container)["env"].append(
         {"name": _COMPLETION_INDEX_VARIABLE, "value": str(index)}
     )
     return job
+
+
+def single_name(request: JobRequest, index: int, number: int) -> str:
+    """Return the name of the Job of one further attempt at one shard."""
+    return f"{request.job_name}-s{index}-{number}"
 
 
 def plan_config_map(request: JobRequest, plan: Plan, *, job: JsonObject) -> JsonObject:
@@ -126,10 +132,14 @@ def place_of(pod: JsonObject) -> tuple[int, int] | None:
 
 
 def _add_shard(
-    pod_template: JsonObject, count: int, index: dict[str, Any], request: JobRequest
+    pod_template: JsonObject,
+    count: int,
+    index: dict[str, Any],
+    request: JobRequest,
+    template: JobTemplate,
 ) -> None:
     pod = pod_template["spec"]
-    test = pod["containers"][0]
+    test = named_container(pod, template.container)
     test["env"] = [
         *parts(test, "env"),
         index,

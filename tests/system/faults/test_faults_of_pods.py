@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from uuid import uuid4
 
 import pytest
 
@@ -111,6 +112,183 @@ def test_a_pod_that_no_node_takes(bench: FaultBench, what: str, named: str) -> N
     published = bench.run(manifest, deadlines=SOON)
 
     bench.judge(f"unschedulable: {what}", published, Cause.INFRA_CAPACITY, named)
+
+
+def with_init(command: str) -> dict[str, object]:
+    """Give a suite that passes, behind an init container that runs a command."""
+    manifest = job(GREEN)
+    pod = pod_of(manifest)
+    tests = pod["containers"][0]
+    init = {key: tests[key] for key in ("image", "resources", "securityContext")}
+    pod["initContainers"] = [{**init, "name": "migrate", "command": ["sh", "-c", command]}]
+    return manifest
+
+
+def test_an_init_container_that_fails(bench: FaultBench) -> None:
+    published = bench.run(with_init("echo connecting; echo migration failed; exit 1"))
+
+    bench.judge(
+        "init container fails",
+        published,
+        Cause.INIT_FAILED,
+        "migrate",
+        "exit code 1",
+        "migration failed",
+    )
+    assert published.verdict.retries == 0
+
+
+def test_an_init_container_that_never_ends(bench: FaultBench) -> None:
+    published = bench.run(with_init("echo waiting for the lock; sleep 600"), deadlines=SOON)
+
+    bench.judge(
+        "init container never ends",
+        published,
+        Cause.INIT_FAILED,
+        "migrate",
+        "still runs",
+        "waiting for the lock",
+    )
+    assert len(published.suites[0].attempts) == 1, "it would hang again"
+
+
+def test_an_init_container_whose_image_is_missing(bench: FaultBench) -> None:
+    manifest = with_init("true")
+    pod_of(manifest)["initContainers"][0]["image"] = "ghcr.io/floe/no-such-image:9.9.9"
+    published = bench.run(manifest, deadlines={**DEADLINES, "image_seconds": 5})
+
+    bench.judge(
+        "image of an init container missing",
+        published,
+        Cause.INFRA_IMAGE,
+        "migrate",
+        "no-such-image:9.9.9",
+    )
+
+
+def test_suspended_by_somebody_else(bench: FaultBench) -> None:
+    """A queue that does not admit the Job: it holds it from its creation on."""
+    manifest = job(GREEN)
+    manifest["spec"]["suspend"] = True  # type: ignore[index]
+    manifest["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "team-a"}  # type: ignore[index]
+    published = bench.run(manifest, deadlines={**DEADLINES, "queue_seconds": 4})
+
+    bench.judge(
+        "Job suspended by a queue", published, Cause.INFRA_CAPACITY, "queue team-a of Kueue"
+    )
+
+
+def test_suspended_again_while_it_runs(bench: FaultBench) -> None:
+    """A queue preempts the Job: the Job controller deletes its pod."""
+    running = bench.start(job(WAITS))
+    running.wait_for("test_before")
+    (pod,) = running.pods()
+    name = pod["metadata"]["labels"]["job-name"]
+    bench.kubectl(
+        "patch", "job", name, "-n", running.namespace, "-p", '{"spec": {"suspend": true}}'
+    )
+    running.wait_for_second_start(seconds=90)
+    go(bench, running)
+
+    bench.judge(
+        "Job suspended while it runs",
+        running.finish(),
+        Cause.INFRA_DISRUPTED,
+        "suspended",
+        "kubectl-patch",
+        finally_seen=Cause.PASS,
+    )
+
+
+def with_service(command: str, code: str = GREEN) -> dict[str, object]:
+    """Give a suite with a service beside its tests, which is the first container of its pod."""
+    manifest = job(code)
+    pod = pod_of(manifest)
+    tests = pod["containers"][0]
+    same = {key: tests[key] for key in ("image", "resources", "securityContext")}
+    service = {**same, "name": "broker", "command": ["sh", "-c", command]}
+    pod["containers"] = [service, tests]
+    return manifest
+
+
+@pytest.mark.parametrize(
+    ("fault", "command"),
+    [
+        pytest.param("a service beside the tests", "echo ready; exec sleep 600", id="ends"),
+        pytest.param(
+            "a service beside the tests that ignores SIGTERM",
+            "trap '' TERM; echo ready; while :; do sleep 1; done",
+            id="ignores SIGTERM",
+        ),
+    ],
+)
+def test_a_service_beside_the_tests(bench: FaultBench, fault: str, command: str) -> None:
+    published = bench.run(with_service(command))
+
+    attempt = bench.judge(fault, published, Cause.PASS)
+    assert attempt is not None
+    assert attempt.facts.results.passed == 1
+    assert (attempt.directory / "container-broker.log").read_text() == "ready\n"
+    assert attempt.timings.total < 60
+
+
+def test_a_service_beside_the_tests_crashes(bench: FaultBench) -> None:
+    published = bench.run(
+        with_service("echo out of disk; exit 3", "def test_fails(): assert False")
+    )
+
+    bench.judge(
+        "the service beside the tests crashes",
+        published,
+        Cause.TEST_FAILURE,
+        "broker",
+        "exit code 3",
+        "out of disk",
+    )
+
+
+def test_a_webhook_that_does_not_answer(bench: FaultBench) -> None:
+    """Nobody listens where it is said to be; it is asked about this run's pods alone."""
+    name = f"silent-{uuid4().hex[:8]}"
+    manifest = job(GREEN)
+    manifest["spec"]["template"]["metadata"] = {"labels": {"asks": name}}  # type: ignore[index]
+    webhook = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [
+            {
+                "name": "silent.example.com",
+                "clientConfig": {"url": "https://127.0.0.1:9/validate"},
+                "rules": [
+                    {
+                        "apiGroups": [""],
+                        "apiVersions": ["v1"],
+                        "operations": ["CREATE"],
+                        "resources": ["pods"],
+                    }
+                ],
+                "objectSelector": {"matchLabels": {"asks": name}},
+                "failurePolicy": "Fail",
+                "sideEffects": "None",
+                "admissionReviewVersions": ["v1"],
+            }
+        ],
+    }
+    path = bench.tier.root / "webhook.json"
+    path.write_text(json.dumps(webhook))
+    try:
+        bench.kubectl("apply", "-f", str(path))
+        published = bench.run(manifest, deadlines={**DEADLINES, "start_seconds": 20})
+    finally:
+        bench.kubectl("delete", "-f", str(path), "--ignore-not-found")
+
+    bench.judge(
+        "an admission webhook does not answer",
+        published,
+        Cause.INFRA_CLUSTER,
+        "silent.example.com",
+    )
 
 
 def test_a_volume_that_cannot_be_mounted(bench: FaultBench) -> None:

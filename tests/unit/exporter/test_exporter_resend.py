@@ -145,3 +145,19 @@ def test_a_long_stream_stays_for_questions_until_it_is_told_to_go(
 
     assert running.end().complete
     assert running.process.returncode == 0
+
+
+def test_an_exporter_beside_containers_that_run_on_finishes_and_stays(
+    start: Start, results: Path
+) -> None:
+    """The kubelet would start a sidecar that ends while others run again, and it would send anew."""
+    (results / "junit.xml").write_bytes(b"<testsuites/>")
+    running = start()
+    running.wait_for_content("junit.xml", 13)
+
+    running.run("finish")
+    running.wait_until(lambda: running.stream.manifest is not None)
+    assert running.process.poll() is None
+
+    assert running.stop().complete
+    assert running.process.returncode == 0

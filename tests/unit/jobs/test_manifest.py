@@ -287,9 +287,34 @@ WRONG_FILES = {
         MINIMAL.replace("kind: Job", "kind: CronJob"),
         ["kind: it is a batch/v1 CronJob. Write a batch/v1 Job"],
     ),
-    "two containers": (
-        MINIMAL.replace("      volumes:", "        - {name: b, image: b:1}\n      volumes:"),
-        ["containers: 2 of them", "restartPolicy Always"],
+    "two containers with results": (
+        MINIMAL.replace(
+            "      volumes:",
+            "        - name: b\n          image: b:1\n"
+            "          volumeMounts: [{name: out, mountPath: /results}]\n      volumes:",
+        ),
+        ["containers: 2 of them mount", "kubectl.kubernetes.io/default-container"],
+    ),
+    "a second container without an image": (
+        MINIMAL.replace("      volumes:", "        - {name: b}\n      volumes:"),
+        ["containers[1].image: missing"],
+    ),
+    "several pods": (
+        MINIMAL.replace("spec:\n  template", "spec:\n  completions: 3\n  template", 1),
+        ["spec.completions: must be 1"],
+    ),
+    "an indexed job": (
+        MINIMAL.replace("spec:\n  template", "spec:\n  completionMode: Indexed\n  template", 1),
+        ["spec.completionMode"],
+    ),
+    "an annotation that names no container": (
+        MINIMAL.replace(
+            "  template:\n",
+            "  template:\n    metadata:\n"
+            "      annotations: {kubectl.kubernetes.io/default-container: none}\n",
+            1,
+        ),
+        ["default-container names none", "containers are"],
     ),
     "no results volume": (
         MINIMAL.replace("/results/}", "/elsewhere}"),
@@ -318,7 +343,7 @@ WRONG_FILES = {
     ),
     "no spec": (
         "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n",
-        ["containers: 0 of them"],
+        ["containers: none"],
     ),
     "no metadata": (
         MINIMAL.replace("metadata: {name: tests, namespace: team}\n", ""),
@@ -326,7 +351,7 @@ WRONG_FILES = {
     ),
     "a spec that is a list": (
         "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: []\n",
-        ["containers: 0 of them"],
+        ["containers: none"],
     ),
 }
 
@@ -353,3 +378,71 @@ def test_a_file_without_a_namespace_is_in_the_default_one(minimal: Path):
     minimal.write_text(MINIMAL.replace(", namespace: team", ""))
 
     assert load_template(minimal).namespace == "default"
+
+
+BESIDE = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: tests}
+spec:
+  template:
+    metadata: {}
+    spec:
+      containers:
+        - {name: broker, image: example.com/broker:1, env: [{name: A, value: b}]}
+        - name: tests
+          image: example.com/tests:1
+          command: [run]
+          volumeMounts: [{name: out, mountPath: /results}]
+        - name: reports
+          image: example.com/reports:1
+          command: [watch]
+      volumes: [{name: out, emptyDir: {}}]
+"""
+TWO_WITH_RESULTS = BESIDE.replace(
+    "command: [watch]",
+    "command: [watch]\n          volumeMounts: [{name: out, mountPath: /results}]",
+).replace(
+    "metadata: {}", "metadata: {annotations: {kubectl.kubernetes.io/default-container: tests}}"
+)
+
+
+@pytest.mark.parametrize("text", [BESIDE, TWO_WITH_RESULTS], ids=["by its results", "by name"])
+def test_of_several_containers_one_runs_the_tests(tmp_path: Path, text: str):
+    file = tmp_path / "test-job.yaml"
+    file.write_text(text)
+
+    template = load_template(file)
+    broker, tests, _ = pod_of(build_job(template, REQUEST))["containers"]
+
+    assert template.container == "tests"
+    assert template.results_volume == "out"
+    assert template.test_container["image"] == "example.com/tests:1"
+    assert broker["env"] == [{"name": "A", "value": "b"}]
+    assert broker["image"] == "localhost:5001/example.com/broker:1"
+    assert {"name": "FLOE_RUN_ID", "value": OWNER.run_id} in tests["env"]
+
+
+@pytest.mark.parametrize(("own", "built_with"), [(0, 600), (7200, 7200), (None, 3600)])
+def test_a_job_stays_until_its_results_are_read(tmp_path: Path, own: int | None, built_with: int):
+    file = tmp_path / "test-job.yaml"
+    line = "" if own is None else f"  ttlSecondsAfterFinished: {own}\n"
+    file.write_text(MINIMAL.replace("  template:\n", f"{line}  template:\n", 1))
+
+    assert built(file)["spec"]["ttlSecondsAfterFinished"] == built_with
+
+
+def test_whether_there_is_another_attempt_is_the_verdicts_alone(tmp_path: Path):
+    """With these the Job controller makes a pod again in spite of backoffLimit 0."""
+    policies = (
+        "  podReplacementPolicy: Failed\n"
+        "  podFailurePolicy:\n"
+        "    rules: [{action: Ignore, onPodConditions: [{type: DisruptionTarget}]}]\n"
+    )
+    file = tmp_path / "test-job.yaml"
+    file.write_text(MINIMAL.replace("  template:\n", f"{policies}  template:\n", 1))
+
+    spec = built(file)["spec"]
+
+    assert {"podFailurePolicy", "podReplacementPolicy"}.isdisjoint(spec)
+    assert spec["backoffLimit"] == 0

@@ -29,7 +29,7 @@ def observation() -> Observation:
         excluded_groups=(),
         deadlines=DeadlineSettings(),
     )
-    return Observation(request, "test-runner")
+    return Observation(request, "job/integration", "test-runner")
 
 
 def deleted(name: str, *, at: str, grace: int) -> dict[str, Any]:

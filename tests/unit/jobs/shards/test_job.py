@@ -19,7 +19,7 @@ from floe_tests.jobs.shards.job import (
 )
 from floe_tests.jobs.shards.listener import Readers
 from floe_tests.jobs.shards.plan import balanced, decoded
-from floe_tests.jobs.shards.runner import indexes
+from floe_tests.jobs.shards.standing import indexes
 from floe_tests.labels import Owner
 from floe_tests.settings import DeadlineSettings, ShardSettings
 

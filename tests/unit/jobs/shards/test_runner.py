@@ -1,233 +1,339 @@
-"""What a sharded run decides, told by hand what its watches would say; nobody answers its API."""
+"""What becomes of a suite in shards, by what its cluster says."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+import threading
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
 import pytest
-import yaml
 
 from floe_tests import labels
-from floe_tests.jobs.listener import PodSeen
-from floe_tests.jobs.manifest import JobRequest, load_template
-from floe_tests.jobs.shards import record as records
+from floe_tests.jobs.attempt import Attempt
+from floe_tests.jobs.handover import Handover
+from floe_tests.jobs.manifest import EXPORTER
 from floe_tests.jobs.shards.job import INDEX_LABEL
-from floe_tests.jobs.shards.listener import Heard, JobsSeen
-from floe_tests.jobs.shards.plan import balanced
-from floe_tests.jobs.shards.runner import ShardedRun, ShardedSuite
-from floe_tests.jobs.verdict import Cause
-from floe_tests.kube import ClusterAccess, Kube
-from floe_tests.labels import Owner
-from floe_tests.settings import DeadlineSettings, ShardSettings
 
-ROOT = Path(__file__).resolve().parents[4]
-CONFIG = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "current-context": "test",
-    "clusters": [{"name": "test", "cluster": {"server": "http://127.0.0.1:9"}}],
-    "users": [{"name": "test", "user": {"token": "opens-nothing"}}],
-    "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+from ..conftest import JOB, NAME, Runs  # noqa: TID252 - suites are folders, not packages
+from ..pod_cluster import (  # noqa: TID252
+    Json,
+    PodCluster,
+    ended,
+    running,
+    sent_by_exporter,
+    waiting,
+    whole_pod,
+)
+
+RUNS: Json = {
+    "phase": "Running",
+    "initContainerStatuses": [running(EXPORTER)],
+    "containerStatuses": [running("tests")],
 }
-DEADLINES = DeadlineSettings(tests_seconds=50, pod_seconds=60, job_seconds=100)
+STARTS: Json = {"containerStatuses": [waiting("tests", "ContainerCreating")]}
 
 
-class Hand:
-    """A run of three shards, and what its threads would do, by hand."""
-
-    def __init__(self, folder: Path) -> None:
-        kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(yaml.safe_dump(CONFIG))
-        self.access = ClusterAccess(kubeconfig=str(kubeconfig))
-        self.log: list[str] = []
-        self.directory = folder / "suite-1"
-        self.run = self.make()
-
-    def make(self) -> ShardedRun:
-        request = JobRequest(
-            owner=Owner("01234567-run", "tier", "main", "c0ffee", datetime.now(UTC)),
-            suite="suite",
-            attempt=1,
-            namespace="floe-test-01234567",
-            provider="kind",
-            image_registry_prefix="",
-            groups=(),
-            excluded_groups=(),
-            deadlines=DEADLINES,
-        )
-        template = load_template(ROOT / "tests/integration/test-job.yaml")
-        run = ShardedRun(
-            self.access,
-            ShardedSuite(template, request, ShardSettings(count=3), lambda: balanced({}, count=3)),
-            directory=self.directory,
-            log=self.log.append,
-        )
-        run._kube = Kube(self.access)  # one that does not wait for the server to come back
-        run._jobs = {"suite-01234567-1": {}}
-        return run
-
-    def see(self, pod: dict[str, Any] | None, *, name: str = "") -> None:
-        named = name or str((pod or {})["metadata"]["name"])
-        self.run._take(Heard(named, PodSeen(pod)))
-
-    def tick(self) -> None:
-        """Look twice, with what was to be done off the deciding thread in between."""
-        for _ in range(2):
-            for pod in [each for each in self.run._pods.values() if not each.is_judging]:
-                self.run._attend(pod)
-            self.work()
-
-    def work(self) -> list[str]:
-        """Do what was asked of other threads; what the API would be asked for fails."""
-        done: list[str] = []
-        while not self.run._listener._chores.empty():
-            work: Any = self.run._listener._chores.get()
-            name = work.func.__name__ if hasattr(work, "func") else work.__name__
-            done.append(name)
-            if name == "_last_look":
-                work()()
-        self.done = [*getattr(self, "done", []), *done]
-        return done
-
-    def causes(self, shard: int) -> list[str]:
-        return [each.verdict.cause.value for each in self.run._shards[shard].attempts]
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look more often than on a cluster."""
+    for module in ("shards.runner", "suite_run"):
+        monkeypatch.setattr(f"floe_tests.jobs.{module}.WAKE_SECONDS", 0.05)
+    monkeypatch.setattr("floe_tests.jobs.shards.runner._API_SECONDS", 0)
+    monkeypatch.setattr("floe_tests.jobs.arrival.EVENT_SECONDS", 0.05)
+    monkeypatch.setattr("floe_tests.jobs.start.REFUSED_SECONDS", 0.1)
 
 
-def pod(
-    shard: int, *, name: str = "", waiting: str = "", running: bool = False, **status: Any
-) -> dict[str, Any]:
-    now = datetime.now(UTC).isoformat()
-    state: dict[str, Any] = {"waiting": {"reason": waiting or "ContainerCreating"}}
-    if running:
-        state = {"running": {"startedAt": now}}
-    named = name or f"suite-01234567-1-{shard}-abcde"
-    return {
-        "metadata": {
-            "name": named,
-            "uid": named,
-            "resourceVersion": now,
-            "labels": {INDEX_LABEL: str(shard), "job-name": "suite-01234567-1"},
-        },
-        "spec": {"nodeName": "node-a"},
-        "status": {
-            "phase": "Running" if running else "Pending",
-            "containerStatuses": [{"name": "test-runner", "state": state}],
-            **status,
-        },
-    }
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """Give what three shards of a suite that passes send."""
+    folder = tmp_path_factory.mktemp("parts")
+    return [sent_by_exporter(folder / str(number), module=f"t{number}.py") for number in range(3)]
 
 
-@pytest.fixture
-def hand(tmp_path: Path) -> Hand:
-    return Hand(tmp_path)
+def pod_name(index: int) -> str:
+    return f"{NAME}-{index}-abcde"
 
 
-def test_a_pod_that_its_job_takes_back_before_it_ran_is_no_attempt(hand: Hand):
+def give_logs(cluster: PodCluster, parts: Iterable[bytes], *, names: dict[int, str]) -> None:
+    for index, sent in enumerate(parts):
+        cluster.logs[names.get(index, pod_name(index)), EXPORTER] = sent
+
+
+def attempts_of(attempt: Attempt, shard: int) -> list[str]:
+    return [str(each.cause) for each in attempt.shards if each.shard == shard]
+
+
+def passes_with(cluster: PodCluster, parts: list[bytes], *, but: dict[int, Json]) -> None:
+    """Have every shard pass, and others be as they are given."""
+    give_logs(cluster, parts, names={})
+
+    def make(job: Json) -> None:
+        for index in range(3):
+            cluster.shard(job, index, **but.get(index, whole_pod(0)))
+
+    cluster.on_job = make
+
+
+def on_retry(cluster: PodCluster, status: Json, sent: bytes = b"") -> None:
+    """Have the pod of a Job of a shard's own be as it is given."""
+    first = cluster.on_job
+
+    def make(job: Json) -> None:
+        if labels.SHARD not in job["metadata"]["labels"]:
+            first(job)
+            return
+        cluster.logs[f"{job['metadata']['name']}-abcde", EXPORTER] = sent
+        cluster.pod(job, **status)
+
+    cluster.on_job = make
+
+
+def test_shards_that_pass_are_one_suite(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    passes_with(cluster, parts, but={})
+
+    attempt = runs.run_sharded()
+
+    assert attempt.verdict.cause == "PASS", str(attempt.verdict)
+    assert attempt.facts.results.passed == 6
+
+
+def test_a_pod_that_its_job_takes_back_before_it_ran_is_no_attempt(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
     """So does a Job whose parallelism falls; it makes the pod again in its turn."""
-    hand.see(pod(1))
-    hand.see(None, name="suite-01234567-1-1-abcde")
-    hand.tick()
-    assert hand.causes(1) == []
+    passes_with(cluster, parts, but={1: STARTS})
+    cluster.logs[f"{NAME}-1-later", EXPORTER] = parts[1]
 
-    hand.see(pod(1, name="suite-01234567-1-1-later", running=True))
+    def take_back() -> None:
+        cluster.drop("pods", pod_name(1))
+        job = cluster.objects["jobs", NAME]
+        threading.Timer(
+            0.3, lambda: cluster.shard(job, 1, f"{NAME}-1-later", **whole_pod(0))
+        ).start()
 
-    again = hand.run._shards[1].pod
-    assert again is not None
-    assert (again.name, again.number) == ("suite-01234567-1-1-later", 1)
-    assert list(hand.run._pods) == ["suite-01234567-1-1-later"]
+    runs.on_line = lambda line: (
+        threading.Timer(0.3, take_back).start() if "shards at once" in line else None
+    )
 
+    attempt = runs.run_sharded()
 
-def test_a_pod_that_somebody_deleted_is_tried_again_once_its_job_has_counted_it(hand: Hand):
-    hand.see(pod(1))
-    hand.see(None, name="suite-01234567-1-1-abcde")
-
-    hand.run._take(JobsSeen({"suite-01234567-1": {"status": {"failedIndexes": "1"}}}))
-    hand.tick()
-
-    assert hand.causes(1) == ["INFRA_NODE"]
-    assert "_retry" in hand.done
-    assert not hand.run._shards[1].is_done
+    assert attempt.verdict.cause == "PASS", str(attempt.verdict)
+    assert [(each.shard, each.number) for each in attempt.shards] == [(0, 1), (1, 1), (2, 1)]
 
 
-def test_a_shard_has_no_more_attempts_than_its_verdict_allows(hand: Hand):
-    failed = {"metadata": {}, "status": {"failedIndexes": "0-2"}}
-    hand.run._take(JobsSeen({"suite-01234567-1": failed}))
-    for number in range(1, 6):
-        found = pod(1, name=f"pod-{number}")
-        found["metadata"]["labels"][labels.SHARD] = "1"
-        found["metadata"]["labels"][labels.SHARD_ATTEMPT] = str(number)
-        hand.see(found)
-        hand.see(None, name=f"pod-{number}")
-        hand.tick()
+def test_a_pod_that_somebody_deleted_is_tried_again_once_its_job_has_counted_it(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    passes_with(cluster, parts, but={1: RUNS})
+    on_retry(cluster, whole_pod(0), parts[1])
+    del cluster.logs[pod_name(1), EXPORTER]
 
-    assert hand.causes(1) == ["INFRA_NODE"] * 4, "the first and three more"
-    assert hand.run._shards[1].is_done
+    def delete() -> None:
+        cluster.drop("pods", pod_name(1))
+        cluster.change("jobs", NAME, status={"failedIndexes": "1"})
+
+    runs.on_line = lambda line: (
+        threading.Timer(0.3, delete).start() if "shards at once" in line else None
+    )
+
+    attempt = runs.run_sharded()
+
+    assert attempts_of(attempt, 1) == ["INFRA_NODE", "PASS"]
+    assert attempt.verdict.cause == "PASS", str(attempt.verdict)
+
+
+def test_a_shard_has_no_more_attempts_than_its_verdict_allows(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    lost: Json = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+    evicted = {"phase": "Failed", "conditions": [lost], "containerStatuses": [ended("tests", 137)]}
+    passes_with(cluster, parts, but={1: evicted})
+    del cluster.logs[pod_name(1), EXPORTER]
+    on_retry(cluster, evicted)
+
+    attempt = runs.run_sharded()
+
+    assert attempts_of(attempt, 1) == ["INFRA_DISRUPTED"] * 4, "the first and three more"
 
 
 def test_what_would_befall_every_shard_is_not_tried_with_each(
-    hand: Hand, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("floe_tests.jobs.start.REFUSED_SECONDS", 0)
-    monkeypatch.setattr(hand.run, "_delete_jobs", lambda: None)
-    hand.see(pod(0))
-    hand.see(pod(2, waiting="InvalidImageName"))
-    hand.tick()
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    broken = {"containerStatuses": [waiting("tests", "InvalidImageName")]}
+    passes_with(cluster, parts, but={0: STARTS, 1: STARTS, 2: broken})
 
-    assert hand.run._is_done
-    attempt = hand.run._finish()
-    assert attempt.verdict.cause is Cause.CONFIG
-    assert "InvalidImageName" in str(attempt.verdict)
+    attempt = runs.run_sharded()
+
+    assert attempt.verdict.cause == "CONFIG"
+    assert "InvalidImageName" in " ".join(map(str, attempt.verdict.evidence))
     assert [each.shard for each in attempt.shards] == [2]
+    assert cluster.names("jobs") == set()
 
 
 def test_the_suites_deadline_ends_what_runs_and_names_what_never_did(
-    hand: Hand, monkeypatch: pytest.MonkeyPatch
-):
-    hand.see(pod(0, running=True))
-    monkeypatch.setattr(hand.run, "_delete_jobs", lambda: None)
+    runs: Runs, cluster: PodCluster
+) -> None:
+    cluster.on_job = lambda job: cluster.shard(
+        job, 0, phase="Running", containerStatuses=[running("tests")]
+    )
 
-    hand.run._pass_job_deadline()
-    hand.tick()
+    attempt = runs.run_sharded(tests_seconds=0.3, pod_seconds=0.4, job_seconds=0.5)
 
-    assert "_stop_pod" in hand.done
-    assert "stopping the rest" in "\n".join(hand.log)
-    hand.see(None, name="suite-01234567-1-0-abcde")
-    hand.tick()
-    attempt = hand.run._finish()
-    assert attempt.verdict.cause is Cause.TEST_TIMEOUT
-    assert "job deadline of 100 s passed" in str(attempt.verdict)
+    assert attempt.verdict.cause == "TEST_TIMEOUT"
+    assert "job deadline of 0.5 s passed" in str(attempt.verdict)
     assert {each.shard for each in attempt.shards} == {0, 1, 2}
+    assert cluster.names("pods") == set()
 
 
-def test_a_pod_that_never_starts_is_given_up_by_its_deadline(
-    hand: Hand, monkeypatch: pytest.MonkeyPatch
-):
-    hand.see(pod(0))
-    shard = hand.run._shards[0].pod
-    assert shard is not None
-    monkeypatch.setattr(type(shard._start._late), "passed", property(lambda _self: True))
-    hand.tick()
+def test_a_pod_that_never_starts_is_given_up_and_takes_no_room(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    passes_with(cluster, parts, but={0: STARTS})
+    on_retry(cluster, STARTS)
 
-    assert hand.causes(0) == ["INFRA_START"]
-    assert "_stop_pod" in hand.done, "it must not take the room of others"
+    attempt = runs.run_sharded(start_seconds=0.5)
+
+    assert attempts_of(attempt, 0) == ["INFRA_START", "INFRA_START"]
+    assert pod_name(0) not in cluster.names("pods")
 
 
-def test_who_comes_after_a_killed_orchestrator_knows_what_was_judged(hand: Hand):
-    hand.see(pod(1))
-    hand.see(None, name="suite-01234567-1-1-abcde")
-    hand.run._take(JobsSeen({"suite-01234567-1": {"status": {"failedIndexes": "1"}}}))
-    hand.tick()
-    assert [each.shard for each in records.read_all(hand.directory)] == [1]
+def test_who_comes_after_a_killed_orchestrator_knows_what_was_judged(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    passes_with(cluster, parts, but={2: RUNS})
+    handover = Handover(is_possible=True, is_due=lambda: True)
 
-    later = Hand.make(hand)
-    later._kube.get = lambda *_words, **_names: {"spec": {"parallelism": 2}}  # type: ignore[method-assign]
-    later._listener.watch = lambda: None  # type: ignore[method-assign]
-    later._adopt()
+    def interrupt(line: str) -> None:
+        if "2 of 3 shards" in line:
+            runs.on_line = lambda _line: None
+            raise KeyboardInterrupt
 
-    assert [each.verdict.cause for each in later._shards[1].attempts] == [Cause.INFRA_NODE]
-    assert later._window.now == 2
-    # Its pod, should it still be listed, is not met again.
-    later._take(Heard("suite-01234567-1-1-abcde", PodSeen(pod(1))))
-    assert later._pods == {}
+    runs.on_line = interrupt
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("floe_tests.jobs.shards.runner._PROGRESS_SECONDS", 0)
+        with pytest.raises(KeyboardInterrupt):
+            runs.make_sharded(handover=handover).run(record=lambda _: None)
+    for index in (0, 1):
+        del cluster.logs[pod_name(index), EXPORTER]
+        cluster.drop("pods", pod_name(index))
+    cluster.status(pod_name(2), **whole_pod(0))
+
+    attempt = runs.run_sharded(handover=Handover(is_possible=True, is_begun=True))
+
+    assert "already there: 2 of 3 shards have ended" in "\n".join(runs.log)
+    assert attempt.verdict.cause == "PASS", str(attempt.verdict)
+    assert [(each.shard, each.number) for each in attempt.shards] == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_the_time_that_a_shards_tests_have_had_counts_after_a_resume(
+    runs: Runs, cluster: PodCluster
+) -> None:
+    before = (datetime.now(UTC) - timedelta(minutes=8)).isoformat()
+    runs.on_line = lambda line: _raise() if "shards at once" in line else None
+    with pytest.raises(KeyboardInterrupt):
+        runs.make_sharded(handover=Handover(is_possible=True, is_due=lambda: True)).run(
+            record=lambda _: None
+        )
+    runs.on_line = lambda _line: None
+    job = cluster.objects["jobs", NAME]
+    for index in range(3):
+        cluster.shard(
+            job, index, phase="Running", containerStatuses=[running("tests", since=before)]
+        )
+
+    attempt = runs.run_sharded(handover=Handover(is_possible=True, is_begun=True))
+
+    assert attempt.verdict.cause == "TEST_TIMEOUT"
+    assert [str(each.cause) for each in attempt.shards] == ["TEST_TIMEOUT"] * 3
+    assert attempt.facts.passed_deadline == "tests"
+
+
+def _raise() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_service_beside_a_shards_tests_gives_its_room_back(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    beside = JOB.replace(
+        "      containers:", "      containers:\n        - {name: broker, image: 'team/broker:1'}"
+    )
+    company = {**RUNS, "containerStatuses": [running("broker"), ended("tests", 0)]}
+    passes_with(cluster, parts, but=dict.fromkeys(range(3), company))
+
+    attempt = runs.run_sharded(text=beside)
+
+    assert attempt.verdict.cause == "PASS", str(attempt.verdict)
+    job = cluster.objects["jobs", NAME]
+    first, tests = job["spec"]["template"]["spec"]["containers"]
+    assert first.get("env") is None, "the shard's variables are the tests'"
+    assert INDEX_LABEL in str(tests["env"])
+
+
+# --- Held back
+
+
+def kueue(job: Json) -> None:
+    job["spec"]["suspend"] = True
+    job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "team-a"
+
+
+def test_a_queue_decides_when_the_shards_start(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    """The suite suspends its Job itself at first; a queue's is not this run's to let go."""
+    passes_with(cluster, parts, but={})
+    make, cluster.admit = cluster.on_job, kueue
+
+    def admit() -> None:
+        assert cluster.objects["jobs", NAME]["spec"]["suspend"] is True
+        spec = {**cluster.objects["jobs", NAME]["spec"], "suspend": False}
+        make(cluster.change("jobs", NAME, spec=spec))
+
+    runs.on_line = lambda line: (
+        threading.Timer(0.5, admit).start() if "is suspended: queue team-a" in line else None
+    )
+
+    attempt = runs.run_sharded(start_seconds=0.4)
+
+    assert attempt.verdict.cause == "PASS", str(attempt.verdict)
+
+
+def test_shards_that_a_queue_never_admits_say_who_holds_them(
+    runs: Runs, cluster: PodCluster
+) -> None:
+    cluster.admit = kueue
+
+    attempt = runs.run_sharded(queue_seconds=0.4)
+
+    assert attempt.verdict.cause == "INFRA_CAPACITY"
+    assert "queue team-a of Kueue" in str(attempt.verdict)
+
+
+def test_a_shard_that_a_queue_takes_back_comes_again_in_its_turn(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    passes_with(cluster, parts, but={1: RUNS})
+    cluster.logs[f"{NAME}-1-later", EXPORTER] = parts[1]
+
+    def preempt() -> None:
+        job = cluster.objects["jobs", NAME]
+        cluster.change("jobs", NAME, spec={**job["spec"], "suspend": True})
+        cluster.drop("pods", pod_name(1))
+        threading.Timer(0.5, admit).start()
+
+    def admit() -> None:
+        job = cluster.objects["jobs", NAME]
+        cluster.change("jobs", NAME, spec={**job["spec"], "suspend": False})
+        cluster.shard(job, 1, f"{NAME}-1-later", **whole_pod(0))
+
+    runs.on_line = lambda line: (
+        threading.Timer(0.3, preempt).start() if "shards at once" in line else None
+    )
+
+    attempt = runs.run_sharded()
+
+    assert attempt.verdict.cause == "PASS", str(attempt.verdict)
+    assert len(attempts_of(attempt, 1)) == 2, "what had begun is said"

@@ -112,9 +112,9 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
     cut = tuple(cut.path for cut in completeness.cut)
     results = collate(directory, cut=cut)
     spare = _cuts_without_loss(completeness.cut, results)
-    on_the_way = tuple(problem for problem in completeness.problems if problem not in spare)
-    if results.collected is None or results.reported != results.collected:
-        on_the_way += completeness.doubts
+    is_counted = results.collected is not None and results.reported == results.collected
+    doubts, settled = ((), completeness.doubts) if is_counted else (completeness.doubts, ())
+    on_the_way = (*(each for each in completeness.problems if each not in spare), *doubts)
     received = not on_the_way and (completeness.complete or bool(spare))
     problems = (*on_the_way, *_count_problems(results))
     result_facts = replace(
@@ -122,7 +122,7 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
         complete=received and not problems,
         received=received,
         problems=problems,
-        notices=shown((*spare.values(), *completeness.notices, *completeness.doubts)),
+        notices=shown((*spare.values(), *completeness.notices, *settled)),
         cut=cut,
     )
     with_results = replace(facts, results=result_facts)

@@ -34,12 +34,12 @@ if __name__ == "__main__":
 
 import base64
 import contextlib
-import fnmatch
+import errno
 import hashlib
 import hmac
-import itertools
 import json
 import os
+import re
 import select
 import stat
 import struct
@@ -49,7 +49,7 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from io import FileIO
     from types import FrameType
 
@@ -73,24 +73,52 @@ EDGE_BYTES = 256
 """How much of both ends of the sent content is compared to see that a file was rewritten."""
 
 LIVE_GENERATIONS = 8
-"""A file that is replaced more often than this is sent at the end only."""
+"""An attachment that is replaced more often than this is sent at the end only."""
 
-DEPTH = 16
+RESULT_GENERATIONS = 100
+VOID_BYTES = 32 * MIB
+"""A result file is sent anew each time it is replaced, because each version is an account of tests:
+so often, and while what was sent in vain is less than this. Then it waits for the end as well."""
+
+DEPTH = 100
+"""Levels of directories. Each costs two descriptors while it is looked at."""
+
+ENTRIES = 1_000_000
+"""Names that one look takes in. A million take seconds at half a CPU."""
+
+ROOT_BYTES = 16 * KIB
+"""Where the root element of an XML file must begin: behind a declaration and comments."""
+
+NAME_BYTES = 200
+"""Longest name of a file or a folder as it is sent; file systems allow 255."""
+
+LINKS = 40
 COLLECTION_BYTES = 64 * KIB
 NOTICES = 1000
+REFUSALS = 200
 DIGEST_BYTES = 4096
 ROTATION_BYTES = 8 * MIB
 """Below the 10 MiB at which a kubelet rotates a log: up to here nothing can have been rotated."""
 
-RESULT_PATTERNS = (
-    ("junit*.xml", "TEST-*.xml"),
-    ("events.jsonl",),
-    ("collection.json", "shard.json"),
-)
-"""Names of result files, the most important first. Everything else is an attachment."""
+EVENTS_FILE = "events.jsonl"
+COLLECTION_FILE = "collection.json"
+SHARD_FILE = "shard.json"
+SOAK_FILE = "soak.jsonl"
+BENCHMARK_FILE = "benchmark.json"
+RESULT_FILES = (EVENTS_FILE, COLLECTION_FILE, SHARD_FILE, SOAK_FILE, BENCHMARK_FILE)
+"""Result files that have one name, at the top of the directory."""
 
-RESULT_NAMES = ("junit.xml", "events.jsonl", "collection.json", "shard.json")
-"""Result files that are looked for by name when a directory is too large to be listed."""
+JUNIT_ROOTS = ("testsuite", "testsuites")
+JUNIT_NAMES = ("junit.xml", "test-results.xml", "results.xml", "report.xml", "xunit.xml")
+"""Looked for by name when a directory is too large to be listed."""
+
+ALWAYS_JUNIT = re.compile(r"(?i:.*junit.*\.xml)|TESTS?-.*\.xml")
+LIKE_JUNIT = re.compile(
+    r"(?i)(?:.*[^a-z])?"
+    r"(?:junit|xunit|pytest|gtest|ctest|rspec|nosetests|tests?|specs?|results?|reports?|suites?"
+    r"|testsuites?|testresults?|testreports?)"
+    r"(?:[^a-z].*)?\.xml"
+)
 
 DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 NO_DIRECTORY = -1
@@ -109,8 +137,9 @@ class Settings(NamedTuple):
         file_bytes: Most bytes sent of one file.
         total_bytes: Most bytes sent of all files.
         reserved_bytes: Part of the total that attachments leave to result files.
-        files: Most attachments, and most result files.
-        path_bytes: Longest path, in bytes of UTF-8, below the directory.
+        files: Most attachments.
+        result_files: Most result files, XML files that turn out to be none included.
+        path_bytes: Longest path as it is sent, in bytes of UTF-8; a longer one is shortened.
         bytes_per_second: Most bytes written to standard output in a second, on average.
         poll_seconds: Pause between two looks at the directory.
         heartbeat_seconds: Silence after which a heartbeat is sent.
@@ -127,6 +156,7 @@ class Settings(NamedTuple):
     total_bytes: int = 256 * MIB
     reserved_bytes: int = 48 * MIB
     files: int = 1000
+    result_files: int = 20_480
     path_bytes: int = 512
     bytes_per_second: int = 4 * MIB
     poll_seconds: float = 0.15
@@ -167,12 +197,67 @@ def read_settings(options: Mapping[str, str], environment: Mapping[str, str]) ->
     return Settings()._replace(**chosen)
 
 
+# --- What is a result ---------------------------------------------------------------------------
+#
+# The one list: the receiving side and the collation import it from here.
+
+
+def is_xml(path: str) -> bool:
+    """Whether a file may be JUnit: any XML file that is not hidden."""
+    name = path.rsplit("/", 1)[-1]
+    return name[-4:].lower() == ".xml" and not name.startswith(".")
+
+
+def is_named_like_result(path: str) -> bool:
+    """Whether a path below the directory is that of a result, whatever the file holds."""
+    if path in RESULT_FILES:
+        return True
+    name = path.rsplit("/", 1)[-1]
+    return is_xml(path) and bool(ALWAYS_JUNIT.fullmatch(name) or LIKE_JUNIT.fullmatch(name))
+
+
+def is_result(path: str, head: bytes) -> bool:
+    """Whether a file is a result: by its name, and of XML files by their root element.
+
+    A name that every tool uses for JUnit alone decides. Else the root does, where it can be seen;
+    where it cannot, a name like `results.xml` is enough.
+
+    Args:
+        path: Its path below the directory.
+        head: Its first `ROOT_BYTES`.
+    """
+    if path in RESULT_FILES:
+        return True
+    if not is_xml(path):
+        return False
+    root = "" if ALWAYS_JUNIT.fullmatch(path.rsplit("/", 1)[-1]) else xml_root(head)
+    return root in JUNIT_ROOTS if root else is_named_like_result(path)
+
+
+def xml_root(head: bytes) -> str:
+    """Name the root element of an XML document, without its namespace; empty when unknown.
+
+    Args:
+        head: The document's beginning. Other encodings than UTF-8 are not looked into, but for
+            the zeros of UTF-16.
+    """
+    text = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xfe\xff \t\r\n")
+    while text.startswith((b"<?", b"<!")):
+        begins = text.startswith(b"<?"), text.startswith(b"<!--")
+        _, found, text = text.partition(b"?>" if begins[0] else b"-->" if begins[1] else b">")
+        if not found:
+            return ""
+        text = text.lstrip()
+    match = re.match(rb"<(?:[\w.-]+:)?([\w.-]+)[\s/>]", text)
+    return match.group(1).decode("ascii", "replace").lower() if match else ""
+
+
 # --- Frames -------------------------------------------------------------------------------------
 
 
 def frame_line(key: bytes, fields: Mapping[str, object]) -> bytes:
     """Write one frame as a line; its checksum covers every byte before `,"checksum"`."""
-    head = json.dumps(fields, separators=(",", ":")).encode("ascii")[:-1]
+    head = compact(fields)[:-1]
     checksum = hmac.new(key, head, "sha256").hexdigest()[:32]
     return head + b',"checksum":"' + checksum.encode("ascii") + b'"}\n'
 
@@ -217,6 +302,26 @@ class Pace:
             time.sleep(-self._credit / self._rate)
 
 
+class Place(NamedTuple):
+    """Where content belongs, and where it was read.
+
+    Attributes:
+        path: The path that is sent.
+        source: The path below the directory.
+        generation: How often the file was replaced before.
+        offset: Where the content begins in it.
+    """
+
+    path: str
+    source: str
+    generation: int
+    offset: int
+
+    def fields(self) -> dict[str, object]:
+        """Return what a frame says of it."""
+        return {"path": self.path, "generation": self.generation, "offset": self.offset}
+
+
 class Journal:
     """Remembers on disk which frame holds what, so that a frame can be built again.
 
@@ -250,14 +355,18 @@ class Journal:
         # Open as long as the process lives, and unbuffered: a `resend` reads it at any time.
         return open(os.path.join(state, name), "wb", buffering=0)
 
-    def data(self, path: str, generation: int, offset: int, content: bytes) -> None:
+    def data(self, place: Place, content: bytes) -> None:
         """Remember a data frame."""
         if not self.on:
             return
-        if path not in self._paths:
-            self._paths[path] = len(self._paths)
-            self._write(self._names, json.dumps(path).encode("ascii") + b"\n")
-        self._record(self._paths[path], generation, offset, len(content), zlib.crc32(content))
+        same = place.path == place.source
+        known = place.path if same else f"{place.path}\0{place.source}"
+        if known not in self._paths:
+            self._paths[known] = len(self._paths)
+            names = json.dumps((place.path, place.source))
+            self._write(self._names, names.encode("ascii") + b"\n")
+        number, size = self._paths[known], len(content)
+        self._record(number, place.generation, place.offset, size, zlib.crc32(content))
 
     def control(self, line: bytes) -> None:
         """Remember any other frame."""
@@ -304,20 +413,15 @@ class FrameWriter:
         self.journal.control(line)
         self._send(line)
 
-    def data(self, path: str, generation: int, offset: int, content: bytes, *, guess: int) -> int:
+    def data(self, place: Place, content: bytes, *, guess: int) -> int:
         """Send the beginning of some content and return how many bytes of it went."""
-        line, taken = data_line(
-            self._key,
-            header(self.session, self.number, "data"),
-            {"path": path, "generation": generation, "offset": offset},
-            content=content,
-            guess=guess,
-        )
-        self.journal.data(path, generation, offset, content[:taken])
+        head = header(self.session, self.number, "data")
+        line, taken = data_line(self._key, head, place.fields(), content=content, guess=guess)
+        self.journal.data(place, content[:taken])
         self._send(line)
         return taken
 
-    def document(self, kind: str, content: bytes) -> None:
+    def document(self, kind: str, content: bytes | bytearray) -> None:
         """Send a document in as many frames as it needs."""
         sha256 = hashlib.sha256(content).hexdigest()
         offset = 0
@@ -326,7 +430,7 @@ class FrameWriter:
                 self._key,
                 header(self.session, self.number, kind),
                 {"offset": offset, "total": len(content), "sha256": sha256},
-                content=content[offset : offset + CHUNK_BYTES],
+                content=bytes(content[offset : offset + CHUNK_BYTES]),
                 guess=CHUNK_BYTES,
             )
             self.journal.control(line)
@@ -372,9 +476,19 @@ def write_standard_output(line: bytes) -> None:
 
 
 class Found(NamedTuple):
-    """A regular file below the directory, or something that is refused, with the reason."""
+    """A regular file below the directory, or something that is refused, with the reason.
+
+    Attributes:
+        path: Its path below the directory.
+        source: The path of the file to read: of a link, what it points at.
+        refusal: Why it is not sent, in a word; empty when it is.
+        detail: The same in a sentence.
+        size: Its size.
+        stamp: What changes with its content.
+    """
 
     path: str
+    source: str = ""
     refusal: str = ""
     detail: str = ""
     size: int = 0
@@ -392,12 +506,7 @@ def open_beneath(root: int, path: str) -> int:
     Raises:
         OSError: It is not there, is not readable, or a component is a link.
     """
-    *folders, name = path.split("/")
-    with contextlib.ExitStack() as opened:
-        parent = root
-        for folder in folders:
-            parent = os.open(folder, DIRECTORY_FLAGS, dir_fd=parent)
-            opened.callback(os.close, parent)
+    with parent_of(root, path) as (parent, name):
         return os.open(name, FILE_FLAGS, dir_fd=parent)
 
 
@@ -416,68 +525,240 @@ def read_beneath(root: int, path: str, *, offset: int, size: int) -> bytes:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def parent_of(root: int, path: str) -> Generator[tuple[int, str], None, None]:
+    """Open the directory that holds a path, following no link, and name the path in it.
+
+    Raises:
+        OSError: It is not there, is not readable, or is a link.
+    """
+    *folders, name = path.split("/")
+    with contextlib.ExitStack() as opened:
+        parent = root
+        for folder in folders:
+            parent = os.open(folder, DIRECTORY_FLAGS, dir_fd=parent)
+            opened.callback(os.close, parent)
+        yield parent, name
+
+
 def look(root: int, path: str) -> Found | None:
     """Look at one regular file below a directory; None when there is none."""
     try:
-        descriptor = open_beneath(root, path)
+        with parent_of(root, path) as (parent, name):
+            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     except OSError:
         return None
+    return regular(path, path, status) if stat.S_ISREG(status.st_mode) else None
+
+
+def regular(path: str, source: str, status: os.stat_result) -> Found:
+    """Describe a regular file."""
+    return Found(path, source, size=status.st_size, stamp=stamp_of(status))
+
+
+def target_of(root: int, path: str, *, results: str) -> str:
+    """Follow links as far as they stay below a directory.
+
+    Args:
+        root: The directory.
+        path: A path below it.
+        results: The directory's own path: links of the tests may be absolute.
+
+    Returns:
+        A path below it without links.
+
+    Raises:
+        OSError: A link leads out of the directory, nowhere, or in circles; the text says which.
+    """
+    tops = {os.path.normpath(results), os.path.realpath(results)}
+    done: list[str] = []
+    rest = path.split("/")
+    links = 0
+    while rest:
+        part = rest.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            if not done:
+                raise OSError(errno.EXDEV, "a symbolic link leads out of the results")
+            done.pop()
+            continue
+        target = link_target(root, "/".join([*done, part]))
+        if target is None:
+            done.append(part)
+            continue
+        links += 1
+        if links > LINKS:
+            raise OSError(errno.ELOOP, "a symbolic link leads in circles")
+        if target.startswith("/"):
+            absolute = os.path.normpath(target)
+            below = [top for top in tops if f"{absolute}/".startswith(f"{top}/")]
+            if not below:
+                raise OSError(errno.EXDEV, "a symbolic link leads out of the results")
+            done, target = [], absolute[len(below[0]) :]
+        rest[:0] = target.split("/")
+    return "/".join(done)
+
+
+def link_target(root: int, path: str) -> str | None:
+    """Read a link below a directory; None for what is none.
+
+    Raises:
+        OSError: There is nothing.
+    """
     try:
-        status = os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return Found(path, size=status.st_size, stamp=stamp_of(status))
+        with parent_of(root, path) as (parent, name):
+            return os.readlink(name, dir_fd=parent)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return None
+        raise OSError(error.errno, "a symbolic link leads nowhere") from error
 
 
-def walk(directory: int, *, path_bytes: int, prefix: str = "", depth: int = 0) -> Iterator[Found]:
-    """List what is below a directory, without leaving it."""
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            shown = entry.name.encode("utf-8", "backslashreplace").decode("utf-8")
-            path = prefix + shown
-            if refusal := name_refusal(entry.name, path, path_bytes=path_bytes):
-                # The name itself may be what is wrong with it.
-                yield Found(ascii(path)[:200], *refusal)
-                continue
-            try:
+class Listing:
+    """One look at what is below a directory, without leaving it."""
+
+    def __init__(self, root: int, *, results: str, wants: Callable[[str], bool]) -> None:
+        """Prepare to look.
+
+        Args:
+            root: The directory.
+            results: Its path.
+            wants: Whether there is room for an attachment of this path.
+        """
+        self.is_whole = True
+        self._root = root
+        self._results = results
+        self._wants = wants
+        self._entries = 0
+
+    def walk(self) -> Iterator[Found]:
+        """List files, and what is none."""
+        return self._walk(self._root, "", 0)
+
+    def _walk(self, directory: int, prefix: str, depth: int) -> Iterator[Found]:
+        try:
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    self._entries += 1
+                    if self._entries > ENTRIES:
+                        self.is_whole = False
+                        return
+                    yield from self._entry(directory, entry, prefix + entry.name, depth)
+        except FileNotFoundError:
+            return  # It went between the listing and the look.
+        except OSError as error:
+            yield Found(prefix[:-1], "", "folder", os.strerror(error.errno or 0))
+
+    def _entry(
+        self, directory: int, entry: os.DirEntry[str], path: str, depth: int
+    ) -> Iterator[Found]:
+        """Look at one entry. Most names say enough: a million files are not asked for more."""
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                if is_named_like_result(path):
+                    yield Found(path, "", "directory", "a folder has the name of a result file")
+                yield from self._descend(directory, entry.name, path, depth)
+            elif not is_candidate(path) and not self._wants(path):
+                yield Found(path, "", "too_many_files")
+            elif entry.is_symlink():
+                yield from self._link(path)
+            else:
                 status = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(status.st_mode):
-                    yield from _descend(directory, entry.name, path, path_bytes, depth)
-                elif stat.S_ISREG(status.st_mode):
-                    yield Found(path, size=status.st_size, stamp=stamp_of(status))
+                if stat.S_ISREG(status.st_mode):
+                    yield regular(path, path, status)
                 else:
-                    yield Found(path, *kind_refusal(status.st_mode))
-            except FileNotFoundError:
-                continue  # It went between the listing and the look.
-            except OSError as error:
-                yield Found(path, "unreadable", os.strerror(error.errno or 0))
+                    yield Found(path, "", *kind_refusal(status.st_mode))
+        except FileNotFoundError:
+            return  # It went between the listing and the look.
+        except OSError as error:
+            yield Found(path, "", "unreadable", os.strerror(error.errno or 0))
+
+    def _descend(self, parent: int, name: str, path: str, depth: int) -> Iterator[Found]:
+        if depth + 1 >= DEPTH:
+            yield Found(path, "", "folder", f"directories below {DEPTH} levels are left out")
+            return
+        try:
+            directory = os.open(name, DIRECTORY_FLAGS, dir_fd=parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            yield Found(path, "", "folder", os.strerror(error.errno or 0))
+            return
+        try:
+            yield from self._walk(directory, path + "/", depth + 1)
+        finally:
+            os.close(directory)
+
+    def _link(self, path: str) -> Iterator[Found]:
+        """Follow a link that may be a result to a file that is below the directory as well."""
+        try:
+            target = target_of(self._root, path, results=self._results)
+        except OSError as error:
+            yield Found(path, "", *dead_link_refusal(path, error.strerror or ""))
+            return
+        if not is_candidate(path):
+            yield Found(path, "", "symlink", "a symbolic link is not followed")
+            return
+        found = look(self._root, target)
+        if found is None:
+            yield Found(path, "", "symlink", "a symbolic link leads to what is no regular file")
+        elif not is_named_like_result(target) and (
+            is_named_like_result(path) or not is_candidate(target)
+        ):
+            # A target that has a result's name itself is sent by that name.
+            yield found._replace(path=path)
 
 
-def _descend(parent: int, name: str, path: str, path_bytes: int, depth: int) -> Iterator[Found]:
-    if depth + 1 >= DEPTH:
-        yield Found(path, "too_deep", f"directories below {DEPTH} levels are left out")
-        return
-    directory = os.open(name, DIRECTORY_FLAGS, dir_fd=parent)
+def dead_link_refusal(path: str, detail: str) -> tuple[str, str]:
+    """Say what a link is that leads to nothing in the directory, and how it is told.
+
+    What it leads to may be in the tests' container: `reports` may be a folder of results.
+    """
+    if is_candidate(path):
+        return "symlink", detail
+    name = path.rsplit("/", 1)[-1]
+    if "." not in name and is_named_like_result(f"{name}.xml"):
+        return "folder", detail
+    return "symlink", "a symbolic link is not followed"
+
+
+def is_candidate(path: str) -> bool:
+    """Whether a file is looked at even where attachments have no more room."""
+    return is_xml(path) or path in RESULT_FILES
+
+
+def legible_path(path: str, *, path_bytes: int) -> str:
+    """Return a path as it is sent: UTF-8, without control characters, and short enough to store.
+
+    Args:
+        path: The path below the directory.
+        path_bytes: Longest path.
+    """
+    parts = [_legible_name(part) for part in path.split("/")]
+    whole = "/".join(parts)
+    if len(whole.encode("utf-8")) <= path_bytes:
+        return whole
+    return f"~{_short_digest(path)}/{parts[-1]}"
+
+
+def _legible_name(name: str) -> str:
+    raw = os.fsencode(name)
     try:
-        yield from walk(directory, path_bytes=path_bytes, prefix=path + "/", depth=depth + 1)
-    finally:
-        os.close(directory)
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raw = b"".join(b"%%%02X" % byte if byte > 126 else bytes([byte]) for byte in raw)  # noqa: PLR2004 - not ASCII
+    raw = re.sub(rb"[\x00-\x1f\x7f]", lambda match: b"%%%02X" % match.group()[0], raw)
+    if len(raw) > NAME_BYTES:
+        stem, dot, suffix = raw.rpartition(b".")
+        ending = dot + suffix if len(suffix) < 20 and stem else b""  # noqa: PLR2004 - a suffix, not a sentence
+        digest = f"~{_short_digest(name)}".encode("ascii")
+        raw = raw[: NAME_BYTES - len(digest) - len(ending)] + digest + ending
+    return raw.decode("utf-8", "ignore")
 
 
-def name_refusal(name: str, path: str, *, path_bytes: int) -> tuple[str, str] | None:
-    """Say why a name is not sent, or None."""
-    try:
-        size = len(path.encode("utf-8"))
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return "bad_name", "the name is not UTF-8"
-    if any(ord(character) < 32 or ord(character) == 127 for character in name):  # noqa: PLR2004 - ASCII control
-        return "bad_name", "the name holds control characters"
-    if size > path_bytes:
-        return "path_too_long", f"the path has {size} bytes, the cap is {path_bytes}"
-    return None
+def _short_digest(path: str) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
 
 
 def kind_refusal(mode: int) -> tuple[str, str]:
@@ -492,28 +773,71 @@ def kind_refusal(mode: int) -> tuple[str, str]:
 class FollowedFile:
     """A file that is sent as it grows."""
 
-    def __init__(self, path: str) -> None:
-        """Begin with nothing sent."""
-        name = path.rsplit("/", 1)[-1]
-        matches = (
-            index
-            for index, patterns in enumerate(RESULT_PATTERNS)
-            if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-        )
+    # Twenty thousand of them fit into the sidecar's 64Mi.
+    __slots__ = (
+        "edges",
+        "generation",
+        "guess",
+        "head",
+        "identity",
+        "is_announced",
+        "is_candidate",
+        "is_cut",
+        "is_deleted",
+        "is_hidden",
+        "is_result",
+        "is_verified",
+        "offset",
+        "path",
+        "rank",
+        "refusal",
+        "seen_stamp",
+        "served_turn",
+        "sha256",
+        "size",
+        "source",
+        "stamp",
+        "tail",
+    )
+
+    def __init__(self, path: str, found: Found) -> None:
+        """Begin with nothing sent.
+
+        Args:
+            path: Its path as it is sent.
+            found: The first look at it.
+        """
         self.path = path
-        self.rank = next(matches, len(RESULT_PATTERNS))
-        self.is_result = self.rank < len(RESULT_PATTERNS)
+        self.source = found.source
+        self.is_candidate = is_candidate(found.path)
         # Programs that write a file in one step use a hidden one beside it until it is whole.
         self.is_hidden = any(part.startswith(".") for part in path.split("/"))
         self.generation = 0
-        self.size = 0
-        self.stamp: tuple[int, int, int, int] = (0, 0, 0, 0)
+        self.size = found.size
+        self.stamp = found.stamp
         self.seen_stamp: tuple[int, int, int, int] = (0, 0, 0, 0)
-        self.identity: tuple[int, int] = (0, 0)
+        self.identity = 0
         self.is_deleted = False
         self.served_turn = 0
         self.guess = CHUNK_BYTES
+        self.refusal: tuple[str, str] = ("", "")
+        self.judge(found.path, b"")
         self.begin()
+
+    def judge(self, path: str, head: bytes) -> None:
+        """Decide whether it is a result.
+
+        Args:
+            path: Its path below the directory.
+            head: The beginning of its content.
+        """
+        self.is_result = is_result(path, head)
+        if not self.is_result:
+            self.rank = 3
+        elif path == EVENTS_FILE:
+            self.rank = 1
+        else:
+            self.rank = 2 if path in RESULT_FILES else 0
 
     def begin(self) -> None:
         """Forget what was sent: it is no longer what the file holds."""
@@ -521,6 +845,7 @@ class FollowedFile:
         self.is_cut = False
         self.is_verified = False
         self.offset = 0
+        self.edges = b""
         self.head = b""
         self.tail = b""
         self.sha256 = hashlib.sha256()
@@ -541,16 +866,43 @@ class FollowedFile:
 
     def change(self, descriptor: int, status: os.stat_result) -> str:
         """Say how the file ceased to be what was sent of it; empty when it only grew."""
-        known, self.identity = self.identity, (status.st_dev, status.st_ino)
+        known, self.identity = self.identity, status.st_dev << 64 | status.st_ino
         if not self.is_announced:
             return ""
         if known != self.identity:
             return "another file took its place"
         if status.st_size < self.offset:
             return f"it shrank from {self.offset} to {status.st_size} bytes"
-        head = os.pread(descriptor, len(self.head), 0)
-        tail = os.pread(descriptor, len(self.tail), self.offset - len(self.tail))
-        return "" if (head, tail) == (self.head, self.tail) else "it was rewritten"
+        size = min(EDGE_BYTES, self.offset)
+        self.head = os.pread(descriptor, size, 0)
+        self.tail = os.pread(descriptor, size, self.offset - size)
+        return "" if self._digest_of_edges() == self.edges else "it was rewritten"
+
+    def rest(self) -> None:
+        """Keep a digest of both ends of what was sent, until there is more."""
+        if self.head:
+            self.edges = self._digest_of_edges()
+            self.head = self.tail = b""
+
+    def _digest_of_edges(self) -> bytes:
+        edges = self.head + self.tail
+        return hashlib.blake2b(edges, digest_size=16).digest() if edges else b""
+
+
+class Refused(NamedTuple):
+    """Something that is not sent, and may have to do with results.
+
+    Attributes:
+        path: The path, legible.
+        reason: Why, in a word.
+        detail: The same in a sentence.
+        role: `result` for what has a result's name, `folder` for what may hold results.
+    """
+
+    path: str
+    reason: str
+    detail: str
+    role: str
 
 
 class Follower:
@@ -562,8 +914,13 @@ class Follower:
         self.sent_bytes = 0
         self.notices = 0
         self._attachment_bytes = 0
+        self._void_bytes = 0
         self._counts = {True: 0, False: 0}
         self._noticed: set[tuple[str, str]] = set()
+        self._refused: list[Refused] = []
+        self._refused_more = 0
+        self._vanished: dict[str, Refused] = {}
+        self._renamed: set[str] = set()
         self._root = root
         self._settings = settings
         self._writer = writer
@@ -579,48 +936,119 @@ class Follower:
             path, reason, detail = "", "notices", f"more than {NOTICES} notices are left out"
         self._writer.control("notice", path=path, reason=reason, detail=detail)
 
+    def refusals(self) -> tuple[list[Refused], int]:
+        """Return what is refused and may have to do with results, and how many more are."""
+        unread = (
+            Refused(file.path, *file.refusal, "result")
+            for file in self.files.values()
+            if file.refusal[0] and file.is_result and not file.is_deleted
+        )
+        every = [*self._refused, *unread, *self._vanished.values()]
+        return every[:REFUSALS], max(0, len(every) - REFUSALS) + self._refused_more
+
     def survey(self) -> None:
         """Look at the directory."""
+        self._refused, self._refused_more = [], 0
         present: set[str] = set()
         for found in self._list():
             if found.refusal:
-                self.notice(found.path, found.refusal, found.detail)
+                self._refuse(found)
             elif (file := self._admit(found)) is not None:
                 present.add(found.path)
+                self._vanished.pop(found.path, None)
                 file.is_deleted = False
-                file.size, file.stamp = found.size, found.stamp
-        for path, file in tuple(self.files.items()):
-            file.is_deleted = path not in present
-            if file.is_deleted and not file.is_announced:
-                self._forget(file)
+                if file.source != found.source:
+                    file.source = found.source
+                if (file.size, file.stamp) != (found.size, found.stamp):
+                    file.size, file.stamp = found.size, found.stamp
+                    self._judge(file, found.path)
+        gone = [path for path in self.files if path not in present]
+        for path in gone:
+            self.files[path].is_deleted = True
+        self._forget_unsent(gone)
 
     def _list(self) -> Iterator[Found]:
-        cap = 10 * self._settings.files + 100
-        listing = walk(self._root, path_bytes=self._settings.path_bytes)
-        yield from itertools.islice(listing, cap)
-        if next(listing, None) is None:
+        listing = Listing(self._root, results=self._settings.results, wants=self._has_room)
+        yield from listing.walk()
+        if listing.is_whole:
             return
-        self.notice("", "too_many_entries", f"only {cap} entries are looked at")
+        yield Found("", "", "folder", f"only {ENTRIES} entries are looked at")
         # The listing has no order: what matters is looked for by its name.
-        for path in {*RESULT_NAMES, *self.files}:
+        for path in {*JUNIT_NAMES, *RESULT_FILES, *self.files}:
             if (found := look(self._root, path)) is not None:
                 yield found
+
+    def _has_room(self, path: str) -> bool:
+        return path in self.files or self._counts[False] < self._settings.files
+
+    def _refuse(self, found: Found) -> None:
+        """Say that something is not sent. What may be a result, the manifest says at the end."""
+        is_beyond_cap = found.refusal == "too_many_files"
+        # Of an XML file beyond the cap nobody knows whether it is a result.
+        is_result = is_named_like_result(found.path) or (is_beyond_cap and is_xml(found.path))
+        if is_beyond_cap and not is_result:
+            self.notice("", found.refusal, f"files beyond the cap of {self._settings.files}")
+        elif is_result or found.refusal == "folder":
+            if len(self._refused) >= REFUSALS:
+                self._refused_more += 1
+                return
+            role = "result" if is_result else "folder"
+            shown = legible_path(found.path, path_bytes=self._settings.path_bytes)
+            self._refused.append(Refused(shown, found.refusal, found.detail, role))
+        elif len(self._noticed) < NOTICES:
+            shown = legible_path(found.path, path_bytes=self._settings.path_bytes)
+            self.notice(shown, found.refusal, found.detail)
+
+    def _shown(self, path: str) -> str:
+        """Return a path as it is sent; two files never have one path."""
+        shown = legible_path(path, path_bytes=self._settings.path_bytes)
+        if shown == path and path not in self._renamed:
+            return path
+        stem, suffix = (shown[:-4], shown[-4:]) if is_xml(shown) else (shown, "")
+        number, unique = 1, shown
+        while unique in self._renamed or unique in self.files:
+            number += 1
+            unique = f"{stem}~{number}{suffix}"
+        self._renamed.add(unique)
+        return unique
 
     def _admit(self, found: Found) -> FollowedFile | None:
         known = self.files.get(found.path)
         if known is not None:
             return known
-        file = FollowedFile(found.path)
-        if self._counts[file.is_result] >= self._settings.files:
-            self.notice("", "too_many_files", f"files beyond the cap of {self._settings.files}")
+        candidate = is_candidate(found.path)
+        cap = self._settings.result_files if candidate else self._settings.files
+        if self._counts[candidate] >= cap:
+            detail = f"files beyond the cap of {cap} are left out"
+            self._refuse(found._replace(refusal="too_many_files", detail=detail))
             return None
-        self._counts[file.is_result] += 1
-        self.files[found.path] = file
+        self._counts[candidate] += 1
+        shown = self._shown(found.path)
+        file = self.files[found.path] = FollowedFile(shown, found)
+        self._judge(file, found.path)
+        if shown != found.path:
+            self.notice(shown, "renamed", f"the name of {ascii(found.path)[:300]} cannot be sent")
         return file
 
-    def _forget(self, file: FollowedFile) -> None:
-        del self.files[file.path]
-        self._counts[file.is_result] -= 1
+    def _judge(self, file: FollowedFile, path: str) -> None:
+        """Look into an XML file that may have become a result, or turned out to be none."""
+        if file.is_candidate and path not in RESULT_FILES:
+            file.judge(path, read_beneath(self._root, file.source, offset=0, size=ROOT_BYTES))
+
+    def _forget_unsent(self, gone: list[str]) -> None:
+        """Forget files that went before anything of them was sent."""
+        unsent = [path for path in gone if not self.files[path].is_announced]
+        if not unsent:
+            return
+        present = {file.stamp[:2] for file in self.files.values() if not file.is_deleted}
+        for path in unsent:
+            file = self.files.pop(path)
+            self._counts[file.is_candidate] -= 1
+            # What was renamed is sent by its new name; an empty file held no result.
+            if file.is_result and file.size and file.stamp[:2] not in present:
+                detail = f"it went before its {file.size} bytes could be sent"
+                if len(self._vanished) < REFUSALS:
+                    self._vanished[path] = Refused(file.path, "vanished", detail, "result")
 
     def send_pass(self, *, until: float, is_final: bool, only_results: bool = False) -> bool:
         """Send what is new, result files first.
@@ -654,7 +1082,12 @@ class Follower:
         files = [file for file in self.files.values() if file.is_pending]
         if is_final:
             return files
-        return [f for f in files if not f.is_hidden and f.generation < LIVE_GENERATIONS]
+        return [file for file in files if not file.is_hidden and self._is_live(file)]
+
+    def _is_live(self, file: FollowedFile) -> bool:
+        if not file.is_result or self._void_bytes > VOID_BYTES:
+            return file.generation < LIVE_GENERATIONS
+        return file.generation < RESULT_GENERATIONS
 
     @staticmethod
     def _order(*, is_final: bool) -> Callable[[FollowedFile], tuple[int, int]]:
@@ -665,25 +1098,32 @@ class Follower:
     def _serve(self, file: FollowedFile, *, limit: int, until: float) -> None:
         file.served_turn = self._turn
         try:
-            descriptor = open_beneath(self._root, file.path)
+            descriptor = open_beneath(self._root, file.source)
         except FileNotFoundError:
             file.is_deleted = True
             return
         except OSError as error:
-            self.notice(file.path, "unreadable", os.strerror(error.errno or 0))
+            self._refuse_file(file, "unreadable", os.strerror(error.errno or 0))
             return
         try:
             self._send_new(file, descriptor, limit=limit, until=until)
         except OSError as error:
-            self.notice(file.path, "unreadable", os.strerror(error.errno or 0))
+            self._refuse_file(file, "unreadable", os.strerror(error.errno or 0))
         finally:
+            file.rest()
             os.close(descriptor)
+
+    def _refuse_file(self, file: FollowedFile, reason: str, detail: str) -> None:
+        file.refusal = (reason, detail)
+        if not file.is_result:
+            self.notice(file.path, reason, detail)
 
     def _send_new(self, file: FollowedFile, descriptor: int, *, limit: int, until: float) -> None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            self.notice(file.path, *kind_refusal(status.st_mode))
+            self._refuse_file(file, *kind_refusal(status.st_mode))
             return
+        file.refusal = ("", "")
         if change := file.change(descriptor, status):
             self.restart(file, change)
         end = file.offset + min(status.st_size - file.offset, limit, self._allowance(file))
@@ -695,7 +1135,9 @@ class Follower:
                 break
             self._send_chunk(file, content)
         if file.offset >= min(status.st_size, file.offset + self._allowance(file)):
-            file.seen_stamp = stamp_of(status)
+            stamp = stamp_of(status)
+            # One object for both, where nothing has changed: there may be thousands.
+            file.seen_stamp = file.stamp if stamp == file.stamp else stamp
             file.size = status.st_size
             if file.offset < status.st_size and not file.is_cut:
                 file.is_cut = True
@@ -703,9 +1145,8 @@ class Follower:
                 self.notice(file.path, "cut", text)
 
     def _send_chunk(self, file: FollowedFile, content: bytes) -> None:
-        taken = self._writer.data(
-            file.path, file.generation, file.offset, content, guess=file.guess
-        )
+        place = Place(file.path, file.source, file.generation, file.offset)
+        taken = self._writer.data(place, content, guess=file.guess)
         file.guess = CHUNK_BYTES if taken == len(content) else taken
         file.advance(content[:taken])
         self.sent_bytes += taken
@@ -722,10 +1163,24 @@ class Follower:
 
     def restart(self, file: FollowedFile, reason: str) -> None:
         """Begin a file again, because what was sent is not what it holds."""
+        self._void_bytes += file.offset
         file.begin()
         file.generation += 1
         file.seen_stamp = (0, 0, 0, 0)
         self._writer.control("replaced", path=file.path, generation=file.generation, reason=reason)
+
+    def known_size(self, file: FollowedFile) -> int:
+        """Return the size to compare with what was sent.
+
+        A deleted attachment is what was sent of it. Of a result the end may be lost, unless the
+        file was only renamed.
+        """
+        if not file.is_deleted:
+            return file.size
+        present = (other.stamp[:2] for other in self.files.values() if not other.is_deleted)
+        if not file.is_result or file.size <= file.offset or file.stamp[:2] in present:
+            return file.offset
+        return file.size
 
     def verify(self, *, until: float, only_results: bool) -> bool:
         """Read every file once more and compare it with what was sent.
@@ -758,7 +1213,7 @@ class Follower:
         sha256 = hashlib.sha256()
         position = 0
         try:
-            descriptor = open_beneath(self._root, file.path)
+            descriptor = open_beneath(self._root, file.source)
         except OSError:
             return file.sha256.digest()  # Gone: what was sent is all there will be.
         try:
@@ -779,7 +1234,7 @@ class Follower:
 
 def collection_counts(root: int) -> dict[str, int | None]:
     """Read how many tests the suite says it collected; None where it does not say."""
-    content = read_beneath(root, "collection.json", offset=0, size=COLLECTION_BYTES)
+    content = read_beneath(root, COLLECTION_FILE, offset=0, size=COLLECTION_BYTES)
     document: object = None
     with contextlib.suppress(ValueError, RecursionError):
         document = json.loads(content)
@@ -793,34 +1248,51 @@ def collection_counts(root: int) -> dict[str, int | None]:
 
 def manifest_document(
     settings: Settings, follower: Follower, writer: FrameWriter, *, root: int, settled: Settled
-) -> bytes:
+) -> bytearray:
     """Write what the stream held, for the receiver to compare."""
-    files = [
-        {
-            "path": file.path,
-            "role": "result" if file.is_result else "attachment",
-            "generation": file.generation,
-            "size": file.offset if file.is_deleted else file.size,
-            "sent": file.offset,
-            "sha256": file.sha256.hexdigest(),
-            "deleted": file.is_deleted,
-        }
-        for file in sorted(follower.files.values(), key=lambda file: (file.rank, file.path))
-        if file.is_announced or not file.is_deleted
-    ]
-    document = {
+    refused, more = follower.refusals()
+    head = {
         "run": settings.run_id,
         "frames": writer.number,
         "settled": settled.everything,
         "results_settled": settled.results,
         "notices": follower.notices,
         **collection_counts(root),
-        "files": files,
+        "refused": [entry._asdict() for entry in refused],
+        "refused_more": more,
     }
-    return json.dumps(document, separators=(",", ":")).encode("ascii")
+    # Written piece by piece: as one tree, twenty thousand files would take the sidecar's memory.
+    document = bytearray(compact(head)[:-1] + b',"files":[')
+    for file in sorted(follower.files.values(), key=lambda file: (file.rank, file.path)):
+        if file.is_announced or not (file.is_deleted or file.refusal[0]):
+            document += compact(manifest_entry(follower, file)) + b","
+    if document.endswith(b","):
+        del document[-1]
+    document += b"]}"
+    return document
 
 
-def write_digest(path: str, *, writer: FrameWriter, manifest: bytes, follower: Follower) -> None:
+def manifest_entry(follower: Follower, file: FollowedFile) -> dict[str, object]:
+    """Say what was sent of a file."""
+    return {
+        "path": file.path,
+        "role": "result" if file.is_result else "attachment",
+        "generation": file.generation,
+        "size": follower.known_size(file),
+        "sent": file.offset,
+        "sha256": file.sha256.hexdigest(),
+        "deleted": file.is_deleted,
+    }
+
+
+def compact(fields: Mapping[str, object]) -> bytes:
+    """Write a JSON object without spaces, in ASCII."""
+    return json.dumps(fields, separators=(",", ":")).encode("ascii")
+
+
+def write_digest(
+    path: str, *, writer: FrameWriter, manifest: bytearray, follower: Follower
+) -> None:
     """Leave the last word where the pod's status shows it, whatever becomes of the log."""
     digest: dict[str, object] = {
         "floe": PROTOCOL_VERSION,
@@ -832,7 +1304,7 @@ def write_digest(path: str, *, writer: FrameWriter, manifest: bytes, follower: F
         "notices": follower.notices,
         "cut": sum(1 for file in follower.files.values() if file.is_cut),
     }
-    content = json.dumps(digest, separators=(",", ":")).encode("ascii")
+    content = compact(digest)
     with contextlib.suppress(OSError):
         # Not created: outside a container there is none, and nobody asked for one.
         descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
@@ -889,7 +1361,14 @@ class Exporter:
 
     def run(self) -> None:
         """Send everything, then the manifest."""
-        caps = ("file_bytes", "total_bytes", "reserved_bytes", "files", "path_bytes")
+        caps = (
+            "file_bytes",
+            "total_bytes",
+            "reserved_bytes",
+            "files",
+            "result_files",
+            "path_bytes",
+        )
         self._writer.control(
             "hello",
             version=PROTOCOL_VERSION,
@@ -1004,16 +1483,16 @@ class Archive:
         self._root = os.open(settings.results, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._state = settings.state
         self._session = self._read("session").decode("ascii")
-        self._paths: list[str] = []
+        self._paths: list[tuple[str, str]] = []
 
     def _read(self, name: str, offset: int = 0, size: int = -1) -> bytes:
         with open(os.path.join(self._state, name), "rb") as file:
             file.seek(offset)
             return file.read(size)
 
-    def _path(self, index: int) -> str:
+    def _names(self, index: int) -> tuple[str, str]:
         if index >= len(self._paths):
-            self._paths = [str(json.loads(line)) for line in self._read("paths").splitlines()]
+            self._paths = [tuple(json.loads(line)) for line in self._read("paths").splitlines()]
         return self._paths[index]
 
     def line(self, number: int) -> bytes:
@@ -1028,14 +1507,13 @@ class Archive:
         index, generation, offset, size, crc = Journal.RECORD.unpack(record)
         if index == Journal.WHOLE:
             return self._read("control", offset, size)
-        path = self._path(index)
-        content = read_beneath(self._root, path, offset=offset, size=size)
-        place: dict[str, object] = {"path": path, "generation": generation, "offset": offset}
+        place = Place(*self._names(index), generation, offset)
+        content = read_beneath(self._root, place.source, offset=offset, size=size)
         if len(content) == size and zlib.crc32(content) == crc:
             head = header(self._session, number, "data")
-            return data_line(self._key, head, place, content=content, guess=size)[0]
+            return data_line(self._key, head, place.fields(), content=content, guess=size)[0]
         head = header(self._session, number, "lost")
-        return frame_line(self._key, {**head, **place, "size": size})
+        return frame_line(self._key, {**head, **place.fields(), "size": size})
 
 
 def resend(settings: Settings, *, first: int, last: int) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from floe_tests.jobs.facts import Facts, ResultFacts, run_seconds, timestamp
 from floe_tests.jobs.shards.summary import ShardSummary
 from floe_tests.jobs.verdict import Verdict, classify
-from floe_tests.results.collate import COLLECTION_FILE, EVENTS_FILE, collate
+from floe_tests.results.collate import collate
+from floe_tests.results.result_files import COLLECTION_FILE, EVENTS_FILE
 
 if TYPE_CHECKING:
     from floe_tests.jobs.stream import Completeness, CutResult
@@ -111,7 +112,9 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
     cut = tuple(cut.path for cut in completeness.cut)
     results = collate(directory, cut=cut)
     spare = _cuts_without_loss(completeness.cut, results)
-    on_the_way = tuple(problem for problem in completeness.problems if problem not in spare)
+    is_counted = results.collected is not None and results.reported == results.collected
+    doubts, settled = ((), completeness.doubts) if is_counted else (completeness.doubts, ())
+    on_the_way = (*(each for each in completeness.problems if each not in spare), *doubts)
     received = not on_the_way and (completeness.complete or bool(spare))
     problems = (*on_the_way, *_count_problems(results))
     result_facts = replace(
@@ -119,7 +122,7 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
         complete=received and not problems,
         received=received,
         problems=problems,
-        notices=shown((*spare.values(), *completeness.notices)),
+        notices=shown((*spare.values(), *completeness.notices, *settled)),
         cut=cut,
     )
     with_results = replace(facts, results=result_facts)

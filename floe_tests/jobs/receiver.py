@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from floe_tests.jobs.stream import FrameKind, ResultStream
 from floe_tests.jobs.stream.frames import json_object
 from floe_tests.results.events import DEFAULT_LIMITS, EventReader
 from floe_tests.results.json_values import count_of
+from floe_tests.results.result_files import COLLECTION_FILE, EVENTS_FILE
 
 if TYPE_CHECKING:
     from floe_tests.jobs.facts import Facts
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from floe_tests.results.cases import Tally
     from floe_tests.results.events import EventLimits, Progress
 
-_EVENTS = "events.jsonl"
 _KEPT: frozenset[FrameKind] = frozenset({"data", "control", "manifest", "waiting"})
-_COLLECTION = "collection.json"
 # A line of the run's log a test is too much for thousands of tests.
 _PROGRESS_LINES = 40
 _FAILURE_LINES = 200
@@ -63,15 +61,21 @@ class Receiver:
         self._shows_progress = shows_progress
         self._events = EventReader(limits)
         self._collected: int | None = None
-        self._most_collected = 0
+        self._is_replayed = False
         self._log = log
         self._partial = b""
         self._next_shown = 1
         self._failures_left = _FAILURE_LINES
         self._received_bytes = 0
         self._journal = journal
-        for line in journal.lines() if journal else ():
+        self._replay()
+
+    def _replay(self) -> None:
+        """Take what a process before has received; it has shown it, too."""
+        self._is_replayed = True
+        for line in self._journal.lines() if self._journal else ():
             self._take(line)
+        self._is_replayed = False
 
     def begin(self) -> None:
         """Start over with the log's beginning: after a reconnect it is read anew."""
@@ -141,31 +145,37 @@ class Receiver:
         completeness = self._stream.finish(digest=exporter.message if exporter else "")
         # The files are read from the disk from now on: nobody needs a second copy of every case.
         self._events = EventReader()
-        if self._collected is None or self._collected == self._most_collected:
-            return completeness
-        shrunk = (
-            f"{_COLLECTION} says {self._collected} tests, and said {self._most_collected} before"
-        )
-        return replace(completeness, complete=False, problems=(*completeness.problems, shrunk))
+        return completeness
 
     def _watch(self, growth: Growth) -> None:
-        if growth.path == _COLLECTION:
+        if growth.path == COLLECTION_FILE:
             counts = json_object(growth.data) or {}
             collected = count_of(counts.get("collected"), largest=_MOST_TESTS)
             if collected is not None:
                 self._collected = collected
-                self._most_collected = max(self._most_collected, collected)
-                if self._shows_progress:
+                if self._shows_progress and not self._is_replayed:
                     self._log(f"{collected} tests collected")
-        elif growth.path == _EVENTS:
+        elif growth.path == EVENTS_FILE:
             if growth.restarted:
                 self._events = EventReader(self._limits)
-            # A file that a restarted exporter sends anew comes in one piece of up to 64 MiB.
-            for start in range(0, len(growth.data), _FED_BYTES):
-                for progress in self._events.feed(growth.data[start : start + _FED_BYTES]):
-                    self._show(progress)
+                self._read_again(growth)
+            for progress in self._events.feed(growth.data):
+                self._show(progress)
+
+    def _read_again(self, growth: Growth) -> None:
+        """Read what stands before the content of a file that begins anew."""
+        left = growth.offset
+        try:
+            with growth.file.open("rb") as file:
+                while left and (piece := file.read(min(left, _FED_BYTES))):
+                    left -= len(piece)
+                    self._events.feed(piece)
+        except OSError as error:
+            self._log(f"{growth.path} cannot be read again, its progress is not shown: {error}")
 
     def _show(self, progress: Progress) -> None:
+        if self._is_replayed:
+            return
         case, reported = progress.case, progress.tally.tests
         of = f" of {self._collected}" if self._collected is not None else ""
         if case.outcome.is_failing and self._failures_left > 0:

@@ -11,29 +11,27 @@ written itself.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from floe_tests.results import junit
+from floe_tests.results import accounts, junit
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
 from floe_tests.results.events import EventReader
 from floe_tests.results.json_values import count_of, is_object
+from floe_tests.results.result_files import (
+    COLLECTION_FILE,
+    EVENTS_FILE,
+    digest_of,
+    is_plain_file,
+    junit_files,
+    versions,
+)
 
 Source = Literal["junit", "events", "none"]
 
-EVENTS_FILE = "events.jsonl"
-COLLECTION_FILE = "collection.json"
-# Maven Surefire writes one TEST-<class>.xml for each class; other tools let the name be chosen.
-_JUNIT_PREFIXES = ("junit", "TEST-")
-_JUNIT_SUFFIX = "-junit.xml"
-
-_MAX_JUNIT_FILES = 1_000
-_MAX_DIRECTORY_ENTRIES = 20_000
 _MAX_COLLECTION_BYTES = 64 * 1024
 _MOST_TESTS = 10_000_000
 _CHUNK_BYTES = 256 * 1024
@@ -97,9 +95,9 @@ def collate(directory: Path, *, cut: Collection[str] = ()) -> SuiteResults:
     """Read the received files of one suite.
 
     Args:
-        directory: Holds `collection.json`, `events.jsonl`, and JUnit files (`junit*.xml`,
-            `*-junit.xml`, `TEST-*.xml`) also in subdirectories. Each may be missing; links are not
-            followed.
+        directory: Holds `collection.json`, `events.jsonl`, and JUnit files also in subdirectories
+            (`result_files`), and what these held before they were replaced. Each may be missing;
+            links are not followed.
         cut: Paths of files whose end is missing because a cap cut them. Where the events are
             among them, the test that they end in may have ended.
 
@@ -107,6 +105,12 @@ def collate(directory: Path, *, cut: Collection[str] = ()) -> SuiteResults:
         What could be read. Whatever the files hold, this does not raise: a file that cannot be
         used is named in the notices.
     """
+    earlier = (_collate(version, cut=()) for version in versions(directory))
+    return accounts.united(earlier, _collate(directory, cut=cut))
+
+
+def _collate(directory: Path, *, cut: Collection[str]) -> SuiteResults:
+    """Read the files of one account."""
     notices: list[str] = []
     collected, deselected = _read_collection(directory / COLLECTION_FILE, notices)
     events = _read_events(directory / EVENTS_FILE, notices)
@@ -146,7 +150,7 @@ def _count_tests(cases: Iterable[CaseResult]) -> int:
 
 
 def _read_collection(path: Path, notices: list[str]) -> tuple[int | None, int | None]:
-    if not _is_plain_file(path):
+    if not is_plain_file(path):
         return None, None
     try:
         with path.open("rb") as file:
@@ -165,7 +169,7 @@ def _read_collection(path: Path, notices: list[str]) -> tuple[int | None, int | 
 
 def _read_events(path: Path, notices: list[str]) -> EventReader:
     reader = EventReader()
-    if not _is_plain_file(path):
+    if not is_plain_file(path):
         return reader
     try:
         with path.open("rb") as file:
@@ -187,10 +191,13 @@ def _read_junit_files(
     """
     cases: dict[str, CaseResult] = {}
     seen: dict[str, str] = {}
-    for path in _junit_files(directory, notices):
+    searched = junit_files(directory)
+    if not searched.is_whole:
+        unused.append("There are more files than are searched for JUnit; the rest is left.")
+    for path in searched.paths:
         name = path.relative_to(directory).as_posix()
         try:
-            digest = _digest(path)
+            digest = digest_of(path)
             if digest in seen:
                 notices.append(f"{name} is a copy of {seen[digest]}.")
                 continue
@@ -239,36 +246,6 @@ def _add_numbered(cases: dict[str, CaseResult], case: CaseResult) -> None:
         number += 1
         name = f"{case.name} #{number}"
     cases[name] = replace(case, name=name)
-
-
-def _junit_files(directory: Path, notices: list[str]) -> Sequence[Path]:
-    found: list[Path] = []
-    for entries, path in enumerate(_files(directory)):
-        if entries >= _MAX_DIRECTORY_ENTRIES or len(found) >= _MAX_JUNIT_FILES:
-            notices.append("There are more files than are searched for JUnit; the rest is left.")
-            break
-        is_junit = path.name.startswith(_JUNIT_PREFIXES) or path.name.endswith(_JUNIT_SUFFIX)
-        if is_junit and path.suffix == ".xml":
-            found.append(path)
-    return sorted(found)
-
-
-def _files(directory: Path) -> Iterator[Path]:
-    for parent, directories, names in os.walk(directory):
-        directories.sort()
-        for name in sorted(names):
-            path = Path(parent, name)
-            if _is_plain_file(path):
-                yield path
-
-
-def _is_plain_file(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unite(cases: Iterable[CaseResult], more: Iterable[CaseResult]) -> dict[str, CaseResult]:

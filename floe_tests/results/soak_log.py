@@ -13,11 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from floe_tests.exporter.exporter import SOAK_FILE
 from floe_tests.results.cases import cut, legible
 from floe_tests.results.json_lines import JsonLines
 from floe_tests.results.json_values import is_object, number_of, text_of
-
-SOAK_FILE = "soak.jsonl"
 
 LINES = 500_000
 """Most lines that are read: 72 hours of 16 pods and 10 operations every 15 s are 450,000."""

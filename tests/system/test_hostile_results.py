@@ -102,12 +102,39 @@ def test_what_a_link_points_at_does_not_leave_the_pod(small_tier: SmallTier) -> 
     for name in names:
         assert f"{name}: a symbolic link is not followed" in said(published)
     assert "pipe: a FIFO is not a regular file" in said(published)
-    assert "the name holds control characters" in said(published)
+    assert r"line%0Aend: the name of 'line\nend' cannot be sent" in said(published)
     arrived = list(received(published).rglob("*"))
     assert {path.name for path in arrived}.isdisjoint({*names, "pipe"})
     assert all(b"root:x:0" not in path.read_bytes() for path in arrived if path.is_file())
     summary = json.loads((small_tier.root / "output" / "small" / "verdict.json").read_text())
     assert tuple(summary["notices"]) == published.suites[0].results.notices
+
+
+def test_what_the_first_of_two_sessions_reported_stays_known(small_tier: SmallTier) -> None:
+    """`pytest || pytest --lf`: the last files alone would be those of one green test."""
+    tests = """
+        from pathlib import Path
+        SEEN = Path("/tmp/seen")
+        def test_passes(): pass
+        def test_passes_again():
+            was_seen = SEEN.exists()
+            SEEN.touch()
+            assert was_seen, "not seen yet"
+    """
+    script = (
+        "mkdir /tmp/suite && cp /app/tests/conftest.py /tmp/suite/ && cd /tmp/suite && "
+        'printf %s "$TEST_CODE" > test_suite.py && options="-o cache_dir=/tmp/cache test_suite.py '
+        '--junitxml=/results/junit.xml --report-log=/results/events.jsonl" && '
+        "(pytest $options || pytest --lf $options)"
+    )
+
+    published = small_tier.run(job(tests, command=["sh", "-c", script]))
+
+    assert published.verdict.cause == "PASS", said(published)
+    cases = {case.name: case for case in published.suites[0].results.cases}
+    assert set(cases) == {"test_suite::test_passes", "test_suite::test_passes_again"}
+    assert cases["test_suite::test_passes_again"].reruns == 1
+    assert "1 failure of account 1 is kept: test_suite::test_passes_again" in said(published)
 
 
 BOMB = (

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from floe_tests.evidence import Evidence
+from floe_tests.exporter.exporter import SHARD_FILE
 from floe_tests.jobs.attempt import SHOWN_FAILURES, shown, with_outcomes
 from floe_tests.jobs.facts import DeadlineName, ErrorFacts, Facts, ResultFacts
 from floe_tests.jobs.shards.record import ShardAttempt, directory_of
@@ -28,11 +29,11 @@ from floe_tests.jobs.verdict import RULES, Cause, Verdict, classify
 from floe_tests.results import junit
 from floe_tests.results.attempts import with_earlier
 from floe_tests.results.cases import CaseResult, TextBudget
-from floe_tests.results.collate import COLLECTION_FILE, EVENTS_FILE, SuiteResults, collate
+from floe_tests.results.collate import SuiteResults, collate
 from floe_tests.results.json_values import count_of, is_object, text_of
+from floe_tests.results.result_files import COLLECTION_FILE, EVENTS_FILE
 from floe_tests.settings import DeadlineSettings
 
-ACCOUNT_FILE = "shard.json"
 _ACCOUNT_BYTES = 32 * 1024 * 1024
 _MOST_TESTS = 10_000_000
 _SHOWN_SHARDS = 10
@@ -144,7 +145,7 @@ def merged(directory: Path, end: SuiteEnd) -> tuple[Facts, Verdict]:
 
 def read_account(results: Path) -> Account | None:
     """Read what a shard says of its collection; None where it says nothing that can be read."""
-    path = results / ACCOUNT_FILE
+    path = results / SHARD_FILE
     if path.is_symlink() or not path.is_file():
         return None
     try:

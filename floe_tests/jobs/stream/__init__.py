@@ -9,7 +9,7 @@ manifest at the end. The protocol is described in docs/result-stream.md.
 
 from floe_tests.jobs.stream.files import Growth
 from floe_tests.jobs.stream.frames import StreamLimits
-from floe_tests.jobs.stream.manifest import Manifest, ManifestFile
+from floe_tests.jobs.stream.manifest import Manifest, ManifestFile, Refusal
 from floe_tests.jobs.stream.result_stream import (
     Completeness,
     CutResult,
@@ -27,6 +27,7 @@ __all__ = [
     "Growth",
     "Manifest",
     "ManifestFile",
+    "Refusal",
     "ResultStream",
     "StreamLimits",
     "VerifiedFile",

@@ -28,26 +28,32 @@ class StreamLimits:
         chunk_bytes: Most content of one frame, unpacked.
         file_bytes: Largest file.
         total_bytes: Most content of one session, repeated generations included.
-        files: Most files.
+        files: Most files that may be results.
+        attachments: Most other files.
         path_bytes: Longest path, in bytes of UTF-8.
         frames: Highest frame number.
         waiting_bytes: Most lines, in bytes, that wait on disk for an earlier one.
         notices: Most notices that are kept.
         manifest_bytes: Largest manifest.
         sessions: How often the exporter may start.
+        replaced: Most earlier versions of result files that are kept.
+        replaced_bytes: Most bytes of these.
     """
 
     line_bytes: int = 16 * _KIB
     chunk_bytes: int = 64 * _KIB
     file_bytes: int = 64 * _MIB
     total_bytes: int = 256 * _MIB
-    files: int = 2000
+    files: int = 22_000
+    attachments: int = 2000
     path_bytes: int = 512
     frames: int = 4_000_000
     waiting_bytes: int = 512 * _MIB
     notices: int = 1000
-    manifest_bytes: int = 4 * _MIB
+    manifest_bytes: int = 16 * _MIB
     sessions: int = 20
+    replaced: int = 22_000
+    replaced_bytes: int = 256 * _MIB
 
 
 class BadFrameError(Exception):

@@ -13,6 +13,7 @@ from floe_tests.jobs.stream.frames import (
     json_object,
     path_problem,
 )
+from floe_tests.results.cases import legible
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,25 @@ class ManifestFile:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Something in the pod that the exporter did not send, and that may have to do with results.
+
+    Attributes:
+        path: Its path, made legible.
+        detail: Why it was not sent.
+        role: `result` for what has a result's name, `folder` for what may hold results.
+    """
+
+    path: str
+    detail: str
+    role: Literal["result", "folder"]
+
+    def __str__(self) -> str:
+        """Say what was refused, and why."""
+        return f"{self.path or 'the results'}: {self.detail}"
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The exporter's account of the whole stream.
 
@@ -48,6 +68,8 @@ class Manifest:
         collected: Tests that the suite said it would run; None when it did not say.
         deselected: Tests that the suite left out; None when it did not say.
         files: The files.
+        refused: What was not sent and may be a result, or hold some.
+        refused_more: How many more there were than these.
         sha256: Hex digest of the manifest itself.
     """
 
@@ -58,6 +80,8 @@ class Manifest:
     collected: int | None
     deselected: int | None
     files: tuple[ManifestFile, ...]
+    refused: tuple[Refusal, ...]
+    refused_more: int
     sha256: str
 
 
@@ -70,9 +94,9 @@ def read_manifest(content: bytes, limits: StreamLimits) -> Manifest:
     fields = json_object(content)
     if fields is None:
         raise BadFrameError(reason="the manifest is no JSON object")
-    entries = fields.get("files")
-    if not isinstance(entries, list) or len(cast("list[object]", entries)) > limits.files:
-        raise BadFrameError(reason="the manifest lists no files, or too many")
+    most = limits.files + limits.attachments
+    entries = _entries(fields.get("files"), most=most)
+    refused = _entries(fields.get("refused", []), most=limits.notices)
     document = Frame("", 0, "manifest", fields)
     return Manifest(
         run_id=document.text("run"),
@@ -81,7 +105,9 @@ def read_manifest(content: bytes, limits: StreamLimits) -> Manifest:
         results_settled=fields.get("results_settled") is True,
         collected=_count(document, "collected"),
         deselected=_count(document, "deselected"),
-        files=tuple(_manifest_file(item, limits) for item in cast("list[object]", entries)),
+        files=tuple(_manifest_file(item, limits) for item in entries),
+        refused=tuple(_refusal(item) for item in refused),
+        refused_more=_count(document, "refused_more") or 0,
         sha256=hashlib.sha256(content).hexdigest(),
     )
 
@@ -90,10 +116,29 @@ def _count(document: Frame, name: str) -> int | None:
     return None if document.fields.get(name) is None else document.integer(name)
 
 
-def _manifest_file(item: object, limits: StreamLimits) -> ManifestFile:
+def _entries(value: object, *, most: int) -> list[object]:
+    if not isinstance(value, list) or len(cast("list[object]", value)) > most:
+        raise BadFrameError(reason="the manifest lists no files, or too many")
+    return cast("list[object]", value)
+
+
+def _entry(item: object) -> Frame:
     if not isinstance(item, dict):
         raise BadFrameError(reason="the manifest lists something that is no file")
-    entry = Frame("", 0, "manifest", cast("dict[str, object]", item))
+    return Frame("", 0, "manifest", cast("dict[str, object]", item))
+
+
+def _refusal(item: object) -> Refusal:
+    entry = _entry(item)
+    return Refusal(
+        path=legible(entry.text("path")),
+        detail=legible(entry.text("detail")),
+        role="folder" if entry.text("role") == "folder" else "result",
+    )
+
+
+def _manifest_file(item: object, limits: StreamLimits) -> ManifestFile:
+    entry = _entry(item)
     path = entry.text("path")
     if problem := path_problem(path, limits):
         raise BadFrameError(reason=f"the manifest lists {problem}")

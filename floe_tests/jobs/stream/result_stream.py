@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from floe_tests.exporter import exporter
 from floe_tests.jobs.stream.files import Growth, ReceivedFiles
 from floe_tests.jobs.stream.frames import (
     BadFrameError,
     Frame,
+    Place,
     StreamLimits,
     content_of,
     decode,
@@ -29,6 +31,8 @@ _RELEASED_AT_ONCE = 64
 _OTHER_LINES = 20
 _OTHER_LINE_CHARACTERS = 500
 _SHOWN_GAPS = 20
+_FILE_PROBLEMS = 5
+_SHOWN_REFUSALS = 20
 
 FrameKind = Literal[
     "data", "control", "manifest", "waiting", "duplicate", "stale", "refused", "corrupt", "other"
@@ -91,6 +95,8 @@ class Completeness:
         verified: The files that match.
         cut: Result files that a cap cut. Each is among the problems, as its own words; whoever
             finds their content proved by another file may take it out.
+        doubts: Folders that the exporter could not look into. There may be results in them, which
+            the count of collected tests alone can rule out.
     """
 
     complete: bool
@@ -99,6 +105,7 @@ class Completeness:
     missing: tuple[range, ...]
     verified: tuple[VerifiedFile, ...]
     cut: tuple[CutResult, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 class ResultStream:
@@ -138,6 +145,8 @@ class ResultStream:
         # Until the manifest says how far each file came in the end.
         self._cut_notices: dict[str, str] = {}
         self._problems: list[str] = []
+        # By file: whether they count depends on its role, which the manifest says.
+        self._file_problems: dict[str, list[str]] = {}
         self._other_lines: deque[str] = deque(maxlen=_OTHER_LINES)
         self._corrupt_lines = 0
 
@@ -201,12 +210,15 @@ class ResultStream:
             self._apply_waiting(number)
         problems = [*self._problems, *self._digest_problems(digest)]
         notices = list(self._notices)
+        doubts: list[str] = []
         verified: list[VerifiedFile] = []
         cut: list[CutResult] = []
+        self._sort_file_problems(problems, notices)
         if self._manifest is None:
             problems.append(self._absence())
             notices += self._cut_notices.values()
         else:
+            self._add_refusals(self._manifest, problems, doubts)
             if not self._manifest.settled:
                 late = "the exporter ran out of time before it had sent everything"
                 (notices if self._manifest.results_settled else problems).append(late)
@@ -219,6 +231,12 @@ class ResultStream:
                 self._verify(entry, problems=problems, notices=notices, verified=verified)
             listed = {entry.path for entry in self._manifest.files}
             notices += [f"{path}: gone in the pod" for path in self._files.paths() - listed]
+            self._set_deleted_aside(self._manifest, notices)
+        notices += [f"{path}: kept as {place}" for path, place in self._files.moved().items()]
+        problems += [
+            f"{path}: {count} earlier versions of it could not be kept"
+            for path, count in self._files.dropped.items()
+        ]
         missing = self._numbers.gaps
         if missing:
             (problems or notices).append(_missing_text(missing))
@@ -232,6 +250,7 @@ class ResultStream:
             missing=missing,
             verified=tuple(verified),
             cut=tuple(cut),
+            doubts=tuple(doubts),
         )
 
     # --- Frames in their turn
@@ -290,22 +309,33 @@ class ResultStream:
 
     def _apply(self, frame: Frame) -> tuple[FrameKind, tuple[Growth, ...]]:
         try:
-            if frame.type == "data":
-                growth = self._files.write(
-                    place_of(frame, self._limits), content_of(frame, self._limits)
-                )
-                return "data", (growth,) if growth else ()
+            if frame.type in ("data", "replaced", "lost"):
+                return self._apply_to_file(frame, place_of(frame, self._limits))
             if frame.type == "manifest":
                 self._read_manifest(frame)
                 return "manifest", ()
-            if frame.type in ("replaced", "lost"):
-                self._files.mark(place_of(frame, self._limits), is_lost=frame.type == "lost")
-            elif frame.type == "notice":
+            if frame.type == "notice":
                 self._take_notice(frame)
         except BadFrameError as error:
             self._problem(f"frame {frame.number} ({frame.type}) was refused: {error}")
+        return "control", ()
+
+    def _apply_to_file(self, frame: Frame, place: Place) -> tuple[FrameKind, tuple[Growth, ...]]:
+        try:
+            if frame.type == "data":
+                growth = self._files.write(place, content_of(frame, self._limits))
+                return "data", (growth,) if growth else ()
+            self._files.mark(place, is_lost=frame.type == "lost")
+        except BadFrameError as error:
+            text = f"frame {frame.number} ({frame.type}) was refused: {error}"
         except OSError as error:
-            self._problem(f"frame {frame.number} could not be stored here: {error}")
+            text = f"frame {frame.number} could not be stored here: {error}"
+        else:
+            return "control", ()
+        if len(self._file_problems) < self._limits.notices:
+            texts = self._file_problems.setdefault(place.path, [])
+            if len(texts) < _FILE_PROBLEMS:
+                texts.append(legible(text))
         return "control", ()
 
     def _take_notice(self, frame: Frame) -> None:
@@ -334,6 +364,39 @@ class ResultStream:
 
     # --- What is said at the end
 
+    def _sort_file_problems(self, problems: list[str], notices: list[str]) -> None:
+        """Tell what happened to attachments apart from what happened to results."""
+        listed = (
+            {entry.path: entry.role for entry in self._manifest.files} if self._manifest else {}
+        )
+        for path, texts in self._file_problems.items():
+            is_gone = self._manifest is not None and not exporter.is_named_like_result(path)
+            role = listed.get(path, "attachment" if is_gone else "result")
+            (problems if role == "result" else notices).extend(texts)
+
+    def _add_refusals(self, manifest: Manifest, problems: list[str], doubts: list[str]) -> None:
+        results = [str(refused) for refused in manifest.refused if refused.role == "result"]
+        doubts += [str(refused) for refused in manifest.refused if refused.role == "folder"]
+        problems += results[:_SHOWN_REFUSALS]
+        more = manifest.refused_more + max(0, len(results) - _SHOWN_REFUSALS)
+        if more:
+            problems.append(f"{more} more were not sent")
+
+    def _set_deleted_aside(self, manifest: Manifest, notices: list[str]) -> None:
+        """Read a JUnit file that the pod deleted as an earlier account, where there is another.
+
+        Tools merge the files of their parts into one, and delete them.
+        """
+        junit = [e for e in manifest.files if e.role == "result" and exporter.is_xml(e.path)]
+        if all(entry.deleted for entry in junit):
+            return
+        for entry in junit:
+            if entry.deleted:
+                try:
+                    self._files.set_deleted_aside(entry.path)
+                except OSError as error:
+                    notices.append(f"{entry.path}: counts as it was: {error}")
+
     def _verify(
         self,
         entry: ManifestFile,
@@ -354,7 +417,7 @@ class ResultStream:
         except OSError as error:
             problem = f"cannot be read back: {error}"
         if problem:
-            problems.append(f"{entry.path}: {problem}")
+            (problems if entry.role == "result" else notices).append(f"{entry.path}: {problem}")
         else:
             verified.append(
                 VerifiedFile(

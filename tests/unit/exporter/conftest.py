@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(exporter.__file__)
 WAIT_SECONDS = 60.0
+OBEYING = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
 class RunningExporter:
     """An exporter process and what has arrived of its output."""
 
     def __init__(
-        self, results: Path, stream: ResultStream, *, state: Path, options: Sequence[str]
+        self,
+        results: Path,
+        stream: ResultStream,
+        *,
+        state: Path,
+        options: Sequence[str],
+        wrapper: Sequence[str] = (),
     ) -> None:
         """Start the process and a thread that feeds its lines to the stream."""
         self.stream = stream
@@ -36,7 +43,7 @@ class RunningExporter:
         self.results = results
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
-            [*command(results), "--poll-seconds=0.02", f"--state={state}", *options],
+            [*wrapper, *command(results), "--poll-seconds=0.02", f"--state={state}", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={"PATH": os.environ["PATH"]},
@@ -117,9 +124,13 @@ class Start(Protocol):
     """Starts an exporter on a directory."""
 
     def __call__(
-        self, *options: str, directory: Path | None = None, stream: ResultStream | None = None
+        self,
+        *options: str,
+        directory: Path | None = None,
+        stream: ResultStream | None = None,
+        obeys_modes: bool = False,
     ) -> RunningExporter:
-        """Start it with some options."""
+        """Start it with some options; root obeys the modes of files only when asked to."""
         ...
 
 
@@ -143,13 +154,17 @@ def start(tmp_path: Path, results: Path, received: Path) -> Iterator[Start]:
     running: list[RunningExporter] = []
 
     def begin(
-        *options: str, directory: Path | None = None, stream: ResultStream | None = None
+        *options: str,
+        directory: Path | None = None,
+        stream: ResultStream | None = None,
+        obeys_modes: bool = False,
     ) -> RunningExporter:
         process = RunningExporter(
             directory or results,
             stream or ResultStream(received),
             state=tmp_path / f"state-{len(running)}",
             options=options,
+            wrapper=OBEYING if obeys_modes and os.getuid() == 0 else (),
         )
         running.append(process)
         return process

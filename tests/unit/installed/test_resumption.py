@@ -67,7 +67,8 @@ class Sender:
         offset = 0
         while offset < len(content):
             piece = content[offset : offset + exporter.CHUNK_BYTES]
-            offset += self._writer.data(path, 0, offset, piece, guess=len(piece))
+            place = exporter.Place(path, path, 0, offset)
+            offset += self._writer.data(place, piece, guess=len(piece))
         return b"".join(self.lines).splitlines()
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from floe_tests.exporter import exporter
+from floe_tests.jobs.attempt import judge
 from floe_tests.jobs.facts import Facts
+from floe_tests.jobs.handover import FrameJournal
 from floe_tests.jobs.receiver import Receiver
 
 FACTS = Facts(subject="job/a")
@@ -33,7 +35,8 @@ class Sender:
         offset = 0
         while offset < len(content):
             piece = content[offset : offset + exporter.CHUNK_BYTES]
-            offset += self.writer.data(path, generation, offset, piece, guess=len(piece))
+            place = exporter.Place(path, path, generation, offset)
+            offset += self.writer.data(place, piece, guess=len(piece))
         return b"".join(self.lines)
 
 
@@ -56,17 +59,59 @@ def outcome(number: int, outcome: str) -> str:
     return "".join(f"{json.dumps(line)}\n" for line in lines)
 
 
+def _passes(number: int) -> str:
+    return outcome(number, "passed")
+
+
+def _fails(number: int) -> str:
+    return outcome(number, "failed")
+
+
 def test_a_count_of_collected_tests_that_shrinks_is_a_problem(
     tmp_path: Path, sender: Sender
 ) -> None:
     """A test claims afterwards that there were fewer than it left out."""
     receiver = Receiver(tmp_path, log=lambda _: None)
     receiver.feed(sender.send("collection.json", b'{"collected": 60}'))
-    receiver.feed(sender.send("collection.json", b'{"collected": 2}', generation=1))
+    receiver.feed(sender.send("collection.json", b'{"collected": 1}', generation=1))
+    receiver.feed(sender.send("events.jsonl", outcome(1, "passed").encode()))
 
-    problems = receiver.finish(FACTS).problems
+    facts, _ = judge(FACTS, directory=tmp_path, completeness=receiver.finish(FACTS))
 
-    assert "collection.json says 2 tests, and said 60 before" in problems
+    assert "1 of 60 collected tests were reported" in facts.results.problems
+
+
+def test_events_that_were_replaced_are_shown_again_and_counted_once(
+    tmp_path: Path, sender: Sender
+) -> None:
+    """`pytest || pytest` writes its events anew."""
+    log: list[str] = []
+    receiver = Receiver(tmp_path, log=log.append)
+    receiver.feed(sender.send("events.jsonl", (_fails(1) + _passes(2)).encode()))
+    assert receiver.tally.tests == 2
+    receiver.feed(sender.send("events.jsonl", _passes(1).encode(), generation=1))
+    assert (receiver.tally.tests, receiver.tally.failed) == (1, 0)
+    assert [line.split()[1] for line in log] == ["FAILED", "passed"]
+
+
+def test_what_a_process_before_received_is_there_and_not_shown_again(
+    tmp_path: Path, sender: Sender
+) -> None:
+    """Also the version of a result that was replaced before the process died."""
+    piece = sender.send("events.jsonl", (_fails(1) + _passes(2)).encode())
+    piece += sender.send("events.jsonl", _passes(1).encode(), generation=1)
+    directory, log = tmp_path / "results", list[str]()
+    for _ in range(2):
+        journal = FrameJournal(tmp_path, log=log.append)
+        log.clear()
+        receiver = Receiver(directory, log=log.append, journal=journal)
+        assert log == []
+        receiver.feed(piece)
+        journal.close()
+        assert (directory / ".replaced/0/events.jsonl").read_text() == _fails(1) + _passes(2)
+        assert (directory / "events.jsonl").read_text() == _passes(1)
+        assert sorted(p.name for p in (directory / ".replaced").iterdir()) == ["0"]
+        assert receiver.tally.tests == 1
 
 
 @pytest.mark.parametrize("content", [b'{"collected": 1e999}', b'{"collected": []}', b"[" * 5000])
@@ -78,14 +123,6 @@ def test_a_count_that_is_none_is_passed_over(
     receiver.feed(sender.send("collection.json", content))
     receiver.finish(FACTS)
     assert log == []
-
-
-def _passes(number: int) -> str:
-    return outcome(number, "passed")
-
-
-def _fails(number: int) -> str:
-    return outcome(number, "failed")
 
 
 @pytest.mark.parametrize(("event", "first"), [(_passes, "passed"), (_fails, "FAILED")])

@@ -338,6 +338,9 @@ TRAILING = base64.b64encode(zlib.compress(b"abc") + b"x").decode()
         manifest(0, {}, files={"a": 1}),
         manifest(0, {}, files=[1]),
         manifest(0, {}, files=[{}]),
+        manifest(0, {}, refused=[{}]),
+        manifest(0, {}, refused=7),
+        manifest(0, {}, refused_more="x"),
         manifest(0, {}, run=None),
         manifest(0, {}, collected=-4),
         manifest(0, {"x": b""}, entry={"sha256": 4}),
@@ -425,14 +428,77 @@ def test_no_believable_frame_raises_or_leaves_the_directory(
         assert [path.name for path in Path(base).iterdir()] == ["inside"]
 
 
-def test_a_file_that_is_also_a_directory_is_a_problem_not_a_crash(tmp_path: Path) -> None:
-    """Names of two generations, or of an attacker."""
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("a", "a/b"), ("a/b", "a"), ("x", ".replaced/0/junit.xml"), ("x", ".beside/1/x")],
+)
+def test_a_file_whose_place_is_taken_is_kept_beside(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    """A file that is a folder later, or a name that this side uses itself."""
     stream = ResultStream(tmp_path)
-    stream.feed(data(0, "a", 0, b"x"))
-    stream.feed(data(1, "a/b", 0, b"x"))
-    stream.feed(data(2, "c", 0, b"x"))
-    assert stored(tmp_path) == {"a": b"x", "c": b"x"}
-    assert any("could not be stored" in problem for problem in stream.finish().problems)
+    content = {first: b"first", second: b"second", "c": b"x"}
+    for number, (path, text) in enumerate(content.items()):
+        stream.feed(data(number, path, 0, text))
+    stream.feed(manifest(3, content))
+
+    completeness = stream.finish()
+
+    assert completeness.complete, completeness.problems
+    assert stored(tmp_path) == {first: b"first", f".beside/1/{second}": b"second", "c": b"x"}
+    assert f"{second}: kept as .beside/1/{second}" in completeness.notices
+
+
+def test_a_dot_and_a_slash_are_two_names(tmp_path: Path) -> None:
+    """`a.b/x` beside `a/b/x`, and names that differ by case alone where the disk can tell them."""
+    stream = ResultStream(tmp_path)
+    names = ("a.b/x", "a/b/x", "a/b.x", "A.b/x", "caf\u00e9", "cafe\u0301")
+    content = {name: name.encode() for name in names}
+    for number, (path, text) in enumerate(content.items()):
+        stream.feed(data(number, path, 0, text))
+    stream.feed(manifest(len(names), content))
+    assert stream.finish().complete
+    assert sorted(stored(tmp_path).values()) == sorted(content.values())
+
+
+def test_what_happens_to_an_attachment_on_this_side_is_a_notice(tmp_path: Path) -> None:
+    """And the same of a result a problem."""
+    for role, complete in (("attachment", True), ("result", False)):
+        stream = ResultStream(tmp_path / role, limits=StreamLimits(file_bytes=50))
+        stream.feed(data(0, "x", 0, b"x" * 100))
+        stream.feed(manifest(1, {"x": b"x" * 100}, entry={"role": role}))
+        completeness = stream.finish()
+        assert completeness.complete is complete
+        told = completeness.notices if complete else completeness.problems
+        assert any("frame 0 (data) was refused" in text for text in told)
+
+
+def test_an_attachment_that_is_gone_in_the_pod_decides_nothing_either(tmp_path: Path) -> None:
+    """The manifest does not name it any more; its own name is no result's."""
+    stream = ResultStream(tmp_path, limits=StreamLimits(file_bytes=50))
+    stream.feed(data(0, "x.log", 0, b"x" * 100))
+    stream.feed(manifest(1, {}))
+    assert stream.finish().complete
+    stream = ResultStream(tmp_path, limits=StreamLimits(file_bytes=50))
+    stream.feed(data(0, "junit.xml", 0, b"x" * 100))
+    stream.feed(manifest(1, {}))
+    assert not stream.finish().complete
+
+
+def test_what_the_exporter_refused_is_a_problem_or_a_doubt(tmp_path: Path) -> None:
+    """A result by its name; a folder may hold some."""
+    stream = ResultStream(tmp_path)
+    refused = [
+        {"path": "junit.xml", "detail": "Permission denied", "role": "result", "reason": "x"},
+        {"path": "deep", "detail": "Permission denied", "role": "folder", "reason": "x"},
+    ]
+    stream.feed(manifest(0, {}, refused=refused, refused_more=3))
+    completeness = stream.finish()
+    assert completeness.problems == (
+        "junit.xml: Permission denied",
+        "3 more were not sent",
+    )
+    assert completeness.doubts == ("deep: Permission denied",)
 
 
 def test_a_link_in_the_directory_is_not_written_through(tmp_path: Path) -> None:
@@ -442,13 +508,16 @@ def test_a_link_in_the_directory_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "junit.xml").symlink_to(victim)
     stream = ResultStream(tmp_path / "in")
-    assert stream.feed(data(0, "junit.xml", 0, b"yours")).growths == ()
+    stream.feed(data(0, "junit.xml", 0, b"yours"))
     assert victim.read_text() == "mine"
+    assert (tmp_path / "in" / "junit.xml").read_text() == "yours"
 
 
 def test_files_and_bytes_are_bounded_on_this_side_too(tmp_path: Path) -> None:
     """The pod's own caps are not trusted."""
-    stream = ResultStream(tmp_path, limits=StreamLimits(files=3, total_bytes=1000, file_bytes=600))
+    stream = ResultStream(
+        tmp_path, limits=StreamLimits(attachments=3, total_bytes=1000, file_bytes=600)
+    )
     for number in range(5):
         stream.feed(data(number, f"{number}", 0, b"x" * 100))
     assert len(stored(tmp_path)) == 3
@@ -510,7 +579,8 @@ def test_a_new_session_with_other_content_voids_the_old(tmp_path: Path) -> None:
     stream.feed(data(0, "x", 0, b"old content, long"))
     assert stream.feed(data(0, "x", 0, b"old ", session=NEXT_SESSION)).growths == ()
     growth = stream.feed(data(1, "x", 4, b"and new", session=NEXT_SESSION)).growths[0]
-    assert (growth.offset, growth.data, growth.restarted) == (0, b"old and new", True)
+    assert (growth.offset, growth.data, growth.restarted) == (4, b"and new", True)
+    assert growth.file.read_bytes() == b"old and new"
     stream.feed(manifest(2, {"x": b"old and new"}, session=NEXT_SESSION))
     assert stream.finish().complete
     assert stored(tmp_path) == {"x": b"old and new"}
@@ -544,6 +614,78 @@ def test_a_replaced_file_begins_again(tmp_path: Path) -> None:
     stream.feed(manifest(4, {"x": b"second"}))
     assert stream.finish().complete
     assert stored(tmp_path) == {"x": b"second"}
+
+
+def test_what_a_replaced_result_held_is_kept(tmp_path: Path) -> None:
+    """Each version in a folder of its own; of an attachment the last counts alone."""
+    stream = ResultStream(tmp_path)
+    number = 0
+    for path in ("junit.xml", "log.txt"):
+        for generation, content in enumerate((b"<a/>", b"<b/>", b"<c/>")):
+            if generation:
+                stream.feed(frame(number, "replaced", path=path, generation=generation))
+                number += 1
+            stream.feed(data(number, path, 0, content, generation=generation))
+            number += 1
+    stream.feed(manifest(number, {"junit.xml": b"<c/>", "log.txt": b"<c/>"}))
+    assert stream.finish().complete
+    assert stored(tmp_path) == {
+        ".replaced/0/junit.xml": b"<a/>",
+        ".replaced/1/junit.xml": b"<b/>",
+        "junit.xml": b"<c/>",
+        "log.txt": b"<c/>",
+    }
+
+
+def test_a_result_that_is_shorter_in_a_new_session_was_replaced(tmp_path: Path) -> None:
+    """The exporter was away when it happened."""
+    stream = ResultStream(tmp_path)
+    stream.feed(data(0, "events.jsonl", 0, b"one\ntwo\n"))
+    stream.feed(data(0, "events.jsonl", 0, b"one\n", session=NEXT_SESSION))
+    stream.feed(manifest(1, {"events.jsonl": b"one\n"}, session=NEXT_SESSION))
+    assert stream.finish().complete
+    assert stored(tmp_path) == {
+        ".replaced/0/events.jsonl": b"one\ntwo\n",
+        "events.jsonl": b"one\n",
+    }
+
+
+def test_versions_that_cannot_be_kept_are_a_problem(tmp_path: Path) -> None:
+    """They are bounded, and an account of tests is never dropped in silence."""
+    stream = ResultStream(tmp_path, limits=StreamLimits(replaced=1))
+    for generation in range(3):
+        stream.feed(data(generation, "junit.xml", 0, b"<a/>", generation=generation))
+    stream.feed(manifest(3, {"junit.xml": b"<a/>"}))
+    completeness = stream.finish()
+    assert "junit.xml: 1 earlier versions of it could not be kept" in completeness.problems
+
+
+def test_a_junit_file_that_was_deleted_beside_others_is_an_earlier_account(tmp_path: Path) -> None:
+    """Tools merge the files of their parts, and delete them. A file that is alone stays."""
+    gone = {"path": "part.xml", "role": "result", "size": 12, "sent": 12, "deleted": True}
+    whole = b"<testsuite/>"
+    gone["sha256"] = hashlib.sha256(whole).hexdigest()
+    for others, place in (({"junit.xml": whole}, ".replaced/0/part.xml"), ({}, "part.xml")):
+        directory = tmp_path / str(len(others))
+        stream = ResultStream(directory)
+        stream.feed(data(0, "part.xml", 0, whole))
+        stream.feed(data(1, "junit.xml", 0, whole))
+        stream.feed(manifest(2, {}, files=[gone, *_entries(others)]))
+        assert stream.finish().complete
+        assert set(stored(directory)) == {place, "junit.xml"}
+
+
+def _entries(files: Mapping[str, bytes]) -> list[dict[str, object]]:
+    return [
+        {
+            "path": path,
+            "role": "result",
+            "size": len(content),
+            "sent": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        for path, content in files.items()
+    ]
 
 
 def test_content_on_disk_that_was_tampered_with_is_found(tmp_path: Path) -> None:

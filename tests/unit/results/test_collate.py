@@ -148,7 +148,7 @@ def test_several_junit_files_are_one_result(tmp_path: Path) -> None:
     _write_junit(tmp_path / "shard" / "junit-2.xml", a="error")
     _write_junit(tmp_path / "reports" / "TEST-com.acme.A.xml", c="skipped")
     _write_junit(tmp_path / "go-junit.xml", d="passed")
-    _write_junit(tmp_path / "coverage.xml", e="failed")
+    (tmp_path / "coverage.xml").write_text("<coverage/>")
     results = collate(tmp_path)
     assert {case.name: str(case.outcome) for case in results.cases} == {
         "t::d": "passed",

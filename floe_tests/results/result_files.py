@@ -1,0 +1,108 @@
+"""Which of the received files are results, and which of them are earlier versions.
+
+What counts as a result is the exporter's to say (`floe_tests.exporter`): its list is used here, so
+that nothing is read that would not have been missed, and nothing missed that would have been read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from floe_tests.exporter import exporter
+
+EVENTS_FILE = exporter.EVENTS_FILE
+COLLECTION_FILE = exporter.COLLECTION_FILE
+
+REPLACED = ".replaced"
+"""Folder of what result files held before they were replaced: `.replaced/<version>/<path>`."""
+BESIDE = ".beside"
+"""Folder of files whose place was taken: `.beside/<number>/<path>`."""
+
+MOST_ENTRIES = 200_000
+"""Names that are looked at. The stream takes in 24,000 files, and each may have a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The JUnit files of a folder.
+
+    Attributes:
+        paths: The files, sorted.
+        is_whole: Whether all of the folder was looked at.
+    """
+
+    paths: tuple[Path, ...]
+    is_whole: bool
+
+
+def junit_files(directory: Path) -> Found:
+    """Find the JUnit files of a folder and its subfolders; no link is followed."""
+    found: list[Path] = []
+    for number, path in enumerate(_files(directory)):
+        if number >= MOST_ENTRIES:
+            return Found(tuple(sorted(found)), is_whole=False)
+        name = path.relative_to(directory).as_posix()
+        if exporter.is_xml(name) and is_plain_file(path) and _may_be_result(path, name):
+            found.append(path)
+    return Found(tuple(sorted(found)), is_whole=True)
+
+
+def is_result(path: Path, name: str) -> bool:
+    """Whether a received file is a result.
+
+    Args:
+        path: Where it is.
+        name: Its path in the pod.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if not exporter.is_xml(name):
+        return name in exporter.RESULT_FILES
+    with path.open("rb") as file:
+        return exporter.is_result(name, file.read(exporter.ROOT_BYTES))
+
+
+def _may_be_result(path: Path, name: str) -> bool:
+    try:
+        return is_result(path, name)
+    except OSError:
+        # Whoever reads it says why it cannot be read.
+        return exporter.is_named_like_result(name)
+
+
+def versions(directory: Path) -> tuple[Path, ...]:
+    """Return the folders of replaced result files, oldest first; each is laid out as a whole."""
+    folder = directory / REPLACED
+    if folder.is_symlink() or not folder.is_dir():
+        return ()
+    numbered = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
+    return tuple(sorted(numbered, key=lambda path: int(path.name)))
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether there is a regular file and no link."""
+    return path.is_file() and not path.is_symlink()
+
+
+def digest_of(path: Path) -> str:
+    """Return a file's SHA-256.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    for parent, directories, names in os.walk(directory):
+        if Path(parent) == directory and REPLACED in directories:
+            directories.remove(REPLACED)
+        directories.sort()
+        for name in sorted(names):
+            yield Path(parent, name)

@@ -17,7 +17,9 @@ from floe_platform.polaris_realm import Realm
 
 from . import postgres
 
-IMAGE = Path(__file__).parents[4] / "images" / "platform"
+ROOT = Path(__file__).parents[4]
+IMAGE = ROOT / "images" / "platform"
+BOOTSTRAP = ROOT / "charts" / "floe-platform" / "files" / "polaris" / "bootstrap.sh"
 # The columns that are looked at. Source: postgres/schema-v3.sql of Apache Polaris 1.2.
 TABLES = """
 CREATE SCHEMA polaris_schema;
@@ -253,3 +255,55 @@ def test_one_that_nobody_makes_is_waited_for_until_the_deadline() -> None:
 def test_a_database_that_does_not_answer_is_said_at_the_deadline() -> None:
     with pytest.raises(polaris_realm.UnusableError, match=r"100 s: connection refused"):
         wait([psycopg2.OperationalError("connection refused")], deadline_seconds=100)
+
+
+# Polaris' admin tool as far as it matters here: it commits each step by itself, and goes on from a
+# realm that is not there alone.
+TOOL = """#!{python}
+import os, sys
+sys.path.insert(0, {here!r})
+import psycopg2
+with open({log!r}, "a") as log:
+    log.write("started\\n")
+connection = psycopg2.connect("")
+connection.autocommit = True
+with connection.cursor() as cursor:
+    for step in {steps!r}:
+        cursor.execute(step, {{"realm": "POLARIS"}})
+"""
+
+
+def test_pods_that_start_at_once_get_one_realm(
+    database: Database, login: dict[str, str], tmp_path: Path
+) -> None:
+    """As the chart has it: the pods wait, the Job looks and makes; the next Job finds it made."""
+    assert database
+    tool, log = tmp_path / "java", tmp_path / "started"
+    tool.write_text(TOOL.format(python=sys.executable, here=str(IMAGE), log=str(log), steps=STEPS))
+    tool.chmod(0o755)
+    variables = {
+        **login,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHONPATH": str(IMAGE),
+        "TMPDIR": str(tmp_path),
+        "REALM": "POLARIS",
+        "ROOT_CLIENT_ID": "root-id",
+        "ROOT_CLIENT_SECRET": "root-secret",
+    }
+    words = [sys.executable, "-m", "floe_platform.polaris_realm"]
+    common = ["--realm=POLARIS", "--namespace=floe", "--deadline-seconds=60"]
+    pods = [
+        subprocess.Popen([*words, "whole", *common], env=variables, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+
+    for _ in range(2):  # an install, and an upgrade
+        look = [*words, "whole-or-absent", *common, f"--result={tmp_path / 'realm'}"]
+        subprocess.run(look, env=variables, check=True, capture_output=True, timeout=60)
+        subprocess.run(["sh", BOOTSTRAP], env=variables, check=True, timeout=60)
+
+    for pod in pods:
+        said, _ = pod.communicate(timeout=60)
+        assert pod.returncode == 0
+        assert said.endswith(b"realm POLARIS is made\n")
+    assert log.read_text() == "started\n"

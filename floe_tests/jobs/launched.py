@@ -53,10 +53,10 @@ class LaunchedCommand:
             OSError: It cannot be started.
         """
         self._mark = mark
-        # A signal inside would leave it running and nobody to know of it.
-        with deferred_signals(), output.open("wb") as stream:
-            report, told = os.pipe()
-            try:
+        report, told = os.pipe()
+        try:
+            # A signal inside would leave it running and nobody to know of it.
+            with deferred_signals(), output.open("wb") as stream:
                 self._process = subprocess.Popen(  # noqa: S603 - the suite's own command
                     [sys.executable, "-I", str(_LAUNCHER), str(told), *words],
                     stdin=subprocess.DEVNULL,
@@ -67,9 +67,14 @@ class LaunchedCommand:
                     start_new_session=True,
                     pass_fds=(told,),
                 )
-            finally:
-                os.close(told)
-            why = _read_report(report)
+        except BaseException:
+            # One that came meanwhile is raised at the end of the block.
+            self.kill_what_is_left()
+            os.close(report)
+            raise
+        finally:
+            os.close(told)
+        why = self._read_report(report)
         if why:
             self._process.wait(timeout=_STOP_SECONDS)
             raise OSError(why)
@@ -119,9 +124,12 @@ class LaunchedCommand:
         except (psutil.Error, OSError):  # somebody else's, or gone meanwhile
             return False
 
-
-def _read_report(descriptor: int) -> str:
-    """Read why the launcher could not start the command; it closes its end when it has."""
-    with os.fdopen(descriptor) as report:
-        is_told, _, _ = select.select([report], [], [], _START_SECONDS)
-        return report.read() if is_told else ""
+    def _read_report(self, descriptor: int) -> str:
+        """Read why the launcher could not start the command; it closes its end when it has."""
+        try:
+            with os.fdopen(descriptor) as report:
+                is_told, _, _ = select.select([report], [], [], _START_SECONDS)
+                return report.read() if is_told else ""
+        except BaseException:
+            self.stop()
+            raise

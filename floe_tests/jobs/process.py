@@ -122,21 +122,22 @@ class ProcessRun:
             BaseException: Whatever interrupted the run, after its results so far were recorded.
         """
         self._written.mkdir(parents=True, exist_ok=True)
+        tests: LaunchedCommand | None = None
+        sender: subprocess.Popen[bytes] | None = None
         try:
             tests = self._start_tests()
+            sender = self._start_exporter()
+            self._follow(tests)
         except ConfigurationError as error:
             attempt = self._finish(error=ErrorFacts("configuration", str(error)))
             record(attempt)
             return attempt
-        sender: subprocess.Popen[bytes] | None = None
-        try:
-            sender = self._start_exporter()
-            self._follow(tests)
         except BaseException as interrupt:
             with held_signals(self._log):
                 reason = reason_of(interrupt, self._why_cancelled, doing=self._subject)
                 self._log(f"{self._subject}: cancelled, {reason}")
-                tests.stop()
+                if tests is not None:
+                    tests.stop()
                 if sender is not None:
                     self._collect(sender)
                 record(self._finish(cancelled=reason))

@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -172,6 +172,33 @@ def test_a_command_that_may_not_be_run_is_told_at_once(launch: Launch, tmp_path:
 
     with pytest.raises(OSError, match="Permission denied"):
         launch(str(tmp_path / "data.txt"))
+
+
+def test_an_interrupt_while_it_starts_leaves_nothing(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal that came meanwhile is raised before anybody has the process in hand."""
+    marks: list[str] = []
+
+    @contextmanager
+    def interrupted() -> Iterator[None]:
+        yield
+        found = {mark_of(process) for process in psutil.Process().children()}
+        marks.extend(mark for mark in found if mark.startswith("test/"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launched, "deferred_signals", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        launch("sleep", "60")
+
+    assert any(marks)
+    assert not any(mark_of(process) in marks for process in psutil.process_iter())
+
+
+def mark_of(process: psutil.Process) -> str:
+    with suppress(psutil.Error, OSError):
+        return process.environ().get(ATTEMPT_VARIABLE, "")
+    return ""
 
 
 def test_it_gets_the_variables_that_it_is_given_and_no_others(

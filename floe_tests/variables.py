@@ -74,7 +74,7 @@ def _valid(variables: dict[str, str]) -> dict[str, str]:
 def inherited(
     environ: Mapping[str, str], passed: Iterable[str] = ()
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Give the variables of this machine that a suite on `local` sees.
+    """Return the variables of this machine that a suite on `local` sees.
 
     A proxy's address with a password in it is left out, unless the tier names it.
 

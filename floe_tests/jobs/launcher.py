@@ -86,7 +86,7 @@ def _wait(process_id: int) -> int:
 
 
 def main(report: int, command: list[str]) -> int:
-    """Run a command to its end, and kill what it leaves; give its exit code.
+    """Run a command to its end, and kill what it leaves; return its exit code.
 
     Args:
         report: Descriptor that is told why the command cannot be started.

@@ -172,7 +172,7 @@ class ProcessRun:
         return process
 
     def _test_environment(self) -> dict[str, str]:
-        """Give the tests what a pod would, and of this machine's variables those they may see."""
+        """Return what a pod would give the tests, and what they may see of this machine."""
         surroundings, missing = inherited(os.environ, self._command.passed)
         if missing:
             self._log(f"{self._subject}: pass_environment names {', '.join(missing)}: not set here")

@@ -12,7 +12,7 @@ from floe_tests.results.cases import CaseResult
 
 
 def without_prefix(cases: Mapping[str, CaseResult], events: Iterable[str]) -> dict[str, CaseResult]:
-    """Give JUnit's cases by the names of the events, where one prefix is all that is between them.
+    """Return JUnit's cases by the names of the events, where one prefix is all between them.
 
     Args:
         cases: What JUnit holds, by name.
@@ -31,7 +31,7 @@ def without_prefix(cases: Mapping[str, CaseResult], events: Iterable[str]) -> di
 
 
 def _prefix_of(name: str, known: frozenset[str]) -> str:
-    """Give what stands before a known name, with its dot; empty where there is none."""
+    """Return what stands before a known name, with its dot; empty where there is none."""
     module = name.partition("::")[0]
     for place, sign in enumerate(module):
         if sign == "." and name[place + 1 :] in known:

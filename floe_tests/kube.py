@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,9 +82,9 @@ class ClusterAccess:
         """Give the kubectl command that reaches the same cluster, for messages."""
         command = ["kubectl"]
         if self.kubeconfig:
-            command += ["--kubeconfig", self.kubeconfig]
+            command += ["--kubeconfig", shlex.quote(self.kubeconfig)]
         if self.context:
-            command += ["--context", self.context]
+            command += ["--context", shlex.quote(self.context)]
         return " ".join([*command, *words])
 
     @property

@@ -637,9 +637,9 @@ class TierRun:
             if suite.shards is not None:
                 self.log(f"suite {suite.name} runs whole: shards are pods, and `local` has none")
             command = (
-                ProcessCommand.from_template(template)
+                ProcessCommand.from_template(template, passed=suite.pass_environment)
                 if template
-                else ProcessCommand(suite.command or ())
+                else ProcessCommand(suite.command or (), passed=suite.pass_environment)
             )
             return ProcessRun(
                 command,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from floe_tests import groups
 from floe_tests.errors import ConfigurationError
 from floe_tests.settings import SuiteSettings, TierSettings
 
@@ -30,8 +31,11 @@ class Selection:
         that has none of those that a run chooses is left out.
 
         Raises:
-            ConfigurationError: None is left.
+            ConfigurationError: None is left, or a group is none.
         """
+        problems = groups.problems_of((*self.groups, *self.excluded_groups))
+        if problems:
+            raise ConfigurationError("groups of the run: " + " ".join(problems))
         chosen = tuple(self._narrowed(tier.suites))
         if not chosen:
             asked = ", ".join(self.groups) or "all"

@@ -24,7 +24,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from floe_tests.errors import ConfigurationError
-from floe_tests.variables import Variables
+from floe_tests.groups import Groups
+from floe_tests.variables import PassedNames, Variables
 
 _Item = TypeVar("_Item")
 
@@ -378,10 +379,10 @@ class SuiteSettings(_Settings):
     before: ReleaseChangeSettings | None = Field(
         default=None, description="What happens to a release before this suite runs."
     )
-    groups: tuple[str, ...] = Field(
+    groups: Groups = Field(
         default=(), description="Run only tests with one of these pytest markers."
     )
-    excluded_groups: tuple[str, ...] = Field(
+    excluded_groups: Groups = Field(
         default=(), description="Leave out tests with one of these pytest markers."
     )
     shards: ShardSettings | None = Field(
@@ -393,6 +394,12 @@ class SuiteSettings(_Settings):
         default_factory=dict,
         description="Variables of the test container, over those of its manifest. A run can "
         "change them, and any that the manifest gives a plain value.",
+    )
+    pass_environment: PassedNames = Field(
+        default=(),
+        description="On `local`, names of variables of the orchestrator's environment that the "
+        "tests get beside the usual few ([which](local.md)); their values are recorded nowhere. "
+        "In a pod they come from a Secret in test-job.yaml.",
     )
     soak: SoakSettings | None = Field(
         default=None, description="The suite leaves soak.jsonl, which is judged by these rules."

@@ -1,6 +1,8 @@
-"""Variables of a suite's test container, as a tier sets them and a run changes them.
+"""Variables of a suite's tests: those that a tier sets, a run changes, or this machine has.
 
-They are shown in the UI, in the results and in the history, so a secret has no place in them.
+What a tier or a run sets is shown in the UI, in the results and in the history, so a secret has no
+place in it. Of this machine's own variables a suite on `local` gets the few below and those that
+its tier names: whoever prints its environment into a report must not print somebody's credentials.
 """
 
 from __future__ import annotations
@@ -20,6 +22,18 @@ _RESERVED = re.compile(
     r"FLOE_RUN_ID|(FLOE_TESTS|FLOE_STREAM|FLOE_SHARD|PYTEST|PYTHON|LD|KUBERNETES)_.*|PATH|HOME|PYTHON.*"
 )
 _LONGEST_VALUE = 1024
+
+# What programs need to find each other, their files, words and certificates, and the way out. The
+# same as tox passes on, without what an index or a netrc file holds.
+INHERITED = (
+    *("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER", "XDG_RUNTIME_DIR"),
+    *("LANG", "LANGUAGE", "TZ"),
+    *("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("JAVA_HOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV"),
+)
+_INHERITED_BEGINNINGS = ("LC_", "OPENBLAS_")
+_PASSED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
 def problems_of(variables: Mapping[str, str]) -> tuple[str, ...]:
@@ -57,6 +71,43 @@ def _valid(variables: dict[str, str]) -> dict[str, str]:
     return variables
 
 
+def inherited(
+    environ: Mapping[str, str], passed: Iterable[str] = ()
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the variables of this machine that a suite on `local` sees.
+
+    A proxy's address with a password in it is left out, unless the tier names it.
+
+    Args:
+        environ: This process' variables.
+        passed: Names that the suite's tier passes on beside the usual ones.
+
+    Returns:
+        The variables, and the names of `passed` that are not set here.
+    """
+    named = tuple(passed)
+    usual = {
+        name: value
+        for name, value in environ.items()
+        if (name in INHERITED or name.startswith(_INHERITED_BEGINNINGS))
+        and not ("@" in value and name.lower().endswith("_proxy"))
+    }
+    found = {name: environ[name] for name in named if name in environ}
+    return {**usual, **found}, tuple(name for name in named if name not in environ)
+
+
+def _passable(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not _PASSED_NAME.fullmatch(name):
+            message = f"{name!r} is no name of a variable. Write each name in whole."
+            raise ValueError(message)
+        if _RESERVED.fullmatch(name):
+            message = f"{name} is the orchestrator's own, or changes what runs. Leave it out."
+            raise ValueError(message)
+    return names
+
+
+PassedNames = Annotated[tuple[str, ...], AfterValidator(_passable)]
 Variables = Annotated[dict[str, str], AfterValidator(_valid)]
 
 

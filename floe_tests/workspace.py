@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,14 @@ from floe_tests.registry import reference
 from floe_tests.settings import EnvironmentName, TierSettings
 
 UNKNOWN = "unknown"
+
+
+# A registry and a path in it; helm would take a comma or a brace for values of its own.
+# Source: https://pkg.go.dev/github.com/distribution/reference
+_PREFIX = re.compile(
+    r"(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?)(:[0-9]{1,5})?"
+    r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*/"
+)
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,13 @@ def _prefix(text: str) -> str:
         message = (
             f"IMAGE_REGISTRY_PREFIX={text!r} does not end with '/'. It is put before an image's "
             f"name as it stands: write {prefix + '/'!r}."
+        )
+        raise ConfigurationError(message)
+    if prefix and not _PREFIX.fullmatch(prefix):
+        message = (
+            f"IMAGE_REGISTRY_PREFIX={text!r} is no beginning of an image's name. Write the "
+            "registry's host, with its port where it has one, and a path in small letters, such as "
+            "harbor.example.com/proxy/."
         )
         raise ConfigurationError(message)
     return prefix

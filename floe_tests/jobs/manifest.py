@@ -36,7 +36,7 @@ EXPORTER_COMMAND = ("python", "-Iu", "/app/exporter.py")
 TESTS_TIMEOUT_VARIABLE = "FLOE_TESTS_TIMEOUT_SECONDS"
 PROVIDER_VARIABLE = "FLOE_TESTS_PROVIDER"
 _RUN_VARIABLE = "FLOE_RUN_ID"
-_ADDOPTS_VARIABLE = "PYTEST_ADDOPTS"
+ADDOPTS_VARIABLE = "PYTEST_ADDOPTS"
 
 _TTL_SECONDS = 3600
 _LEAST_TTL_SECONDS = 600
@@ -233,7 +233,7 @@ def run_variables(request: JobRequest, *, addopts: str = "") -> dict[str, str]:
     expression = marker_expression(request.groups, request.excluded_groups)
     options = [word for word in (addopts, f'-m "{expression}"' if expression else "") if word]
     if options:
-        variables[_ADDOPTS_VARIABLE] = " ".join(options)
+        variables[ADDOPTS_VARIABLE] = " ".join(options)
     return variables
 
 
@@ -242,7 +242,7 @@ def _environment(
 ) -> list[dict[str, Any]]:
     moved = [_in_namespace(item, template.namespace, request.namespace) for item in declared]
     addopts = next(
-        (str(item.get("value", "")) for item in moved if item["name"] == _ADDOPTS_VARIABLE), ""
+        (str(item.get("value", "")) for item in moved if item["name"] == ADDOPTS_VARIABLE), ""
     )
     added = run_variables(request, addopts=addopts)
     return [

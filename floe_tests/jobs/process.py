@@ -15,24 +15,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-import psutil
-
 from floe_tests import exporter
-from floe_tests.clusters.signals import (
-    deferred_signals,
-    held_signals,
-    no_reason,
-    reason_of,
-    uninterrupted,
-)
+from floe_tests.clusters.signals import held_signals, no_reason, reason_of, uninterrupted
 from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError
 from floe_tests.jobs.attempt import Attempt, Timings, judge
 from floe_tests.jobs.facts import ContainerFacts, ErrorFacts, Facts, PodFacts
 from floe_tests.jobs.job_file import RESULTS
-from floe_tests.jobs.manifest import JobRequest, JobTemplate, run_variables
+from floe_tests.jobs.launched import LaunchedCommand
+from floe_tests.jobs.manifest import (
+    ADDOPTS_VARIABLE,
+    JobRequest,
+    JobTemplate,
+    run_variables,
+)
 from floe_tests.jobs.receiver import Receiver
 from floe_tests.kube import parts
+from floe_tests.variables import inherited
 
 Log = Callable[[str], None]
 
@@ -41,7 +40,6 @@ _WAKE_SECONDS = 0.25
 _EXPORT_SECONDS = 35.0
 _STOP_SECONDS = 15.0
 _TESTS_SLACK_SECONDS = 5.0
-_SIGNAL_BASE = 128  # what a shell, and Kubernetes, add to a signal's number
 _MEBIBYTE = 1024 * 1024
 _PIPE_BYTES_PER_SECOND = 1024 * _MEBIBYTE
 
@@ -52,14 +50,18 @@ class ProcessCommand:
 
     Attributes:
         words: Program and arguments; /results in them is replaced.
-        environment: Variables on top of this process' own.
+        environment: Its own variables.
+        passed: Names of this process' variables that it gets, beside those that every suite gets.
     """
 
     words: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
+    passed: tuple[str, ...] = ()
 
     @classmethod
-    def from_template(cls, template: JobTemplate) -> ProcessCommand:
+    def from_template(
+        cls, template: JobTemplate, *, passed: tuple[str, ...] = ()
+    ) -> ProcessCommand:
         """Take command and plain variables from a suite's test-job.yaml."""
         container = template.test_container
         plain = tuple(
@@ -68,7 +70,7 @@ class ProcessCommand:
             if "value" in item
         )
         words: list[object] = [*container.get("command", []), *container.get("args", [])]
-        return cls(words=tuple(str(word) for word in words), environment=plain)
+        return cls(words=tuple(str(word) for word in words), environment=plain, passed=passed)
 
 
 class ProcessRun:
@@ -120,21 +122,22 @@ class ProcessRun:
             BaseException: Whatever interrupted the run, after its results so far were recorded.
         """
         self._written.mkdir(parents=True, exist_ok=True)
+        tests: LaunchedCommand | None = None
+        sender: subprocess.Popen[bytes] | None = None
         try:
             tests = self._start_tests()
+            sender = self._start_exporter()
+            self._follow(tests)
         except ConfigurationError as error:
             attempt = self._finish(error=ErrorFacts("configuration", str(error)))
             record(attempt)
             return attempt
-        sender: subprocess.Popen[bytes] | None = None
-        try:
-            sender = self._start_exporter()
-            self._follow(tests)
         except BaseException as interrupt:
             with held_signals(self._log):
                 reason = reason_of(interrupt, self._why_cancelled, doing=self._subject)
                 self._log(f"{self._subject}: cancelled, {reason}")
-                _stop_group(tests)
+                if tests is not None:
+                    tests.stop()
                 if sender is not None:
                     self._collect(sender)
                 record(self._finish(cancelled=reason))
@@ -151,34 +154,38 @@ class ProcessRun:
     def _subject(self) -> str:
         return f"process/{self._request.job_name}"
 
-    def _start_tests(self) -> subprocess.Popen[bytes]:
+    def _start_tests(self) -> LaunchedCommand:
         words = [_in_directory(word, self._written) for word in self._command.words]
-        environment = {
-            **os.environ,
-            **dict(self._command.environment),
-            **run_variables(self._request, addopts=os.environ.get("PYTEST_ADDOPTS", "")),
+        owner = self._request.owner
+        try:
+            process = LaunchedCommand(
+                words,
+                mark=f"{owner.run_id}/{self._request.suite}/{self._request.attempt}",
+                environment=self._test_environment(),
+                directory=self._root,
+                output=self._directory / "pod.log",
+            )
+        except OSError as error:
+            message = f"`{words[0]}` of suite {self._request.suite} cannot be started: {error}"
+            raise ConfigurationError(message) from error
+        self._log(f"{self._subject} started: {' '.join(words)}")
+        return process
+
+    def _test_environment(self) -> dict[str, str]:
+        """Return what a pod would give the tests, and what they may see of this machine."""
+        surroundings, missing = inherited(os.environ, self._command.passed)
+        if missing:
+            self._log(f"{self._subject}: pass_environment names {', '.join(missing)}: not set here")
+        if ADDOPTS_VARIABLE in os.environ:
+            self._log(f"{self._subject}: {ADDOPTS_VARIABLE} of this shell is not passed on")
+        declared = dict(self._command.environment)
+        return {
+            **surroundings,
+            **declared,
+            **run_variables(self._request, addopts=declared.get(ADDOPTS_VARIABLE, "")),
             "FLOE_RESULTS_DIR": str(self._written),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         }
-        # Dagster's own variables would make the tests speak to the orchestrator's instance.
-        environment.pop("DAGSTER_HOME", None)
-        with (self._directory / "pod.log").open("wb") as output:
-            try:
-                with deferred_signals():
-                    process = subprocess.Popen(  # noqa: S603 - the suite's own command
-                        words,
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=subprocess.STDOUT,
-                        env=environment,
-                        cwd=self._root,
-                        start_new_session=True,
-                    )
-            except OSError as error:
-                message = f"`{words[0]}` of suite {self._request.suite} cannot be started: {error}"
-                raise ConfigurationError(message) from error
-        self._log(f"{self._subject} started: {' '.join(words)}")
-        return process
 
     def _start_exporter(self) -> subprocess.Popen[bytes]:
         # The child inherits the mask and lifts it when it listens: a suite that ends at once must
@@ -192,7 +199,7 @@ class ProcessRun:
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     env={
-                        **_base_environment(),
+                        **inherited(os.environ)[0],
                         **_exporter_environment(self._request, self._written),
                     },
                     start_new_session=True,
@@ -209,20 +216,18 @@ class ProcessRun:
             self._pieces.put(piece)
         self._pieces.put(None)
 
-    def _follow(self, tests: subprocess.Popen[bytes]) -> None:
+    def _follow(self, tests: LaunchedCommand) -> None:
         deadline = Deadline(self._request.deadlines.tests_seconds + _TESTS_SLACK_SECONDS)
-        while tests.poll() is None:
+        while tests.exit_code is None:
             self._drain(wait_seconds=_WAKE_SECONDS)
-            self._memory_peak_bytes = max(self._memory_peak_bytes, _memory_bytes(tests.pid))
+            self._memory_peak_bytes = max(self._memory_peak_bytes, tests.memory_bytes)
             if deadline.passed:
                 self._log("the tests did not end by their deadline: stopping them")
                 self._timed_out = True
-                _stop_group(tests)
-        # What a test left running must not outlive it, as in a pod.
-        _stop_group(tests)
+                tests.stop()
+        tests.kill_what_is_left()
         self._ended_at = datetime.now(UTC)
-        code = tests.returncode
-        self._exit_code = code if code >= 0 else _SIGNAL_BASE - code
+        self._exit_code = tests.exit_code
 
     def _collect(self, sender: subprocess.Popen[bytes]) -> None:
         """Tell the exporter that the tests are over, as the kubelet does; take what it sends."""
@@ -305,10 +310,6 @@ def _in_directory(word: str, directory: Path) -> str:
     return re.sub(rf"(?<![\w.]){re.escape(RESULTS)}(?=/|$)", str(directory), word)
 
 
-def _base_environment() -> Mapping[str, str]:
-    return {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-
-
 def _exporter_environment(request: JobRequest, directory: Path) -> Mapping[str, str]:
     return {
         "FLOE_RESULTS_DIR": str(directory),
@@ -316,38 +317,3 @@ def _exporter_environment(request: JobRequest, directory: Path) -> Mapping[str, 
         # A pipe never rotates, and holds its writer back by itself.
         "FLOE_STREAM_BYTES_PER_SECOND": str(_PIPE_BYTES_PER_SECOND),
     }
-
-
-def _stop_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all it started: SIGTERM, then SIGKILL."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(timeout=_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-        if not _group_is_alive(process.pid):
-            break
-    process.poll()
-
-
-def _group_is_alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _memory_bytes(process_id: int) -> int:
-    total = 0
-    try:
-        parent = psutil.Process(process_id)
-        for process in (parent, *parent.children(recursive=True)):
-            total += process.memory_info().rss
-    except psutil.Error:
-        pass
-    return total

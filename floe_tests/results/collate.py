@@ -21,6 +21,7 @@ from floe_tests.results import accounts, junit
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
 from floe_tests.results.events import EventReader
 from floe_tests.results.json_values import count_of, is_object
+from floe_tests.results.junit_prefix import without_prefix
 from floe_tests.results.result_files import (
     COLLECTION_FILE,
     EVENTS_FILE,
@@ -116,6 +117,7 @@ def _collate(directory: Path, *, cut: Collection[str]) -> SuiteResults:
     events = _read_events(directory / EVENTS_FILE, notices)
     unused: list[str] = []
     from_junit = _read_junit_files(directory, notices, unused)
+    from_junit = without_prefix(from_junit, (case.name for case in events.cases))
     if not from_junit and events.session_started:
         unused += events.notices
     in_flight = events.in_flight

@@ -37,6 +37,9 @@ TIER = """\
   suites:
     - name: tiny-suite
       command:
+        # The suites need no other plugin, and loading all of them takes longer than the suites.
+        - env
+        - PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
         - pytest
         - suite
         - -q
@@ -107,8 +110,6 @@ def tier(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> T
             monkeypatch.delenv(name)
     made = Tier(project, tmp_path)
     made.home.mkdir()
-    # The suites need no other plugin, and loading all of them takes longer than the suites.
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("DAGSTER_HOME", str(made.home))
     monkeypatch.setenv("FLOE_TESTS_OUTPUT", str(made.output))
     return made
@@ -653,7 +654,7 @@ def test_measures():
 def test_a_leak_makes_a_soak_red_though_every_test_passed(
     tier: Tier, monkeypatch: pytest.MonkeyPatch
 ):
-    tier.suite(SOAKING, settings="      soak: {}\n")
+    tier.suite(SOAKING, settings="      soak: {}\n      pass_environment: [LEAK]\n")
     monkeypatch.setenv("LEAK", "0")
     healthy = tier.run()
     assert healthy.success
@@ -692,7 +693,8 @@ def test_a_soak_that_leaves_no_file_is_inconclusive_and_red(tier: Tier):
 def test_a_benchmark_records_its_baseline_and_then_finds_what_is_slower(
     tier: Tier, monkeypatch: pytest.MonkeyPatch
 ):
-    tier.suite(MEASURING, settings="      benchmark: {run_spread: 0.01}\n")
+    passed = "      pass_environment: [SECONDS]\n"
+    tier.suite(MEASURING, settings="      benchmark: {run_spread: 0.01}\n" + passed)
     monkeypatch.setenv("SECONDS", "2.0")
     first = tier.remembered(tier.run().run_id)
     assert first.cause == "PASS"

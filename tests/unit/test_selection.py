@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from floe_tests.errors import ConfigurationError
 from floe_tests.selection import Selection, release_values
@@ -68,6 +69,39 @@ def test_a_suite_without_groups_is_narrowed_and_its_exclusions_stay() -> None:
 def test_a_choice_that_no_suite_has_is_refused_with_the_groups_there_are() -> None:
     with pytest.raises(ConfigurationError, match="name the groups aws, kafka, kinesis"):
         chosen(STREAMS, groups=("kafak",))
+
+
+NO_GROUPS = [
+    pytest.param("x or --deselect tests/test_it.py", id="option"),
+    pytest.param('x" --deselect tests/test_it.py "', id="out of the quotes"),
+    pytest.param("x' -p no:terminal '", id="single quotes"),
+    pytest.param("kafka or kinesis", id="expression"),
+    pytest.param("not", id="word of expressions"),
+    pytest.param("True", id="constant"),
+    pytest.param("", id="empty"),
+    pytest.param("-k", id="dash"),
+    pytest.param("kafka\n", id="line"),
+    pytest.param("$(id)", id="shell"),
+    pytest.param("kafka(version=3)", id="call"),
+    pytest.param("ka fka", id="space"),
+    pytest.param("kafka\\", id="backslash"),
+    pytest.param("käfka", id="letters"),
+    pytest.param("x" * 101, id="long"),
+]
+
+
+@pytest.mark.parametrize("name", NO_GROUPS)
+@pytest.mark.parametrize("field", ["groups", "excluded_groups"])
+def test_what_is_no_markers_name_is_refused(field: str, name: str) -> None:
+    """It would become options of pytest, and other tests would run than the run says."""
+    with pytest.raises(ConfigurationError, match="is no group"):
+        chosen(PHASES, **{field: (name,)})
+    with pytest.raises(ValidationError, match="is no group"):
+        tier({"name": "main", field: [name]})
+
+
+def test_a_markers_name_is_taken() -> None:
+    assert chosen(PHASES, groups=("_slow_2",)) == [("main", ("_slow_2",), ("after_upgrade",))]
 
 
 def test_a_release_gets_the_values_of_the_chosen_suites_alone() -> None:

@@ -15,7 +15,7 @@ from floe_tests.publish import publish
 from floe_tests.run import TierRun
 from floe_tests.selection import Selection
 from floe_tests.settings import SuiteSettings, TierSettings
-from floe_tests.variables import chosen, problems_of, said
+from floe_tests.variables import chosen, inherited, problems_of, said
 from floe_tests.workspace import Workspace
 
 SAYS_ITS_VARIABLES = """\
@@ -49,6 +49,61 @@ def test_what_may_not_be_set_is_named_with_its_remedy(
     assert said_of_it in problem
     with pytest.raises(ValidationError, match="value_error"):
         SuiteSettings.model_validate({"name": "s", "job": "j.yaml", "variables": {name: value}})
+
+
+DEVELOPER = {
+    "HOME": "/home/ada",
+    "PATH": "/usr/bin",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TMPDIR": "/home/ada/tmp",
+    "https_proxy": "http://proxy:3128",
+    "SSL_CERT_FILE": "/etc/ca.pem",
+}
+SECRETS = {
+    "AWS_ACCESS_KEY_ID": "AKIA0",
+    "AWS_SECRET_ACCESS_KEY": "s3cret",
+    "AWS_PROFILE": "production",
+    "GITHUB_TOKEN": "ghp_0",
+    "NPM_TOKEN": "npm_0",
+    "DATABASE_URL": "postgres://ada:s3cret@db/live",
+    "FLOE_TESTS_HISTORY": "postgresql://ada:s3cret@db/history",
+    "DAGSTER_PG_PASSWORD": "s3cret",
+    "DAGSTER_HOME": "/home/ada/dagster",
+    "PIP_INDEX_URL": "https://ada:s3cret@index/simple",
+    "HTTP_PROXY": "http://ada:s3cret@proxy:3128",
+    "http_proxy": "ada:s3cret@proxy:3128",
+    "SSH_AUTH_SOCK": "/home/ada/agent",
+    "KUBECONFIG": "/home/ada/.kube/production",
+    "PYTEST_ADDOPTS": "-x",
+    "PYTHONPATH": "/home/ada/lib",
+    "LD_PRELOAD": "/home/ada/lib.so",
+    "homemade": "s3cret",
+}
+
+
+def test_a_suite_on_this_machine_sees_the_few_variables_that_programs_need() -> None:
+    """What it prints goes into reports that others read."""
+    seen, missing = inherited({**DEVELOPER, **SECRETS})
+
+    assert seen == DEVELOPER
+    assert missing == ()
+
+
+def test_a_tier_lets_more_of_them_through_by_name() -> None:
+    seen, missing = inherited({**DEVELOPER, **SECRETS}, ["DATABASE_URL", "HTTP_PROXY", "ABSENT"])
+
+    added = {name: SECRETS[name] for name in ("DATABASE_URL", "HTTP_PROXY")}
+    assert seen == {**DEVELOPER, **added}
+    assert missing == ("ABSENT",)
+
+
+@pytest.mark.parametrize(
+    "name", ["PYTEST_ADDOPTS", "PYTHONPATH", "LD_PRELOAD", "FLOE_RUN_ID", "AWS_*", "A=b", ""]
+)
+def test_what_changes_the_tests_is_not_let_through(name: str) -> None:
+    with pytest.raises(ValidationError, match="pass_environment"):
+        SuiteSettings.model_validate({"name": "s", "job": "j.yaml", "pass_environment": [name]})
 
 
 def test_monkeys_and_keyboards_are_no_secrets() -> None:

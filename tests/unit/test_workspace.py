@@ -123,6 +123,43 @@ def test_images_come_from_the_local_docker_unless_this_machine_has_a_registry(
     assert workspace.loaded_images(["a:1", "ghcr.io/b:2"]) == loaded
 
 
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "localhost:5001/",
+        "harbor.example.com/proxy/",
+        "10.0.0.7:5000/a/b__c/",
+        "[::1]:5001/",
+        "mirror/",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/",
+    ],
+)
+def test_a_registry_and_a_path_are_a_prefix(tmp_path: Path, prefix: str) -> None:
+    workspace = Workspace.from_environment(tmp_path, {"IMAGE_REGISTRY_PREFIX": prefix})
+
+    assert workspace.image("library/python:3.11").startswith(prefix)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        pytest.param("mirror,image.pullPolicy=Never/", id="another value"),
+        pytest.param("{a,b}/", id="list"),
+        pytest.param("-v/", id="option"),
+        pytest.param("--privileged a/", id="words"),
+        pytest.param("$(id)/", id="shell"),
+        pytest.param("https://harbor.example.com/", id="scheme"),
+        pytest.param("harbor.example.com/Proxy/", id="capitals"),
+        pytest.param("harbor.example.com//", id="empty part"),
+        pytest.param("../", id="dots"),
+    ],
+)
+def test_what_is_no_prefix_is_refused_with_an_example(tmp_path: Path, prefix: str) -> None:
+    """It becomes a value of helm and a word of docker, which would take it for more."""
+    with pytest.raises(ConfigurationError, match=r"such as harbor\.example\.com/proxy/"):
+        Workspace.from_environment(tmp_path, {"IMAGE_REGISTRY_PREFIX": prefix})
+
+
 def test_a_prefix_without_its_slash_is_refused_with_the_right_one(tmp_path: Path):
     with pytest.raises(ConfigurationError, match="write 'localhost:5001/'"):
         Workspace.from_environment(tmp_path, {"IMAGE_REGISTRY_PREFIX": "localhost:5001"})

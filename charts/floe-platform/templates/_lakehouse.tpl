@@ -34,6 +34,24 @@ Argument: a dict with `root` and `role`.
 {{- printf "jdbc:postgresql://%s:%s/%s?sslmode=%s&connectTimeout=5&socketTimeout=60&tcpKeepAlive=true" (include "floe-platform.postgresHost" .root) (include "floe-platform.postgresPort" .root) (index .root.Values.postgres .role).database .root.Values.postgres.sslMode -}}
 {{- end }}
 
+{{/* libpq's variables of a role. Argument: a dict with `root` and `role` (of Postgres). */}}
+{{- define "floe-platform.postgresClient" -}}
+{{- $role := index .root.Values.postgres .role }}
+{{- /* Cube has no database of its own. */ -}}
+{{- $database := default .root.Values.postgres.serving.database $role.database -}}
+- name: PGHOST
+  value: {{ include "floe-platform.postgresHost" .root | quote }}
+- name: PGPORT
+  value: {{ include "floe-platform.postgresPort" .root | quote }}
+- name: PGDATABASE
+  value: {{ $database | quote }}
+- name: PGUSER
+  value: {{ $role.username | quote }}
+- name: PGSSLMODE
+  value: {{ .root.Values.postgres.sslMode }}
+{{ include "floe-platform.postgresPassword" (dict "root" .root "role" .role "variable" "PGPASSWORD") }}
+{{- end }}
+
 {{/*
 The init container that waits until a role can log in to its database. It ends the wait at once, with
 what to do, when Postgres refuses the role. Argument: a dict with `root`, `role` (of Postgres) and
@@ -41,25 +59,12 @@ what to do, when Postgres refuses the role. Argument: a dict with `root`, `role`
 */}}
 {{- define "floe-platform.postgresLogin" -}}
 {{- $secret := include "floe-platform.postgresSecret" . }}
-{{- $role := index .root.Values.postgres .role }}
-{{- /* Cube has no database of its own. */ -}}
-{{- $database := default .root.Values.postgres.serving.database $role.database }}
 - name: postgres-login
   image: {{ include "floe-platform.platformImage" .root }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [python, -m, floe_platform.postgres_login, --secret, {{ $secret | quote }}, --namespace, {{ .root.Release.Namespace | quote }}, --deadline-seconds, "180"]
   env:
-    - name: PGHOST
-      value: {{ include "floe-platform.postgresHost" .root | quote }}
-    - name: PGPORT
-      value: {{ include "floe-platform.postgresPort" .root | quote }}
-    - name: PGDATABASE
-      value: {{ $database | quote }}
-    - name: PGUSER
-      value: {{ $role.username | quote }}
-    - name: PGSSLMODE
-      value: {{ .root.Values.postgres.sslMode }}
-    {{- include "floe-platform.postgresPassword" (dict "root" .root "role" .role "variable" "PGPASSWORD") | nindent 4 }}
+    {{- include "floe-platform.postgresClient" (dict "root" .root "role" .role) | nindent 4 }}
   securityContext:
     {{- include "floe-platform.containerSecurityContext" .root | nindent 4 }}
   resources:

@@ -13,6 +13,8 @@ from typing import Any
 
 _TIMEOUT_SECONDS = 15
 _NOT_FOUND = 404
+# How a token service refuses credentials. Source: RFC 6749, 5.2; Polaris answers with 401.
+_CREDENTIALS = (400, 401)
 
 
 class PolarisError(Exception):
@@ -34,6 +36,11 @@ class RefusedError(PolarisError):
         """Keep the status beside the message."""
         super().__init__(message)
         self.status = status
+
+    @property
+    def is_of_credentials(self) -> bool:
+        """Whether a login was refused because of its credentials, and not of its address."""
+        return self.status in _CREDENTIALS
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,9 @@ class Polaris:
             urllib.parse.urlencode(form).encode(),
             "application/x-www-form-urlencoded",
         )
+        if not answer.get("access_token"):
+            message = f"{self.url} has answered a login without a token: is it Polaris?"
+            raise UnavailableError(message)
         return Polaris(self.url, self.realm, str(answer["access_token"]))
 
     def manage(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -156,10 +166,14 @@ class Polaris:
             message = f"{what} got no answer: {error}"
             raise UnavailableError(message) from error
         try:
-            return json.loads(text) if text else {}
+            answer = json.loads(text) if text else {}
         except ValueError as error:
             message = f"{what} got an answer that is no JSON"
             raise UnavailableError(message) from error
+        if not isinstance(answer, dict):
+            message = f"{what} got an answer that is no JSON object"
+            raise UnavailableError(message)
+        return answer
 
 
 def _refusal(what: str, error: urllib.error.HTTPError) -> PolarisError:
@@ -170,7 +184,7 @@ def _refusal(what: str, error: urllib.error.HTTPError) -> PolarisError:
     except (OSError, ValueError, AttributeError, LookupError, TypeError):
         told = error.reason
     message = f"{what} was answered with {error.code}: {told}"
-    # Too many requests and the server's own trouble pass; the rest does not.
-    if error.code >= 500 or error.code == 429:  # noqa: PLR2004 - HTTP's own numbers
+    # A slow request, too many of them and the server's own trouble pass; the rest does not.
+    if error.code >= 500 or error.code in {408, 429}:  # noqa: PLR2004 - HTTP's own numbers
         return UnavailableError(message)
     return RefusedError(message, status=error.code)

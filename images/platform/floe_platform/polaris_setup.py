@@ -24,7 +24,7 @@ from floe_platform.polaris import (
 )
 
 _PAUSE_SECONDS = 1.0
-_CONFLICT = 409
+_BAD_REQUEST, _NOT_FOUND, _CONFLICT = 400, 404, 409
 # All of a catalog's namespaces, tables and their data; not who may do what.
 _PRIVILEGE = "CATALOG_MANAGE_CONTENT"
 # What of a catalog's storage the chart's values decide.
@@ -106,7 +106,7 @@ def log_in_as_root(
         The realm with root's token.
 
     Raises:
-        SetupError: Polaris does not know root by these credentials, or the deadline is over.
+        SetupError: Polaris does not let root in, or the deadline is over; says which.
     """
     started = clock()
     last = ""
@@ -114,13 +114,7 @@ def log_in_as_root(
         try:
             return polaris.logged_in(credentials)
         except RefusedError as error:
-            message = (
-                f"Polaris does not let root in: {error}. Root's credentials were fixed when realm "
-                f"{polaris.realm} was made, and Secret floe-polaris-root (or catalog.polaris."
-                "rootSecret) holds others now. Restore that Secret, or purge the realm with "
-                "Polaris' admin tool, which deletes its catalogs."
-            )
-            raise SetupError(message) from error
+            raise SetupError(_why_root_is_out(polaris, error)) from error
         except UnavailableError as error:
             if str(error) != last:
                 report(f"waiting: {error}")
@@ -132,6 +126,26 @@ def log_in_as_root(
             )
             raise SetupError(message)
         sleep(_PAUSE_SECONDS)
+
+
+def _why_root_is_out(polaris: Polaris, error: RefusedError) -> str:
+    if error.is_of_credentials:
+        return (
+            f"Polaris does not let root in: {error}. Root's credentials were fixed when realm "
+            f"{polaris.realm} was made, and Secret floe-polaris-root (or catalog.polaris."
+            "rootSecret) holds others now. Restore that Secret, or purge the realm with "
+            "Polaris' admin tool, which deletes its catalogs."
+        )
+    if error.status == _NOT_FOUND:
+        return (
+            f"{error}. Either the server there does not know realm {polaris.realm} "
+            "(polaris.realm-context.realms in ConfigMap floe-polaris), or it is not Polaris: look "
+            "at what Service polaris leads to."
+        )
+    return (
+        f"{error}. It is not about root's credentials: look at what answers there, and at the "
+        "catalog's log: kubectl logs --selector app.kubernetes.io/component=catalog"
+    )
 
 
 def apply(polaris: Polaris, plan: Plan, client: Credentials) -> Iterator[str]:
@@ -199,7 +213,7 @@ def _ensure_catalog(polaris: Polaris, plan: Plan) -> str:
     found = polaris.find(f"/catalogs/{plan.catalog}")
     if found is None:
         return _ensure(polaris, "catalog", "/catalogs", plan.catalog, {"catalog": wanted})
-    storage, properties = found.get("storageConfigInfo", {}), found.get("properties", {})
+    storage, properties = found.get("storageConfigInfo") or {}, found.get("properties") or {}
     if (
         properties.get("default-base-location") == plan.warehouse
         and plan.warehouse in storage.get("allowedLocations", [])
@@ -209,16 +223,33 @@ def _ensure_catalog(polaris: Polaris, plan: Plan) -> str:
         return f"catalog {plan.catalog} was there"
     # Tables stay where they were made, so the places that were allowed before stay so.
     locations = sorted({plan.warehouse, *storage.get("allowedLocations", [])})
-    polaris.manage(
-        "PUT",
-        f"/catalogs/{plan.catalog}",
-        {
-            "currentEntityVersion": found["entityVersion"],
-            "properties": {**properties, **wanted["properties"]},
-            "storageConfigInfo": {**plan.storage(), "allowedLocations": locations},
-        },
-    )
+    change = {
+        "currentEntityVersion": found["entityVersion"],
+        "properties": {**properties, **wanted["properties"]},
+        "storageConfigInfo": {**plan.storage(), "allowedLocations": locations},
+    }
+    try:
+        polaris.manage("PUT", f"/catalogs/{plan.catalog}", change)
+    except RefusedError as error:
+        if error.status != _BAD_REQUEST:
+            raise
+        raise SetupError(_why_it_stays(plan, storage, error)) from error
     return f"catalog {plan.catalog} is changed: {plan.warehouse} on {plan.endpoint or 'AWS'}"
+
+
+def _why_it_stays(plan: Plan, storage: dict[str, Any], error: RefusedError) -> str:
+    """Say why Polaris does not change a catalog's storage, as far as that is known."""
+    before, wanted = storage.get("roleArn") or "", plan.role_arn
+    if before == wanted:
+        return f"Polaris does not change the storage of catalog {plan.catalog}: {error}"
+    return (
+        f"Polaris does not change the role of catalog {plan.catalog} from {before or 'none'} to "
+        f"{wanted or 'none'}: {error}. A catalog keeps the AWS account of the role that it was "
+        f"made with, and one that was made without a role gets none. Put catalog.polaris.storage."
+        f"roleArn back to {before or 'empty'}, or name another catalog in catalog.polaris."
+        f"catalogName: it is made with the new role, and tables are registered there again from "
+        f"their metadata."
+    )
 
 
 def _ensure(polaris: Polaris, kind: str, path: str, name: str, body: dict[str, Any]) -> str:
@@ -236,7 +267,9 @@ def _ensure(polaris: Polaris, kind: str, path: str, name: str, body: dict[str, A
 def _ensure_credentials(polaris: Polaris, plan: Plan, client: Credentials) -> str:
     try:
         polaris.logged_in(client)
-    except RefusedError:
+    except RefusedError as error:
+        if not error.is_of_credentials:
+            raise
         _check_format(client)
     else:
         return f"credentials of {plan.principal} are those of the Secret"

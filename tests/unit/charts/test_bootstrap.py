@@ -18,14 +18,16 @@ THERE = (
 )
 
 
-def bootstrap(tmp_path: Path, *, says: str = "", code: int = 0, root: str = "s3cret") -> Result:
+def bootstrap(
+    tmp_path: Path, *, says: str = "", code: int = 0, root: str = "s3cret", ends: bool = True
+) -> Result:
     tool = tmp_path / "java"
     # Keeps what it was told: the arguments, and the credentials that the script removes afterwards.
     tool.write_text(
         f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n'
         f"cp {tmp_path}/credentials.yaml {tmp_path}/given.yaml\n"
         f"ls -l {tmp_path}/credentials.yaml > {tmp_path}/mode\n"
-        f'echo "{says}"\nexit {code}\n'
+        f'echo "{says}"\n{"" if ends else "exec sleep 60"}\nexit {code}\n'
     )
     tool.chmod(0o755)
     return subprocess.run(
@@ -34,6 +36,7 @@ def bootstrap(tmp_path: Path, *, says: str = "", code: int = 0, root: str = "s3c
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
             "TMPDIR": str(tmp_path),
             "REALM": "POLARIS",
+            "TOOL_SECONDS": "60" if ends else "0.1",
             "ROOT_CLIENT_ID": "root",
             "ROOT_CLIENT_SECRET": root,
         },
@@ -75,3 +78,30 @@ def test_any_other_failure_is_shown_and_fails(tmp_path: Path) -> None:
     assert result.returncode == 3
     assert "Connection to postgres:5432 refused" in result.stderr
     assert "s3cret" not in result.stderr + result.stdout
+
+
+def test_a_tool_that_does_not_end_is_ended_and_told_with_the_way_out(tmp_path: Path) -> None:
+    """It looks for free credentials for ever where root's are there without root."""
+    result = bootstrap(tmp_path, says="busy", ends=False)
+
+    assert result.returncode == 124
+    assert "busy" in result.stderr
+    assert "half made" in result.stderr
+    assert "Purge the realm" in result.stderr
+    assert not (tmp_path / "credentials.yaml").exists()
+
+
+def test_a_realm_that_was_seen_in_the_database_needs_no_tool(tmp_path: Path) -> None:
+    (tmp_path / "realm").write_text("made\n")
+
+    result = bootstrap(tmp_path)
+
+    assert result.returncode == 0
+    assert result.stdout == "realm POLARIS was there\n"
+    assert not (tmp_path / "arguments").exists()
+
+
+def test_a_realm_that_was_not_seen_is_made(tmp_path: Path) -> None:
+    (tmp_path / "realm").write_text("absent\n")
+
+    assert bootstrap(tmp_path).stdout == "realm POLARIS is made\n"

@@ -77,7 +77,8 @@ def test_the_full_form_is_what_the_catalogs_kind_asks_for(
     }
 
     assert {name for name, _ in pod_specs(iceberg_rest)} == common
-    assert {name for name, _ in pod_specs(polaris)} == {*common, "Job/floe-catalog-setup"}
+    jobs = {"Job/floe-catalog-realm-1", "Job/floe-catalog-setup"}
+    assert {name for name, _ in pod_specs(polaris)} == {*common, *jobs}
 
 
 def test_no_code_path_takes_iceberg_rest_for_polaris(iceberg_rest: list[Manifest]) -> None:
@@ -381,12 +382,48 @@ def test_polaris_begins_with_its_database_and_realm(polaris: list[Manifest]) -> 
     login, realm = spec["initContainers"]
 
     assert (login["name"], realm["name"]) == ("postgres-login", "realm")
-    assert realm["image"] == "apache/polaris-admin-tool:1.2.0-incubating"
-    assert "secret" not in " ".join(realm["command"]).lower()
+    assert realm["command"][2:4] == ["floe_platform.polaris_realm", "whole"]
     assert spec["securityContext"]["runAsUser"] == 10000
     settings = named(polaris, "ConfigMap", "floe-polaris")["data"]["application.properties"]
     assert "polaris.persistence.type=relational-jdbc" in settings
     assert "password" not in settings
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 5])
+def test_one_job_makes_the_realm_however_many_pods_wait_for_it(
+    render: Render, replicas: int
+) -> None:
+    """Two bootstraps at once leave a realm that Polaris' tool waits for without end."""
+    rendered = render("floe-platform", "--set", f"catalog.replicas={replicas}")
+
+    tool = [
+        name
+        for name, spec in pod_specs(rendered)
+        for each in (*spec.get("initContainers", []), *spec["containers"])
+        if "polaris-admin-tool" in each["image"]
+    ]
+    assert tool == ["Job/floe-catalog-realm-1"]
+    # Its name is another one in each revision: it must not roll the catalog's pods.
+    assert "catalog-realm" not in yaml.safe_dump(named(rendered, "Deployment", "catalog"))
+
+
+def test_the_realms_job_looks_first_and_gives_up_in_time(polaris: list[Manifest]) -> None:
+    job = named(polaris, "Job", "floe-catalog-realm-1")
+    spec = job["spec"]["template"]["spec"]
+    login, look = spec["initContainers"]
+    (realm,) = spec["containers"]
+
+    assert login["name"] == "postgres-login"
+    assert look["command"][2:4] == ["floe_platform.polaris_realm", "whole-or-absent"]
+    assert "--result=/tmp/realm" in look["command"]
+    assert realm["image"] == "apache/polaris-admin-tool:1.2.0-incubating"
+    assert "secret" not in " ".join(realm["command"]).lower()
+    tries = job["spec"]["backoffLimit"] + 1
+    assert tries == 3
+    assert job["spec"]["activeDeadlineSeconds"] > tries * int(environment(realm)["TOOL_SECONDS"])
+    # A hook before the install would have no Postgres, one after it would come too late.
+    assert "annotations" not in job["metadata"]
+    assert spec["automountServiceAccountToken"] is False
 
 
 def test_polaris_is_probed_on_its_management_port(polaris: list[Manifest]) -> None:
@@ -474,6 +511,7 @@ def test_everybody_reaches_whom_they_need_and_nobody_else(
     assert allowed(polaris) == {
         *(DAGSTER | CATALOG_AND_CUBE | STORES),
         ("catalog-setup", "catalog", 8181),
+        ("catalog-realm", "postgres", 5432),
     }
 
 
@@ -583,7 +621,9 @@ def test_roles_go_to_the_nodes_that_the_values_name(role: str, render: Render) -
     expected = {
         "postgres": {"StatefulSet/postgres"},
         "objectStorage": {"StatefulSet/object-storage"},
-        "catalog": {"Deployment/catalog", "Job/floe-catalog-setup"},
+        "catalog": {
+            *("Deployment/catalog", "Job/floe-catalog-realm-1", "Job/floe-catalog-setup"),
+        },
         "cube": {"Deployment/cube"},
     }
     assert chosen == expected[role]

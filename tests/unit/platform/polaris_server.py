@@ -94,6 +94,8 @@ class State:
         found = self.catalogs[name]
         if body["currentEntityVersion"] != found["entityVersion"]:
             return 409, error("Failed to update Catalog; currentEntityVersion", "CommitConflict")
+        if _account(found) != _account(body):
+            return 400, error("Cannot modify Role ARN in storage config", "BadRequestException")
         found |= {
             "properties": body["properties"],
             "storageConfigInfo": body["storageConfigInfo"],
@@ -152,6 +154,12 @@ class State:
         assert set(body["grant"]) == {"type", "privilege"}
         self.grants.setdefault((catalog, role), []).append(body["grant"])
         return 201, None
+
+
+def _account(catalog: dict[str, Any]) -> str | None:
+    """Read the AWS account of a catalog's role: all of it that Polaris compares."""
+    role = catalog["storageConfigInfo"].get("roleArn")
+    return role and role.split(":")[4]
 
 
 _ROUTES: dict[str, Callable[..., Answer]] = {

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polaris_server
 import pytest
@@ -138,6 +139,59 @@ def test_on_aws_polaris_takes_on_the_role(server: polaris_server.State) -> None:
     assert storage["stsUnavailable"] is False
 
 
+ROLE = "arn:aws:iam::123456789012:role/floe"
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted"),
+    [
+        pytest.param("", ROLE, id="added"),
+        pytest.param(ROLE, "", id="removed"),
+        pytest.param(ROLE, ROLE.replace("1234", "4321"), id="another account"),
+    ],
+)
+def test_a_role_that_polaris_does_not_change_is_said_with_the_ways_out(
+    server: polaris_server.State, before: str, wanted: str
+) -> None:
+    """Its own words name a whole storage configuration, and no value of the chart."""
+    set_up(server, replace(PLAN, role_arn=before))
+
+    with pytest.raises(SetupError, match="Cannot modify Role ARN") as caught:
+        set_up(server, replace(PLAN, role_arn=wanted))
+
+    said = str(caught.value)
+    assert f"from {before or 'none'} to {wanted or 'none'}" in said
+    assert f"catalog.polaris.storage.roleArn back to {before or 'empty'}" in said
+    assert "catalog.polaris.catalogName" in said
+
+
+def test_another_role_of_the_same_account_is_taken(server: polaris_server.State) -> None:
+    set_up(server, replace(PLAN, role_arn=ROLE))
+
+    set_up(server, replace(PLAN, role_arn=f"{ROLE}-2"))
+
+    assert server.catalogs["floe"]["storageConfigInfo"]["roleArn"] == f"{ROLE}-2"
+
+
+def test_another_refusal_of_a_change_is_not_explained_by_the_role(
+    server: polaris_server.State,
+) -> None:
+    set_up(server)
+    polaris = root(server)
+    server.catalogs["floe"]["properties"] = {}
+
+    class Read(Polaris):
+        def find(self, path: str) -> dict[str, Any] | None:
+            """Read without asking, so that the change is what fails."""
+            return server.catalogs["floe"] if path == "/catalogs/floe" else super().find(path)
+
+    server.fails = [400]
+    with pytest.raises(SetupError, match=r"storage of catalog floe: PUT .* 400") as caught:
+        list(polaris_setup.apply(Read(server.url, "POLARIS", polaris.token), PLAN, CLIENT))
+
+    assert "roleArn" not in str(caught.value)
+
+
 def test_a_changed_secret_is_given_to_the_principal(server: polaris_server.State) -> None:
     set_up(server)
     changed = Credentials("f" * 16, "e" * 32)
@@ -199,6 +253,68 @@ def test_a_lost_root_secret_is_told_at_once(server: polaris_server.State) -> Non
         wait(server, Credentials("root-id", "wrong"))
 
     assert "wrong" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_refused_credentials_are_told_as_such(server: polaris_server.State, status: int) -> None:
+    """RFC 6749 has 400 for them; Polaris answers with 401."""
+    server.fails = [status]
+
+    with pytest.raises(SetupError, match="Secret floe-polaris-root"):
+        wait(server, Credentials(*polaris_server.ROOT))
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        pytest.param(404, "does not know realm POLARIS", id="another realm or server"),
+        pytest.param(403, "kubectl logs", id="forbidden"),
+        pytest.param(405, "kubectl logs", id="another server"),
+    ],
+)
+def test_another_refusal_of_the_login_is_not_blamed_on_the_credentials(
+    server: polaris_server.State, status: int, said: str
+) -> None:
+    """Somebody would purge a realm, with its catalogs, for an address that is wrong."""
+    server.fails = [status]
+
+    with pytest.raises(SetupError, match=said) as caught:
+        wait(server, Credentials(*polaris_server.ROOT))
+
+    assert f"answered with {status}" in str(caught.value)
+    assert "Secret" not in str(caught.value)
+    assert "purge" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_trouble_that_passes_is_waited_for(server: polaris_server.State, status: int) -> None:
+    server.fails = [status]
+
+    assert str(status) in wait(server, Credentials(*polaris_server.ROOT))[0]
+
+
+def test_a_login_that_is_answered_without_a_token_is_said(server: polaris_server.State) -> None:
+    """As by a proxy's own page of status 200."""
+    server.fails = [200]
+
+    assert "without a token" in wait(server, Credentials(*polaris_server.ROOT))[0]
+
+
+def test_only_refused_credentials_are_set_anew(server: polaris_server.State) -> None:
+    set_up(server)
+    polaris = root(server)
+
+    class Lost(Polaris):
+        def logged_in(self, credentials: Credentials) -> Polaris:
+            """Find no token path."""
+            message = f"the login of {credentials.client_id} was answered with 404"
+            raise RefusedError(message, status=404)
+
+    server.asked.clear()
+    with pytest.raises(RefusedError, match="404"):
+        list(polaris_setup.apply(Lost(server.url, "POLARIS", polaris.token), PLAN, CLIENT))
+
+    assert server.writes() == []
 
 
 def test_an_answer_without_content_is_empty_and_a_gateways_error_passes(

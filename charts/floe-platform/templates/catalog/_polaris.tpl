@@ -1,32 +1,36 @@
-{{/* Polaris' init container: the realm in the database. */}}
-{{- define "floe-platform.polarisBootstrap" -}}
-{{- $polaris := .Values.catalog.polaris }}
-- name: realm
-  image: {{ include "floe-platform.image" (dict "root" . "repository" $polaris.adminImage.repository "tag" $polaris.adminImage.tag) }}
-  imagePullPolicy: {{ .Values.image.pullPolicy }}
-  command: [sh, /etc/polaris/bootstrap.sh]
+{{/*
+An init container that looks at the realm in the database. Argument: a dict with `root`, `name`,
+`need` (whole; whole-or-absent), `seconds` (how long to wait for it) and `result` (a file, or empty).
+*/}}
+{{- define "floe-platform.polarisRealmLook" -}}
+{{- $root := .root }}
+- name: {{ .name }}
+  image: {{ include "floe-platform.platformImage" $root }}
+  imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+  command:
+    - python
+    - -m
+    - floe_platform.polaris_realm
+    - {{ .need }}
+    - {{ printf "--realm=%s" $root.Values.catalog.polaris.realm | quote }}
+    - {{ printf "--namespace=%s" $root.Release.Namespace | quote }}
+    - --deadline-seconds={{ .seconds }}
+    {{- with .result }}
+    - --result={{ . }}
+    {{- end }}
   env:
-    - name: REALM
-      value: {{ $polaris.realm | quote }}
-    {{- include "floe-platform.polarisPrincipal" (dict "prefix" "ROOT" "secret" (include "floe-platform.polarisRootSecret" .) "keys" $polaris.rootSecret) | nindent 4 }}
-    - name: POLARIS_PERSISTENCE_TYPE
-      value: relational-jdbc
-    - name: QUARKUS_DATASOURCE_JDBC_URL
-      value: {{ include "floe-platform.jdbcAddress" (dict "root" . "role" "catalog") | quote }}
-    - name: QUARKUS_DATASOURCE_USERNAME
-      value: {{ .Values.postgres.catalog.username | quote }}
-    {{- include "floe-platform.postgresPassword" (dict "root" . "role" "catalog" "variable" "QUARKUS_DATASOURCE_PASSWORD") | nindent 4 }}
+    {{- include "floe-platform.postgresClient" (dict "root" $root "role" "catalog") | nindent 4 }}
   securityContext:
-    {{- include "floe-platform.containerSecurityContext" . | nindent 4 }}
+    {{- include "floe-platform.containerSecurityContext" $root | nindent 4 }}
   resources:
-    {{- toYaml .Values.catalog.resources | nindent 4 }}
+    requests: {cpu: 10m, memory: 32Mi}
+    limits: {cpu: 500m, memory: 128Mi}
   terminationMessagePolicy: FallbackToLogsOnError
+  {{- if .result }}
   volumeMounts:
-    - name: configuration
-      mountPath: /etc/polaris
-      readOnly: true
     - name: tmp
       mountPath: /tmp
+  {{- end }}
 {{- end }}
 
 {{/* Polaris itself. */}}

@@ -39,7 +39,14 @@ def describe(deployment: Object) -> tuple[bool, str]:
         seen += f": {_first_line(status['error'])}"
     if not _is_current(deployment, status):
         return False, f"{seen}; the operator has not taken the deployment up"
-    if state in _ENDED or status.get("lifecycleState") == "FAILED":
+    reconciled, lifecycle = _reconciliation(status).get("state"), status.get("lifecycleState")
+    if reconciled == "ROLLED_BACK":
+        raise EndedError(f"{seen}; the operator went back to the last stable deployment")
+    if lifecycle == "SUSPENDED":
+        raise EndedError(f"{seen}; the job is suspended")
+    if reconciled != "DEPLOYED":
+        return False, f"{seen}; the operator is at work on it: {reconciled}"
+    if state in _ENDED or lifecycle == "FAILED":
         raise EndedError(seen)
     return manager == "READY" and state == "RUNNING", seen
 
@@ -53,14 +60,31 @@ def count_tasks(overview: Object) -> tuple[bool, str]:
 
 
 def _is_current(deployment: Object, status: Object) -> bool:
-    """Whether what the operator did last is what is wanted now."""
-    reconciliation = status.get("reconciliationStatus") or {}
-    if reconciliation.get("state") != "DEPLOYED":
-        return False
-    # Newer operators say it in observedGeneration; every one keeps the whole of what it acted on.
-    acted_on = json.loads(reconciliation.get("lastReconciledSpec") or "{}")
-    metadata = (acted_on.get("resource_metadata") or {}).get("metadata") or {}
-    return metadata.get("generation") == deployment["metadata"]["generation"]
+    """Whether what the operator acted on last is what is wanted now.
+
+    Operators up to 1.9 keep the generation that they acted on in the metadata of
+    lastReconciledSpec; those from 1.10 on keep it in observedGeneration alone. 1.8 and 1.9 write
+    both, but leave observedGeneration out of a status that 1.7 began. The metadata comes first:
+    whoever writes it writes it at each step, and 1.10 and later remove it at their first one.
+
+    Source: ReconciliationMetadata and ReconciliationUtils of the operator.
+    """
+    wanted = deployment["metadata"]["generation"]
+    acted_on = _generation_of(_reconciliation(status).get("lastReconciledSpec"))
+    return wanted == (status.get("observedGeneration") if acted_on is None else acted_on)
+
+
+def _reconciliation(status: Object) -> Object:
+    return status.get("reconciliationStatus") or {}
+
+
+def _generation_of(reconciled: str | None) -> int | None:
+    """Read the generation in a lastReconciledSpec, a string of JSON; None where it has none."""
+    try:
+        metadata = json.loads(reconciled or "{}")["resource_metadata"]["metadata"]
+        return metadata.get("generation")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _first_line(error: str) -> str:

@@ -1,0 +1,191 @@
+"""Suites of a JUnit file: what they declare, what their cases show, and who wrote them.
+
+A suite says how many tests it has and how many failed. A file that lost cases on its way still says
+so in these counts: where they promise more than there is, the results are not complete. Some
+tools count differently by design; what they mean is written down here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from floe_tests.results import junit_words as words
+from floe_tests.results.cases import CaseResult, bounded_name
+from floe_tests.results.junit_case import OpenCase, Shown
+
+_COUNTED = ("tests", "failures", "errors")
+_NOT_RUN = ("skipped", "skips", "skip", "ignored", "disabled", "notrun", "not-run")
+_PROPERTIES = 20
+_PROPERTY_CHARACTERS = 64
+_NAME_CHARACTERS = 200
+
+
+class Producer(StrEnum):
+    """A tool whose files mean something that others' do not."""
+
+    PYTEST = "pytest"
+    """Writes a case again for a failure in clean-up and for each rerun; counts subtests as tests,
+    which have no case of their own."""
+    MOCHA = "Mocha"
+    """Counts tests that a filter left out in the suite, and not in the file's total."""
+    CATCH2 = "Catch2"
+    """Counts assertions as tests; so does doctest."""
+    DISTINCT = "a tool whose tests share names"
+    """Jest, and Surefire with JUnit: cases of one name are different tests, never another try."""
+    OTHER = ""
+
+
+def producer_of(tag: str, attributes: Mapping[str, str], known: Producer) -> Producer:
+    """Recognise who wrote a file by one of its suites.
+
+    Args:
+        tag: The suite's element.
+        attributes: Its attributes.
+        known: What was recognised before; it stands.
+    """
+    if known is not Producer.OTHER:
+        return known
+    name = attributes.get("name", "")
+    found = known
+    if name == "pytest tests" or (name == "pytest" and tag.lower().endswith("testsuite")):
+        found = Producer.PYTEST
+    elif name == "Mocha Tests":
+        found = Producer.MOCHA
+    elif attributes.get("hostname") == "tbd" or _is_doctest(tag, attributes):
+        found = Producer.CATCH2
+    elif name == "jest tests" or _is_surefire(attributes):
+        found = Producer.DISTINCT
+    return found
+
+
+def _is_doctest(tag: str, attributes: Mapping[str, str]) -> bool:
+    return tag.lower() == "testsuite" and set(attributes) == {"name", "errors", "failures", "tests"}
+
+
+def _is_surefire(attributes: Mapping[str, str]) -> bool:
+    return any("surefire" in value for name, value in attributes.items() if "ocation" in name)
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where in its file a case stands: what tells two tests of one name apart.
+
+    Attributes:
+        path: Names of its suites, the outermost first.
+        attributes: What else its suite says of itself, such as `hostname`.
+        properties: The suite's properties, short ones alone.
+    """
+
+    path: tuple[str, ...]
+    attributes: dict[str, str] = field(default_factory=dict[str, str])
+    properties: dict[str, str] = field(default_factory=dict[str, str])
+
+    def add_property(self, attributes: Mapping[str, str]) -> None:
+        """Take one of the suite's properties."""
+        name, value = attributes.get("name", ""), attributes.get("value", "")
+        short = max(len(name), len(value)) <= _PROPERTY_CHARACTERS
+        if name and value and short and len(self.properties) < _PROPERTIES:
+            self.properties[name] = value
+
+
+@dataclass(slots=True)
+class FoundCase:
+    """A case and where it stands.
+
+    Attributes:
+        case: The case, under the name that its own element gives.
+        place: Its suite.
+        source: The file that it was read from, where several are read together.
+    """
+
+    case: CaseResult
+    place: Place
+    source: str = ""
+
+
+@dataclass(slots=True)
+class OpenSuite:
+    """A suite whose end has not come yet."""
+
+    place: Place
+    declared: dict[str, int]
+    unreadable: tuple[str, ...]
+    shown: Shown = field(default_factory=Shown)
+    own: OpenCase | None = None
+    """Stands for what befell the suite itself."""
+    cases: dict[str, FoundCase] = field(default_factory=dict[str, FoundCase])
+    """Its own cases by their names, the newest of each."""
+    told_tests: int = 0
+    """Tests whose lack was told of an inner suite already."""
+    told_failing: int = 0
+
+    @classmethod
+    def opened(cls, attributes: Mapping[str, str], outer: Place | None) -> OpenSuite:
+        """Take a suite's opening tag."""
+        name = bounded_name(attributes.get("name", "")[:_NAME_CHARACTERS]) or ""
+        path = (*outer.path, name) if outer else (name,)
+        kept = {
+            key: bounded_name(attributes[key][:_NAME_CHARACTERS])
+            for key in ("file", "filepath", "package", "hostname")
+            if attributes.get(key)
+        }
+        numbers = {key: words.count(attributes.get(key)) for key in (*_COUNTED, *_NOT_RUN)}
+        unreadable = tuple(
+            f'{key}="{attributes[key][:40]}"'
+            for key in _COUNTED
+            if numbers[key] is None and attributes.get(key, "").strip()
+        )
+        declared = {key: number for key, number in numbers.items() if number is not None}
+        return cls(place=Place(path, kept), declared=declared, unreadable=unreadable)
+
+    @property
+    def name(self) -> str:
+        """Its name, as it is told to people."""
+        return self.place.path[-1]
+
+    @property
+    def declared_failing(self) -> int:
+        """Failures and errors that it declares; Mocha's own reporter says each in both."""
+        failures, errors = self.declared.get("failures", 0), self.declared.get("errors", 0)
+        return failures if failures == errors == self.shown.faults else failures + errors
+
+    def hides_failures(self) -> bool:
+        """Whether it declares failures and nothing in it shows one."""
+        return bool(self.declared_failing) and not (self.shown.faults or self.told_failing)
+
+    def differences(self, producer: Producer, *, is_outermost: bool) -> tuple[str, ...]:
+        """Say where the suite declares more than there is, and remember that it was told."""
+        found: list[str] = []
+        missing = self._missing(producer, is_outermost=is_outermost)
+        if missing > 0:
+            self.told_tests += missing
+            found.append(f"declares {self.declared['tests']} tests and has {self.shown.tests}")
+        lacking = self.declared_failing - self.shown.faults - self.told_failing
+        if lacking > 0 and not self.hides_failures():
+            self.told_failing += lacking
+            found.append(
+                f"declares {self.declared_failing} failures and errors and shows "
+                f"{self.shown.faults}"
+            )
+        found += [f"declares {text}, which is no number of tests" for text in self.unreadable]
+        return tuple(f"suite {self.name} {text}" for text in found)
+
+    def _missing(self, producer: Producer, *, is_outermost: bool) -> int:
+        if producer is Producer.CATCH2 or (producer is Producer.MOCHA and not is_outermost):
+            return 0
+        # Behave and Jasmine count tests that did not run, and can leave them out of the file.
+        not_run = max(
+            sum(self.declared.get(key, 0) for key in _NOT_RUN[:4]),
+            sum(self.declared.get(key, 0) for key in _NOT_RUN),
+        )
+        hidden = max(0, not_run - self.shown.not_run)
+        declared = self.declared.get("tests", 0)
+        return declared - self.shown.tests - hidden - self.told_tests
+
+    def close_into(self, outer: OpenSuite) -> None:
+        """Add what it shows to the suite around it."""
+        outer.shown.add(self.shown)
+        outer.told_tests += self.told_tests
+        outer.told_failing += self.told_failing

@@ -109,6 +109,7 @@ class FoundCase:
 class OpenSuite:
     """A suite whose end has not come yet."""
 
+    name: str
     place: Place
     declared: dict[str, int]
     unreadable: tuple[str, ...]
@@ -124,10 +125,10 @@ class OpenSuite:
     @classmethod
     def opened(cls, attributes: Mapping[str, str], outer: Place | None) -> OpenSuite:
         """Take a suite's opening tag."""
-        name = bounded_name(attributes.get("name", "")[:_NAME_CHARACTERS]) or ""
-        path = (*outer.path, name) if outer else (name,)
+        name = attributes.get("name", "")
+        path = (*(outer.path if outer else ()), _shown(name))
         kept = {
-            key: bounded_name(attributes[key][:_NAME_CHARACTERS])
+            key: _shown(attributes[key])
             for key in ("file", "filepath", "package", "hostname")
             if attributes.get(key)
         }
@@ -138,12 +139,7 @@ class OpenSuite:
             if numbers[key] is None and attributes.get(key, "").strip()
         )
         declared = {key: number for key, number in numbers.items() if number is not None}
-        return cls(place=Place(path, kept), declared=declared, unreadable=unreadable)
-
-    @property
-    def name(self) -> str:
-        """Its name, as it is told to people."""
-        return self.place.path[-1]
+        return cls(name, Place(path, kept), declared, unreadable)
 
     @property
     def declared_failing(self) -> int:
@@ -170,7 +166,8 @@ class OpenSuite:
                 f"{self.shown.faults}"
             )
         found += [f"declares {text}, which is no number of tests" for text in self.unreadable]
-        return tuple(f"suite {self.name} {text}" for text in found)
+        name = self.place.path[-1] or "without a name"
+        return tuple(f"suite {name} {text}" for text in found)
 
     def _missing(self, producer: Producer, *, is_outermost: bool) -> int:
         if producer is Producer.CATCH2 or (producer is Producer.MOCHA and not is_outermost):
@@ -189,3 +186,7 @@ class OpenSuite:
         outer.shown.add(self.shown)
         outer.told_tests += self.told_tests
         outer.told_failing += self.told_failing
+
+
+def _shown(text: str) -> str:
+    return bounded_name(text[:_NAME_CHARACTERS]) if text else ""

@@ -61,6 +61,8 @@ class SuiteResults:
         doubts: Why there may have been more tests than these, failed ones among them: a JUnit file
             that cannot be used, with no whole account of pytest's events beside it; or such events
             and no JUnit. Only the count of collected tests can rule it out.
+        has_result_file: Whether at least one JUnit file could be read to its end, or all of the
+            events, with or without a test.
         contradictions: What JUnit files declare and do not show, a sentence each: there were more
             tests or failures than these.
         session_finished: Whether pytest came to its own end.
@@ -83,6 +85,7 @@ class SuiteResults:
     ends_early: bool = False
     has_events: bool = False
     doubts: tuple[str, ...] = ()
+    has_result_file: bool = False
     contradictions: tuple[str, ...] = ()
 
     @property
@@ -167,6 +170,7 @@ def collate(
         in_events=_count_tests(events.cases),
         doubts=() if events.is_whole else tuple(unused),
         ends_early=events.ends_early and EVENTS_FILE not in cut,
+        has_result_file=bool(report.files) or events.is_whole,
         contradictions=contradictions,
     )
 

@@ -53,6 +53,7 @@ class JUnitReport:
         damage: Files that cannot be used, or not to their end, a sentence each. What could be read
             of them is among the cases.
         notices: What else people should know of the files, a sentence each.
+        files: Number of files that were read to their end, with or without a test.
     """
 
     cases: tuple[CaseResult, ...]
@@ -60,6 +61,7 @@ class JUnitReport:
     contradictions: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    files: int = 0
 
 
 def read(path: Path, limits: JUnitLimits = DEFAULT_LIMITS) -> tuple[CaseResult, ...]:
@@ -127,6 +129,7 @@ class _Reading:
     contradictions: list[str] = field(default_factory=list[str])
     damage: list[str] = field(default_factory=list[str])
     notices: list[str] = field(default_factory=list[str])
+    files: int = 0
 
     def __post_init__(self) -> None:
         self.budget = TextBudget(self.limits.text_bytes)
@@ -151,6 +154,7 @@ class _Reading:
             kept += len(document.found)
             self._add(document, name)
         self.notices += [f"{name}: {notice}." for notice in parsed.notices]
+        self.files += not parsed.damage
         if parsed.damage and not kept:
             self.damage.append(f"{name} cannot be used: {parsed.damage}.")
         elif parsed.damage:
@@ -167,6 +171,7 @@ class _Reading:
             contradictions=tuple(self.contradictions),
             damage=tuple(self.damage),
             notices=tuple(self.notices),
+            files=self.files,
         )
 
     def _document(self) -> JUnitDocument:

@@ -22,6 +22,8 @@ _MAX_OUTPUTS = 10
 _READ_CHARACTERS = 4 * TEXT_BYTES
 _TYPE_CHARACTERS = 1024
 
+# CTest calls a test whose program is missing skipped, and fails.
+_NEVER_STARTED = "Unable to find "
 _PYTEST_COLLECTION = ("collection failure", "collection skipped")
 _TITLES = {
     Element.STANDARD_OUTPUT: "standard output",
@@ -121,13 +123,16 @@ class OpenCase:
 
     def add_fault(self, kind: Element, attributes: dict[str, str]) -> Text | None:
         """Add a fault and return the text that its element fills; None beyond the limit."""
+        message = attributes.get("message", "")
+        if kind is Element.SKIPPED and message.startswith(_NEVER_STARTED):
+            kind = Element.ERROR
         self.tries += kind in _EARLIER
         self.fault_count += kind is not Element.SKIPPED
         known = any(fault.kind is kind for fault in self.faults)
         if known and len(self.faults) >= MAX_FAULTS:
             return None
         # A tag may be megabytes long.
-        message = attributes.get("message", "")[:_READ_CHARACTERS]
+        message = message[:_READ_CHARACTERS]
         fault = Fault(kind, message=message, type=attributes.get("type", "")[:_TYPE_CHARACTERS])
         self.faults.append(fault)
         return fault.text

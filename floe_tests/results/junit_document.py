@@ -19,7 +19,13 @@ from floe_tests.results.cases import (
     memory_bytes,
 )
 from floe_tests.results.junit_case import OpenCase, Shown, Text, tried
-from floe_tests.results.junit_suites import FoundCase, OpenSuite, Producer, producer_of
+from floe_tests.results.junit_suites import (
+    COUNTS_MORE,
+    FoundCase,
+    OpenSuite,
+    Producer,
+    producer_of,
+)
 from floe_tests.results.junit_words import Element
 
 _PYTEST_TEARDOWN = "failed on teardown with"
@@ -86,6 +92,11 @@ class JUnitDocument:
             self._start_case(attributes)
         elif self._text is None:
             self._start_inside(tag, element, attributes)
+
+    def comment(self, text: str) -> None:
+        """Take a comment: TestNG signs its files in one."""
+        if "org.testng." in text[:200] and self.producer is Producer.OTHER:
+            self.producer = Producer.TESTNG
 
     def data(self, text: str) -> None:
         """Take character data."""
@@ -183,10 +194,12 @@ class JUnitDocument:
         if suite.own is not None:
             suite.shown.add(Shown(failing=1, faults=suite.own.fault_count))
             self._add(suite.own.result())
-        told = suite.differences(self.producer, is_outermost=len(self._suites) == 1)
-        # pytest counts each subtest that passed as a test, and writes nothing else of it.
-        is_certain = self.producer is not Producer.PYTEST
-        (self.contradictions if is_certain else self.notices).extend(told)
+        self.contradictions += suite.contradictions()
+        if missing := suite.missing(self.producer):
+            if self.producer in COUNTS_MORE:
+                self.notices.append(f"{missing} ({COUNTS_MORE[self.producer]})")
+            else:
+                self.contradictions.append(missing)
         del self.contradictions[_MOST_TOLD:], self.notices[_MOST_TOLD:]
         self._suites.pop()
         if self._suites:
@@ -218,17 +231,20 @@ class JUnitDocument:
             return earlier.merged_with(later)
         if self.producer is Producer.PYTEST:
             return replace(earlier.merged_with(later), reruns=earlier.reruns + 1)
-        # TestNG calls a try that it repeats skipped, with the failure's trace.
-        was_retried = earlier.outcome is CaseOutcome.SKIPPED and bool(earlier.text)
-        was_failing = earlier.outcome.is_failing and self.producer is not Producer.DISTINCT
-        if not (was_retried or was_failing):
-            return None
-        return _with_earlier_try(later, earlier)
+        if self.producer is Producer.TESTNG:
+            is_try = CaseOutcome.SKIPPED in {earlier.outcome, later.outcome}
+            if is_try and later.outcome is CaseOutcome.SKIPPED:
+                earlier, later = later, earlier
+        elif self.producer is Producer.SUREFIRE:
+            is_try = earlier.outcome is CaseOutcome.SKIPPED and bool(earlier.message)
+        else:
+            is_try = earlier.outcome.is_failing and self.producer is not Producer.JEST
+        return _with_earlier_try(later, earlier) if is_try else None
 
 
 def _with_earlier_try(last: CaseResult, earlier: CaseResult) -> CaseResult:
     """Return the last try of a test, with what the ones before it said: the last one decides."""
-    number = earlier.reruns + 1
+    number = earlier.reruns + last.reruns + 1
     first = tried(number, earlier.message, earlier.text)
     parts = (last.text, first) if last.outcome.is_failing else (first, last.text)
     return replace(

@@ -258,6 +258,7 @@ def _parser(document: JUnitDocument, encoding: str | None) -> expat.XMLParserTyp
     parser.StartElementHandler = start
     parser.EndElementHandler = document.end
     parser.CharacterDataHandler = document.data
+    parser.CommentHandler = document.comment
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     return parser

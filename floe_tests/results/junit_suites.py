@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 
 from floe_tests.results import junit_words as words
 from floe_tests.results.cases import CaseResult, bounded_name
 from floe_tests.results.junit_case import OpenCase, Shown
 
 _COUNTED = ("tests", "failures", "errors")
-_NOT_RUN = ("skipped", "skips", "skip", "ignored", "disabled", "notrun", "not-run")
+_NOT_RUN = (("skipped", "skips", "skip", "ignored"), ("disabled", "notrun", "not-run"))
 _PROPERTIES = 20
 _PROPERTY_CHARACTERS = 64
 _NAME_CHARACTERS = 200
@@ -29,11 +30,17 @@ class Producer(StrEnum):
     """Writes a case again for a failure in clean-up and for each rerun; counts subtests as tests,
     which have no case of their own."""
     MOCHA = "Mocha"
-    """Counts tests that a filter left out in the suite, and not in the file's total."""
+    """Counts tests that a filter, or a failure before them, left out."""
     CATCH2 = "Catch2"
     """Counts assertions as tests; so does doctest."""
-    DISTINCT = "a tool whose tests share names"
-    """Jest, and Surefire with JUnit: cases of one name are different tests, never another try."""
+    JEST = "Jest"
+    """Has different tests of one name in a suite; another try of a test is no case."""
+    SUREFIRE = "Surefire"
+    """Has different tests of one name too (parameters); of TestNG's it calls a try that is
+    repeated skipped, with the failure as its message."""
+    TESTNG = "TestNG"
+    """Has different tests of one name (data providers); calls a try that is repeated skipped,
+    without a word, and writes its cases in any order."""
     OTHER = ""
 
 
@@ -55,8 +62,10 @@ def producer_of(tag: str, attributes: Mapping[str, str], known: Producer) -> Pro
         found = Producer.MOCHA
     elif attributes.get("hostname") == "tbd" or _is_doctest(tag, attributes):
         found = Producer.CATCH2
-    elif name == "jest tests" or _is_surefire(attributes):
-        found = Producer.DISTINCT
+    elif name == "jest tests":
+        found = Producer.JEST
+    elif any("surefire" in value for key, value in attributes.items() if "ocation" in key):
+        found = Producer.SUREFIRE
     return found
 
 
@@ -64,8 +73,11 @@ def _is_doctest(tag: str, attributes: Mapping[str, str]) -> bool:
     return tag.lower() == "testsuite" and set(attributes) == {"name", "errors", "failures", "tests"}
 
 
-def _is_surefire(attributes: Mapping[str, str]) -> bool:
-    return any("surefire" in value for name, value in attributes.items() if "ocation" in name)
+COUNTS_MORE = {
+    Producer.PYTEST: "pytest counts subtests as tests",
+    Producer.MOCHA: "Mocha counts tests that were left out",
+}
+"""Tools that by design declare more tests than they write cases."""
 
 
 @dataclass(slots=True, eq=False)
@@ -132,7 +144,7 @@ class OpenSuite:
             for key in ("file", "filepath", "package", "hostname")
             if attributes.get(key)
         }
-        numbers = {key: words.count(attributes.get(key)) for key in (*_COUNTED, *_NOT_RUN)}
+        numbers = {key: words.count(attributes.get(key)) for key in chain(_COUNTED, *_NOT_RUN)}
         unreadable = tuple(
             f'{key}="{attributes[key][:40]}"'
             for key in _COUNTED
@@ -151,13 +163,21 @@ class OpenSuite:
         """Whether it declares failures and nothing in it shows one."""
         return bool(self.declared_failing) and not (self.shown.faults or self.told_failing)
 
-    def differences(self, producer: Producer, *, is_outermost: bool) -> tuple[str, ...]:
-        """Say where the suite declares more than there is, and remember that it was told."""
-        found: list[str] = []
-        missing = self._missing(producer, is_outermost=is_outermost)
-        if missing > 0:
-            self.told_tests += missing
-            found.append(f"declares {self.declared['tests']} tests and has {self.shown.tests}")
+    def missing(self, producer: Producer) -> str:
+        """Say how many tests it declares and does not have, and remember that it was told."""
+        # Behave and Jasmine count tests that did not run, and can leave them out of the file.
+        not_run = sum(max(self.declared.get(key, 0) for key in keys) for keys in _NOT_RUN)
+        hidden = max(0, not_run - self.shown.not_run)
+        declared = self.declared.get("tests", 0)
+        missing = declared - self.shown.tests - hidden - self.told_tests
+        if missing <= 0 or producer is Producer.CATCH2:
+            return ""
+        self.told_tests += missing
+        return f"suite {self.shown_name} declares {declared} tests and has {self.shown.tests}"
+
+    def contradictions(self) -> tuple[str, ...]:
+        """Say which failures it declares and does not show, and which counts are none."""
+        found = [f"declares {text}, which is no number of tests" for text in self.unreadable]
         lacking = self.declared_failing - self.shown.faults - self.told_failing
         if lacking > 0 and not self.hides_failures():
             self.told_failing += lacking
@@ -165,21 +185,12 @@ class OpenSuite:
                 f"declares {self.declared_failing} failures and errors and shows "
                 f"{self.shown.faults}"
             )
-        found += [f"declares {text}, which is no number of tests" for text in self.unreadable]
-        name = self.place.path[-1] or "without a name"
-        return tuple(f"suite {name} {text}" for text in found)
+        return tuple(f"suite {self.shown_name} {text}" for text in found)
 
-    def _missing(self, producer: Producer, *, is_outermost: bool) -> int:
-        if producer is Producer.CATCH2 or (producer is Producer.MOCHA and not is_outermost):
-            return 0
-        # Behave and Jasmine count tests that did not run, and can leave them out of the file.
-        not_run = max(
-            sum(self.declared.get(key, 0) for key in _NOT_RUN[:4]),
-            sum(self.declared.get(key, 0) for key in _NOT_RUN),
-        )
-        hidden = max(0, not_run - self.shown.not_run)
-        declared = self.declared.get("tests", 0)
-        return declared - self.shown.tests - hidden - self.told_tests
+    @property
+    def shown_name(self) -> str:
+        """Its name, as people are told it."""
+        return self.place.path[-1] or "without a name"
 
     def close_into(self, outer: OpenSuite) -> None:
         """Add what it shows to the suite around it."""

@@ -32,10 +32,12 @@ _GROUP_MARKS = re.compile("[\\s'\u2019]")
 _COUNT = re.compile(r"\+?(\d{1,12})(\.0+)?")
 _UNITS = {"ms": 1000.0, "s": 1.0}
 
+_ZONE_NAME = re.compile(r" ?(UTC|GMT)$")
 _EPOCH = re.compile(r"\d{9,11}(\.\d+)?|\d{12,14}")
 _MILLISECONDS_DIGITS = 12
-# A zero time (year 1), or the epoch itself, is what a tool writes that has no time.
-_FIRST_YEAR = 1980
+# A zero time (year 1), or the epoch itself, is what a tool writes that has no time; a number that
+# is no number of seconds gives a year far ahead.
+_YEARS = range(1980, 2200)
 
 
 class Element(Enum):
@@ -185,7 +187,7 @@ def time_of(value: str | None) -> datetime | None:
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError, OSError, TypeError, IndexError):
         return None
-    return time if time.year >= _FIRST_YEAR else None
+    return time if time.year in _YEARS else None
 
 
 def _epoch(text: str) -> datetime | None:
@@ -198,8 +200,8 @@ def _epoch(text: str) -> datetime | None:
 
 def _written(text: str) -> datetime | None:
     if text[:4].isdecimal():
-        # Java puts the zone's name behind its offset.
-        return datetime.fromisoformat(text.partition("[")[0])
+        # Java puts the zone's name behind its offset, TestNG in the place of one.
+        return datetime.fromisoformat(_ZONE_NAME.sub("Z", text.partition("[")[0]))
     # JavaScript's own form has words behind the zone.
     javascript = re.fullmatch(r"(\w{3}) (\w{3}) (\d\d) (\d{4}) ([\d:]+) GMT([+-]\d{4}).*", text)
     if javascript:

@@ -99,7 +99,7 @@ def test_a_failure_is_one_however_it_is_written(tmp_path: Path, body: str) -> No
         "<testsuite name='s' failures='+3'><testcase name='n'/></testsuite>",
         "<testsuite name='s' errors='1'/>",
         "<testsuite name='s'><error message='the fork crashed'/></testsuite>",
-        "<testsuites failures='1'><testsuite name='s'><testcase name='n'/></testsuite></testsuites>",
+        "<testsuites failures='1'><testsuite><testcase name='n'/></testsuite></testsuites>",
         (
             "<x:testsuite xmlns:x='urn:j' name='s'><x:testcase name='n'><x:failure/></x:testcase>"
             "</x:testsuite>"

@@ -184,6 +184,8 @@ def _result_facts(results: SuiteResults) -> ResultFacts:
         exit_status=results.exit_status,
         has_events=results.has_events,
         ends_early=results.ends_early,
+        expected_failures=results.expected_failures,
+        has_result_file=results.has_result_file,
         started=bool(results.cases or results.in_flight),
     )
     return with_outcomes(facts, results)
@@ -199,6 +201,7 @@ def _count_problems(results: SuiteResults) -> tuple[str, ...]:
         )
     if results.reported != results.collected:
         problems += results.doubts
+    problems += results.contradictions
     if results.ends_early and results.in_junit:
         problems.append("a JUnit file is there, and pytest, which writes it last, had not ended")
     elif results.ends_early:

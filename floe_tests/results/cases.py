@@ -68,6 +68,8 @@ def legible(text: str) -> str:
     Colours of a terminal go, line ends become line feeds, other control characters are spelled out
     as in a Python string.
     """
+    if text.isascii() and text.isprintable():
+        return text
     if "\x1b" in text:
         text = _TERMINAL_COLOURS.sub("", text)
     if "\r" in text:
@@ -117,9 +119,11 @@ class CaseResult:
         text: Traceback and captured output, at most 64 KiB, cut in the middle with a notice.
         file: Source file, as the test tool wrote it. None when it did not.
         line: Line in that file, from 1. None when unknown.
-        reruns: How often the test tool itself ran the test again before this outcome.
+        reruns: How often the test tool itself ran the test again before this outcome. What its
+            failed tries said is in message and text, also where it passed in the end (flaky).
         is_collection: Whether this is no test but a module that could not be collected (ERROR) or
             was skipped as a whole. Such cases are not among the tests that were collected.
+        is_expected_failure: Whether a skipped one ran and failed as it was expected to (xfail).
     """
 
     name: str
@@ -131,15 +135,18 @@ class CaseResult:
     line: int | None = None
     reruns: int = 0
     is_collection: bool = False
+    is_expected_failure: bool = False
 
     def __post_init__(self) -> None:
         """Make the strings legible and bounded, and the numbers storable."""
         set_field = object.__setattr__
         set_field(self, "name", bounded_name(self.name))
-        set_field(self, "message", cut(legible(self.message).strip(), MESSAGE_BYTES))
-        text = legible(self.text).strip("\n")
-        # Blank text is none: no reader of XML keeps it.
-        set_field(self, "text", cut(text, TEXT_BYTES) if text.strip() else "")
+        if self.message:
+            set_field(self, "message", cut(legible(self.message).strip(), MESSAGE_BYTES))
+        if self.text:
+            text = legible(self.text).strip("\n")
+            # Blank text is none: no reader of XML keeps it.
+            set_field(self, "text", cut(text, TEXT_BYTES) if text.strip() else "")
         set_field(self, "file", bounded_name(self.file) if self.file else None)
         if self.line is not None and not 0 < self.line <= _LARGEST_LINE_NUMBER:
             set_field(self, "line", None)
@@ -166,6 +173,8 @@ class CaseResult:
 def bounded_name(name: str) -> str:
     """Give a name as a case has it: legible, on one line, at most NAME_BYTES long."""
     name = legible(name).strip().replace("\n", " ") or "(unnamed)"
+    if len(name) * 4 <= NAME_BYTES:
+        return name
     data = name.encode()
     if len(data) <= NAME_BYTES:
         return name

@@ -17,15 +17,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from floe_tests.deadline import Deadline
 from floe_tests.results import accounts, junit
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
 from floe_tests.results.events import EventReader
 from floe_tests.results.json_values import count_of, is_object
-from floe_tests.results.junit_prefix import without_prefix
+from floe_tests.results.reconcile import under_event_names
 from floe_tests.results.result_files import (
     COLLECTION_FILE,
     EVENTS_FILE,
-    digest_of,
     is_plain_file,
     junit_files,
     versions,
@@ -36,6 +36,7 @@ Source = Literal["junit", "events", "none"]
 _MAX_COLLECTION_BYTES = 64 * 1024
 _MOST_TESTS = 10_000_000
 _CHUNK_BYTES = 256 * 1024
+_READ_SECONDS = 120
 _SHOWN_NAMES = 5
 
 
@@ -58,6 +59,10 @@ class SuiteResults:
         doubts: Why there may have been more tests than these, failed ones among them: a JUnit file
             that cannot be used, with no whole account of pytest's events beside it; or such events
             and no JUnit. Only the count of collected tests can rule it out.
+        has_result_file: Whether at least one JUnit file could be read to its end, or all of the
+            events, with or without a test.
+        contradictions: What JUnit files declare and do not show, a sentence each: there were more
+            tests or failures than these.
         session_finished: Whether pytest came to its own end.
         exit_status: pytest's own exit status; None when it did not come to its end.
         has_events: Whether pytest's events are there, from the beginning of a session on.
@@ -80,6 +85,8 @@ class SuiteResults:
     has_events: bool = False
     failed_before: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    has_result_file: bool = False
+    contradictions: tuple[str, ...] = ()
 
     @property
     def tally(self) -> Tally:
@@ -87,12 +94,26 @@ class SuiteResults:
         return Tally.of(self.cases)
 
     @property
+    def expected_failures(self) -> int:
+        """Skipped cases that ran and failed as they were expected to (xfail)."""
+        return sum(1 for case in self.cases if case.is_expected_failure)
+
+    @property
+    def flaky(self) -> tuple[str, ...]:
+        """Names of the tests that passed only when the test tool ran them again."""
+        return tuple(
+            case.name for case in self.cases if case.reruns and case.outcome is CaseOutcome.PASSED
+        )
+
+    @property
     def missing(self) -> int | None:
         """Tests that were collected and never reported; None when nobody said how many."""
         return None if self.collected is None else max(0, self.collected - self.reported)
 
 
-def collate(directory: Path, *, cut: Collection[str] = ()) -> SuiteResults:
+def collate(
+    directory: Path, *, cut: Collection[str] = (), deadline: Deadline | None = None
+) -> SuiteResults:
     """Read the received files of one suite.
 
     Args:
@@ -101,34 +122,48 @@ def collate(directory: Path, *, cut: Collection[str] = ()) -> SuiteResults:
             links are not followed.
         cut: Paths of files whose end is missing because a cap cut them. Where the events are
             among them, the test that they end in may have ended.
+        deadline: When to stop reading; by default after two minutes. What was not read by then is
+            among the doubts.
 
     Returns:
         What could be read. Whatever the files hold, this does not raise: a file that cannot be
         used is named in the notices.
     """
-    earlier = (_collate(version, cut=()) for version in versions(directory))
-    return accounts.united(earlier, _collate(directory, cut=cut))
+    deadline = deadline or Deadline(_READ_SECONDS)
+    earlier = [_collate(version, cut=(), deadline=deadline) for version in versions(directory)]
+    return accounts.united(earlier, _collate(directory, cut=cut, deadline=deadline))
 
 
-def _collate(directory: Path, *, cut: Collection[str]) -> SuiteResults:
+def _collate(directory: Path, *, cut: Collection[str], deadline: Deadline) -> SuiteResults:
     """Read the files of one account."""
     notices: list[str] = []
     collected, deselected = _read_collection(directory / COLLECTION_FILE, notices)
-    events = _read_events(directory / EVENTS_FILE, notices)
-    unused: list[str] = []
-    from_junit = _read_junit_files(directory, notices, unused)
-    from_junit = without_prefix(from_junit, (case.name for case in events.cases))
-    if not from_junit and events.session_started:
+    events = _read_events(directory / EVENTS_FILE, notices, deadline)
+    searched = junit_files(directory)
+    report = junit.read_all(searched.paths, root=directory, deadline=deadline)
+    unused = list(report.damage)
+    if not searched.is_whole:
+        unused.append("There are more files than are searched for JUnit; the rest is left.")
+    notices += (*report.notices, *unused)
+    from_junit = {case.name: case for case in report.cases}
+    if (unused or not from_junit) and events.session_started:
         unused += events.notices
     in_flight = events.in_flight
     if EVENTS_FILE in cut:
         in_flight = tuple(name for name in in_flight if name not in from_junit)
-    from_junit = _without_unended(from_junit, in_flight, notices)
     from_events = _unite(events.cases, events.cut_short)
+    if events.session_started:
+        from_junit = under_event_names(from_junit, from_events, in_flight=in_flight)
+    from_junit = _without_unended(from_junit, in_flight, notices)
     cases, source = _combine(from_junit, from_events, notices)
     reported = _count_tests(cases)
     if collected is not None and reported > collected:
         notices.append(f"{reported} tests were reported, {collected} were collected.")
+    contradictions = report.contradictions
+    if events.is_whole and collected == reported:
+        # All are there, whatever the JUnit file promises.
+        notices += [f"{told}." for told in contradictions]
+        contradictions = ()
     return SuiteResults(
         cases=cases,
         source=source,
@@ -144,6 +179,8 @@ def _collate(directory: Path, *, cut: Collection[str]) -> SuiteResults:
         in_events=_count_tests(events.cases),
         doubts=() if events.is_whole else tuple(unused),
         ends_early=events.ends_early and EVENTS_FILE not in cut,
+        has_result_file=bool(report.files) or events.is_whole,
+        contradictions=contradictions,
     )
 
 
@@ -169,52 +206,21 @@ def _read_collection(path: Path, notices: list[str]) -> tuple[int | None, int | 
     return collected, count_of(counts.get("deselected"), largest=_MOST_TESTS)
 
 
-def _read_events(path: Path, notices: list[str]) -> EventReader:
+def _read_events(path: Path, notices: list[str], deadline: Deadline) -> EventReader:
     reader = EventReader()
     if not is_plain_file(path):
         return reader
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
-                reader.feed(chunk)
+                reader.take(chunk)
+                if deadline.passed:
+                    reader.give_up(f"reading them took longer than {deadline.seconds:g} s")
+                    break
     except OSError as error:
         notices.append(f"{path.name} cannot be read ({error.strerror}).")
     notices.extend(reader.notices)
     return reader
-
-
-def _read_junit_files(
-    directory: Path, notices: list[str], unused: list[str]
-) -> dict[str, CaseResult]:
-    """Read every JUnit file; what cannot be used is in the notices and in `unused`.
-
-    A name that two files hold means two tests, as it does inside a file: the later gets ` #2`. A
-    file that is a copy of another is read once.
-    """
-    cases: dict[str, CaseResult] = {}
-    seen: dict[str, str] = {}
-    searched = junit_files(directory)
-    if not searched.is_whole:
-        unused.append("There are more files than are searched for JUnit; the rest is left.")
-    for path in searched.paths:
-        name = path.relative_to(directory).as_posix()
-        try:
-            digest = digest_of(path)
-            if digest in seen:
-                notices.append(f"{name} is a copy of {seen[digest]}.")
-                continue
-            seen[digest] = name
-            found = junit.read(path, _limits_left(cases))
-        except junit.UnreadableResults as error:
-            unused.append(str(error))
-            continue
-        except OSError as error:
-            unused.append(f"{name} cannot be read ({error.strerror}).")
-            continue
-        for case in found:
-            _add_numbered(cases, case)
-    notices += unused
-    return cases
 
 
 def _without_unended(
@@ -231,23 +237,6 @@ def _without_unended(
     if unended:
         notices.append(f"JUnit calls {_listed(unended)} passed; it was still running.")
     return {name: case for name, case in cases.items() if name not in unended}
-
-
-def _limits_left(cases: dict[str, CaseResult]) -> junit.JUnitLimits:
-    """Give what a further file may cost, so that many files cost no more than one."""
-    limits = junit.DEFAULT_LIMITS
-    text = sum(len(case.message) + len(case.text) for case in cases.values())
-    return replace(
-        limits, cases=limits.cases - len(cases), text_bytes=max(0, limits.text_bytes - text)
-    )
-
-
-def _add_numbered(cases: dict[str, CaseResult], case: CaseResult) -> None:
-    name, number = case.name, 1
-    while name in cases:
-        number += 1
-        name = f"{case.name} #{number}"
-    cases[name] = replace(case, name=name)
 
 
 def _unite(cases: Iterable[CaseResult], more: Iterable[CaseResult]) -> dict[str, CaseResult]:

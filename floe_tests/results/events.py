@@ -31,6 +31,7 @@ from floe_tests.results.cases import (
 )
 from floe_tests.results.json_lines import JsonLines
 from floe_tests.results.json_values import count_of, is_array, is_object, text_of
+from floe_tests.results.junit_case import XFAIL_MESSAGE, tried
 from floe_tests.results.longrepr import (
     crash_message,
     sections_text,
@@ -84,6 +85,7 @@ class _Fault:
     outcome: CaseOutcome
     message: str
     text: str
+    is_expected: bool = False
 
 
 @dataclass(slots=True)
@@ -97,7 +99,22 @@ class _RunningTest:
     note: str = ""
     is_rerun: bool = False
     reruns: int = 0
+    tries: list[_Fault] = field(default_factory=list[_Fault])
     text_bytes: int = 0
+
+    def end_try(self) -> int:
+        """Keep what failed as an earlier try, and return the memory of the texts that went.
+
+        Its tool runs the test again: what failed until now is no outcome.
+        """
+        before = self.text_bytes
+        room = _MAX_FAULTS - len(self.tries)
+        self.tries += self.faults[: max(0, room)]
+        self.faults.clear()
+        self.text_bytes = sum(memory_bytes(fault.text) for fault in self.tries)
+        self.note, self.is_rerun = "", False
+        self.reruns += 1
+        return before - self.text_bytes
 
     def drop_last_text(self) -> int:
         """Leave out the newest text, and give what it took."""
@@ -133,6 +150,7 @@ class EventReader:
         self._unreadable_lines = 0
         self._dropped_cases = 0
         self._unnamed_cases = 0
+        self._given_up = ""
         self.session_started = False
         self.session_finished = False
         self.exit_status: int | None = None
@@ -176,7 +194,7 @@ class EventReader:
     def is_whole(self) -> bool:
         """Whether the session came to its end, and every case of it was kept."""
         left_out = self._dropped_cases + self._unnamed_cases + self._lines.lost_lines
-        return self.session_finished and not left_out
+        return self.session_finished and not left_out and not self._given_up
 
     @property
     def ends_early(self) -> bool:
@@ -187,6 +205,8 @@ class EventReader:
     def notices(self) -> tuple[str, ...]:
         """What could not be read or was left out, for people."""
         notices: list[str] = []
+        if self._given_up:
+            notices.append(f"The events were not read to their end: {self._given_up}.")
         if self._unreadable_lines:
             notices.append(f"{self._unreadable_lines} lines of the events are no events.")
         if self._lines.lost_lines:
@@ -211,20 +231,30 @@ class EventReader:
         Returns:
             The cases that these bytes finished.
         """
-        progress: list[Progress] = []
+        return tuple(
+            Progress(case=case, tally=self.tally)
+            for line in self._lines.feed(data)
+            if (case := self._take_line(line)) is not None
+        )
+
+    def take(self, data: bytes) -> None:
+        """Take the next bytes of a stream whose progress nobody watches."""
         for line in self._lines.feed(data):
-            try:
-                event: object = json.loads(line.decode(errors="replace"))
-            except (ValueError, RecursionError):
-                self._unreadable_lines += 1
-                continue
-            if not is_object(event) or "$report_type" not in event:
-                self._unreadable_lines += 1
-                continue
-            case = self._take(event)
-            if case is not None:
-                progress.append(Progress(case=case, tally=self.tally))
-        return tuple(progress)
+            self._take_line(line)
+
+    def give_up(self, reason: str) -> None:
+        """Read no further: what would have come is lost."""
+        self._given_up = reason
+
+    def _take_line(self, line: bytes) -> CaseResult | None:
+        try:
+            event: object = json.loads(line.decode(errors="replace"))
+        except (ValueError, RecursionError):
+            event = None
+        if not is_object(event) or "$report_type" not in event:
+            self._unreadable_lines += 1
+            return None
+        return self._take(event)
 
     def _take(self, event: dict[str, object]) -> CaseResult | None:
         """Take one event; give the case that it finished."""
@@ -286,13 +316,7 @@ class EventReader:
         if is_subtest or (when in _PHASES and when != "teardown"):
             return None
         if test.is_rerun:
-            # Its tool runs the test again: what failed until now is no outcome.
-            self._running_left_bytes += test.text_bytes
-            test.faults.clear()
-            test.text_bytes = 0
-            test.note = ""
-            test.is_rerun = False
-            test.reruns += 1
+            self._running_left_bytes += test.end_try()
             return None
         # `when` is "???" when a worker of pytest-xdist died: no further report will come.
         del self._running[node_id]
@@ -340,6 +364,7 @@ def _add_report(test: _RunningTest, event: dict[str, object], *, is_subtest: boo
     outcome = event.get("outcome")
     if outcome == "rerun":
         test.is_rerun = True
+        _add_fault(test, _failure(event, is_subtest=is_subtest))
     elif outcome == "failed":
         _add_fault(test, _failure(event, is_subtest=is_subtest))
     elif outcome == "skipped" and not is_subtest:
@@ -373,8 +398,8 @@ def _failure(event: dict[str, object], *, is_subtest: bool) -> _Fault:
 
 def _skip(event: dict[str, object]) -> _Fault:
     if "wasxfail" in event:
-        message = f"expected failure: {_expected_reason(event)}"
-        return _Fault(CaseOutcome.SKIPPED, message, "")
+        message = f"{XFAIL_MESSAGE}{_expected_reason(event)}"
+        return _Fault(CaseOutcome.SKIPPED, message, "", is_expected=True)
     reason, place = skip_reason(event.get("longrepr"))
     return _Fault(CaseOutcome.SKIPPED, reason, place)
 
@@ -394,9 +419,20 @@ def _case(node_id: str, test: _RunningTest) -> CaseResult:
         reruns=test.reruns,
     )
     # The order in which JUnit's elements weigh: a failure, an error, a skip.
+    earlier = [
+        tried(number, fault.message, fault.text) for number, fault in enumerate(test.tries, start=1)
+    ]
     for outcome in (CaseOutcome.FAILED, CaseOutcome.ERROR, CaseOutcome.SKIPPED):
         first = next((fault for fault in test.faults if fault.outcome is outcome), None)
         if first is not None:
-            text = "\n\n".join(fault.text for fault in test.faults if fault.text)
-            return replace(base, outcome=outcome, message=first.message, text=text)
-    return base
+            texts = [*(fault.text for fault in test.faults), *earlier]
+            return replace(
+                base,
+                outcome=outcome,
+                message=first.message,
+                text="\n\n".join(text for text in texts if text),
+                is_expected_failure=first.is_expected,
+            )
+    if not earlier:
+        return base
+    return replace(base, message=test.note or test.tries[0].message, text="\n\n".join(earlier))

@@ -1,39 +1,40 @@
 """JUnit XML: read from any test tool without trusting it, written for any CI.
 
-There is no standard, only producers; what is accepted here is what pytest, Maven Surefire, Gradle,
-go-junit-report, jest-junit, GoogleTest and CTest write (Source: https://github.com/testmoapp/junitxml).
-A file comes from a test pod, so it may be anything: it is read as a stream, within limits, and
-entities and document types are refused.
+There is no standard, only producers; what is accepted here is what they write (each one's files are
+in tests/unit/results/producers; source: https://github.com/testmoapp/junitxml). A file comes from
+a test pod, so it may be anything: it is read as a stream, within limits, and entities and document
+types are refused. What can be read of a damaged file is kept, and said.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
 
+from floe_tests.deadline import Deadline
 from floe_tests.errors import HarnessError
-from floe_tests.results.cases import CaseOutcome, CaseResult, Tally, legible
+from floe_tests.results.cases import NAMES_BYTES, CaseResult, TextBudget
 from floe_tests.results.junit_document import JUnitDocument, MalformedDocument
+from floe_tests.results.junit_identity import named
+from floe_tests.results.junit_parse import JUnitLimits, parse
+from floe_tests.results.junit_suites import FoundCase
+from floe_tests.results.junit_writer import write
 
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import ParseError
+__all__ = [
+    "DEFAULT_LIMITS",
+    "JUnitLimits",
+    "JUnitReport",
+    "UnreadableResults",
+    "read",
+    "read_all",
+    "write",
+]
 
-    import junitparser
-
-# Large, because the parser looks at a tag from its beginning again with every further piece.
-_CHUNK_BYTES = 512 * 1024
-_DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>\n'
-# The parser's error codes for a document that ends too early: no element found, unclosed token,
-# partial character, unclosed CDATA section.
-# Source: https://github.com/libexpat/libexpat/blob/master/expat/lib/expat.h (enum XML_Error)
-_CUT_OFF = frozenset({3, 5, 6, 20})
+DEFAULT_LIMITS = JUnitLimits()
+_READ_SECONDS = 120
 
 
 class UnreadableResults(HarnessError):  # noqa: N818 - says what is wrong, as the tree's other names do
@@ -41,36 +42,30 @@ class UnreadableResults(HarnessError):  # noqa: N818 - says what is wrong, as th
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JUnitLimits:
-    """What a JUnit file may cost to read.
+class JUnitReport:
+    """What one or several JUnit files of one run say.
 
     Attributes:
-        file_bytes: Size of the file.
-        cases: Number of test cases.
-        depth: How deeply elements may be nested.
-        token_bytes: Longest tag with its attributes. The parser holds a whole tag in memory.
-        text_bytes: Text kept of all cases together.
+        cases: The cases, each name once.
+        started_at: The earliest time that a suite names (UTC); None where none names one.
+        contradictions: What suites declare and do not show, a sentence each: there were more tests
+            or failures than these. Never there for a whole file of a tool that counts as others do.
+        damage: Files that cannot be used, or not to their end, a sentence each. What could be read
+            of them is among the cases.
+        notices: What else people should know of the files, a sentence each.
+        files: Number of files that were read to their end, with or without a test.
     """
 
-    file_bytes: int = 64 * 1024 * 1024
-    cases: int = 100_000
-    depth: int = 64
-    token_bytes: int = 8 * 1024 * 1024
-    text_bytes: int = 24 * 1024 * 1024
-
-
-DEFAULT_LIMITS = JUnitLimits()
+    cases: tuple[CaseResult, ...]
+    started_at: datetime | None = None
+    contradictions: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    files: int = 0
 
 
 def read(path: Path, limits: JUnitLimits = DEFAULT_LIMITS) -> tuple[CaseResult, ...]:
-    """Read the test cases of a JUnit file.
-
-    Cases of one name: pytest writes a second case for an error in clean-up and one for each rerun;
-    these become one case. In files of other tools they are different tests (Surefire's
-    parameterised ones, for example), and later ones get ` #2`, ` #3` behind their name.
-
-    A suite that declares failures which none of its cases shows, or carries one itself, adds an
-    ERROR case of its own: a crash between tests is not green.
+    """Read the test cases of a JUnit file that is whole; see `read_all`.
 
     Args:
         path: The file.
@@ -79,177 +74,120 @@ def read(path: Path, limits: JUnitLimits = DEFAULT_LIMITS) -> tuple[CaseResult, 
     Raises:
         UnreadableResults: It is missing, too large, not JUnit, cut off, or not to be trusted.
     """
-    document = JUnitDocument(
-        max_cases=limits.cases, max_depth=limits.depth, text_bytes=limits.text_bytes
-    )
-    try:
-        with path.open("rb") as file:
-            _parse(file, document, limits)
-    except OSError as error:
-        message = f"{path.name} cannot be read: {error.strerror or error}."
-        raise UnreadableResults(message) from error
-    except MalformedDocument as error:
-        message = f"{path.name} cannot be used: {error}."
-        raise UnreadableResults(message) from error
-    return document.cases()
+    report = read_all([path], root=path.parent, limits=limits)
+    if report.damage:
+        raise UnreadableResults(report.damage[0])
+    return report.cases
 
 
-def _parse(file: IO[bytes], document: JUnitDocument, limits: JUnitLimits) -> None:
-    # defusedxml loads a second copy of xml.etree: not on the path that loads definitions.
-    from xml.etree.ElementTree import ParseError
-
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import DefusedXMLParser
-
-    size = os.fstat(file.fileno()).st_size
-    if size > limits.file_bytes:
-        message = f"it has {size} bytes; at most {limits.file_bytes} are read"
-        raise MalformedDocument(message)
-    parser = DefusedXMLParser(target=document, forbid_dtd=True)
-    fed_bytes = 0
-    try:
-        while chunk := file.read(_CHUNK_BYTES):
-            parser.feed(chunk)
-            fed_bytes += len(chunk)
-            # Where the last whole token ended. What is behind it waits in the parser's memory.
-            if fed_bytes - parser.parser.CurrentByteIndex > limits.token_bytes:
-                message = f"it holds a tag of more than {limits.token_bytes} bytes"
-                raise MalformedDocument(message)
-        parser.close()
-    except DefusedXmlException as error:
-        message = "it declares a document type or entities, which a results file has no need of"
-        raise MalformedDocument(message) from error
-    except ParseError as error:
-        offset = max(0, parser.parser.ErrorByteIndex)
-        raise MalformedDocument(_diagnosis(file, error, offset=offset)) from error
-    except (LookupError, ValueError) as error:
-        message = f"its declared encoding cannot be read ({error})"
-        raise MalformedDocument(message) from error
-
-
-def _diagnosis(file: IO[bytes], error: ParseError, *, offset: int) -> str:
-    """Say why a file is not well-formed, in words that point at the cause."""
-    end = file.seek(0, os.SEEK_END)
-    if end == 0:
-        return "it is empty"
-    if error.code in _CUT_OFF:
-        return f"it is cut off after {end} bytes"
-    file.seek(offset)
-    around = file.read(64)
-    if b"\x00" in around[:4]:
-        return f"it holds a NUL byte at offset {offset}"
-    try:
-        around.decode()
-    except UnicodeDecodeError as undecodable:
-        # A character cut by the window's end is no fault of the file.
-        if undecodable.start < len(around) - 3:
-            return f"it holds bytes that are not UTF-8 at offset {offset + undecodable.start}"
-    return f"it is not well-formed XML ({error})"
-
-
-def write(
-    path: Path,
-    cases: Sequence[CaseResult],
+def read_all(
+    paths: Iterable[Path],
     *,
-    suite: str,
-    properties: Mapping[str, str] | None = None,
-    hostname: str | None = None,
-    started_at: datetime | None = None,
-) -> None:
-    """Write cases as one JUnit suite, whole or not at all.
+    root: Path,
+    limits: JUnitLimits = DEFAULT_LIMITS,
+    deadline: Deadline | None = None,
+) -> JUnitReport:
+    """Read the JUnit files of one run; together they cost no more than one may.
 
-    The file is written beside its place, flushed to the disk and renamed: who reads it sees the
-    old content or the new. Reading it back gives the same cases without file, line and
-    reruns, for which JUnit has no agreed place. No tree of the whole is built: one of 50,000 cases
-    takes a hundred megabytes.
+    Cases of one name: in one suite they are tries of one test where all but the last failed
+    (gotestsum, TestNG; pytest repeats a case for a rerun or for an error in clean-up). The last
+    try decides, and the case keeps what the earlier ones said. All others are different tests,
+    told apart by suite, file or environment (`junit_identity`).
+
+    A suite that declares failures which none of its cases shows, or carries one itself, adds an
+    ERROR case of its own: a crash between tests is not green.
 
     Args:
-        path: Where to; its directory is created.
-        cases: The test cases.
-        suite: Name of the suite.
-        properties: Properties of the suite.
-        hostname: Where the tests ran, for example the pod.
-        started_at: When they began, aware.
-
-    Raises:
-        OSError: The file cannot be written.
+        paths: The files. One that is a copy of another is read once.
+        root: Folder that messages name them by.
+        limits: What all of them may cost.
+        deadline: When to stop; by default after two minutes.
     """
-    from junitparser import JUnitXml, TestCase, TestSuite
-
-    element = TestSuite(legible(suite))
-    for name, value in (properties or {}).items():
-        element.add_property(legible(name), legible(value))
-    if hostname is not None:
-        element.hostname = legible(hostname)
-    if started_at is not None:
-        element.timestamp = started_at.isoformat(timespec="milliseconds")
-    tally = Tally.of(cases)
-    element.tests, element.skipped = tally.tests, tally.skipped
-    element.failures, element.errors = tally.failed, tally.errors
-    element.time = round(tally.seconds, 3)
-    place = TestCase()
-    _append(element, place)
-    xml = JUnitXml(legible(suite))
-    _append(xml, element)
-    xml.tests, xml.skipped = tally.tests, tally.skipped
-    xml.failures, xml.errors = tally.failed, tally.errors
-    xml.time = round(tally.seconds, 3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    head, _, tail = _serialised(xml).partition(_serialised(place))
-    written = (_serialised(_element(case)) for case in cases)
-    _write_durably(path, itertools.chain([_DECLARATION, head], written, [tail]))
+    reading = _Reading(limits, deadline or Deadline(_READ_SECONDS))
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        try:
+            reading.take(path, name)
+        except OSError as error:
+            reading.damage.append(f"{name} cannot be read: {error.strerror or error}.")
+        except MalformedDocument as error:
+            reading.damage.append(f"{name} cannot be used: {error}.")
+    return reading.report()
 
 
-def _serialised(element: junitparser.Element) -> bytes:
-    return element.tostring()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - junitparser leaves it untyped
+@dataclass(slots=True)
+class _Reading:
+    """What was read so far, of all files."""
 
+    limits: JUnitLimits
+    deadline: Deadline
+    budget: TextBudget = field(init=False)
+    names_left_bytes: int = NAMES_BYTES
+    found: list[FoundCase] = field(default_factory=list[FoundCase])
+    digests: dict[str, str] = field(default_factory=dict[str, str])
+    started_at: datetime | None = None
+    contradictions: list[str] = field(default_factory=list[str])
+    damage: list[str] = field(default_factory=list[str])
+    notices: list[str] = field(default_factory=list[str])
+    files: int = 0
 
-def _write_durably(path: Path, content: Iterable[bytes]) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # Temporary files are private; a report is for everybody.
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
+    def __post_init__(self) -> None:
+        self.budget = TextBudget(self.limits.text_bytes)
 
+    def take(self, path: Path, name: str) -> None:
+        """Read one file.
 
-def _sync_directory(directory: Path) -> None:
-    """Make a rename last; where a file system cannot, it is as durable as that system gets."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        Raises:
+            OSError: It cannot be read.
+            MalformedDocument: Nothing of it can be used.
+        """
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest in self.digests:
+                self.notices.append(f"{name} is a copy of {self.digests[digest]}.")
+                return
+            self.digests[digest] = name
+            file.seek(0)
+            parsed = parse(file, self._document, self.limits, self.deadline)
+        kept = 0
+        for document in parsed.documents:
+            kept += len(document.found)
+            self._add(document, name)
+        self.notices += [f"{name}: {notice}." for notice in parsed.notices]
+        self.files += not parsed.damage
+        if parsed.damage and not kept:
+            self.damage.append(f"{name} cannot be used: {parsed.damage}.")
+        elif parsed.damage:
+            self.damage.append(
+                f"{name} cannot be used to its end: {parsed.damage}; "
+                f"{kept} of its test cases are kept."
+            )
 
+    def report(self) -> JUnitReport:
+        """Return what was read."""
+        return JUnitReport(
+            cases=named(self.found),
+            started_at=self.started_at,
+            contradictions=tuple(self.contradictions),
+            damage=tuple(self.damage),
+            notices=tuple(self.notices),
+            files=self.files,
+        )
 
-def _element(case: CaseResult) -> junitparser.TestCase:
-    import junitparser
+    def _document(self) -> JUnitDocument:
+        return JUnitDocument(
+            max_cases=self.limits.cases - len(self.found),
+            max_depth=self.limits.depth,
+            budget=self.budget,
+            names_bytes=self.names_left_bytes,
+        )
 
-    classname, separator, name = case.name.partition("::")
-    if not separator:
-        # Empty, not absent: a reader would put the suite's name in its place.
-        classname, name = "", case.name
-    element = junitparser.TestCase(name, classname, round(case.seconds, 6))
-    kind = {
-        CaseOutcome.FAILED: junitparser.Failure,
-        CaseOutcome.ERROR: junitparser.Error,
-        CaseOutcome.SKIPPED: junitparser.Skipped,
-    }.get(case.outcome)
-    if kind is not None:
-        result = kind(case.message)
-        result.text = case.text
-        _append(element, result)
-    return element
-
-
-def _append(parent: junitparser.Element, child: junitparser.Element) -> None:
-    parent.append(child)  # pyright: ignore[reportUnknownMemberType] - junitparser leaves it untyped
+    def _add(self, document: JUnitDocument, name: str) -> None:
+        for one in document.found:
+            one.source = name
+        self.found += document.found
+        self.names_left_bytes = document.names_left_bytes
+        self.contradictions += [f"{name}: {told}" for told in document.contradictions]
+        self.notices += [f"{name}: {told}." for told in document.notices]
+        times = [time for time in (self.started_at, document.started_at) if time is not None]
+        self.started_at = min(times, default=None)

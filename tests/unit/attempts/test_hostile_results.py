@@ -75,10 +75,6 @@ UNREADABLE = {
         "junit.write_bytes(b\"<testsuite><testcase name='a'/>\\0</testsuite>\")",
         "it holds a NUL byte at offset 31",
     ),
-    "bytes that are no UTF-8": (
-        "junit.write_bytes(b\"<testsuite><testcase name='\\xff\\xfe'/></testsuite>\")",
-        "it holds bytes that are not UTF-8",
-    ),
     "an end in the middle": (
         """
         large.write_junit(junit, 2)
@@ -97,7 +93,16 @@ def test_a_green_exit_with_a_results_file_that_cannot_be_read_is_not_green(
 
     assert published.verdict.cause == "RESULT_LOST", said(published)
     assert notice in said(published)
-    assert published.suites[0].results.cases == ()
+
+
+def test_bytes_that_are_no_utf_8_are_replaced_and_cost_no_result(suites: Suites) -> None:
+    published = suites.run(
+        "junit.write_bytes(b\"<testsuite><testcase name='caf\\xe9'/></testsuite>\")"
+    )
+
+    assert published.verdict.cause == "PASS", said(published)
+    assert "it holds bytes that are not UTF-8 at offset 30" in said(published)
+    assert [case.name for case in published.suites[0].results.cases] == ["caf\\xe9"]
 
 
 def test_a_junit_file_over_the_cap_and_nothing_else_is_not_green(suites: Suites) -> None:

@@ -71,7 +71,7 @@ def _lose_cases(path: Path) -> None:
     ("damage", "notice"),
     [
         (_remove, None),
-        (_truncate, "junit.xml cannot be used: it is cut off after 2000 bytes."),
+        (_truncate, "junit.xml cannot be used to its end: it is cut off after 2000 bytes"),
         (_lose_cases, "JUnit lacks "),
     ],
     ids=["absent", "cut off", "fewer cases"],
@@ -87,7 +87,8 @@ def test_results_are_rebuilt_from_the_events_when_junit_is_damaged(
         case.name: case.outcome for case in whole.cases
     }
     assert (rebuilt.reported, rebuilt.missing) == (MIXED_TESTS, 0)
-    assert [text[: len(notice or "")] for text in rebuilt.notices] == ([notice] if notice else [])
+    assert bool(rebuilt.notices) == bool(notice)
+    assert any(text.startswith(notice or "") for text in rebuilt.notices) == bool(notice)
 
 
 def test_a_killed_run_is_partial_and_says_what_is_missing(run_pytest: RunPytest) -> None:
@@ -152,10 +153,10 @@ def test_several_junit_files_are_one_result(tmp_path: Path) -> None:
     results = collate(tmp_path)
     assert {case.name: str(case.outcome) for case in results.cases} == {
         "t::d": "passed",
-        "t::a": "passed",
+        "t::a [junit.xml]": "passed",
         "t::b": "failed",
         "t::c": "skipped",
-        "t::a #2": "error",
+        "t::a [shard/junit-2.xml]": "error",
     }
     assert results.source == "junit"
 

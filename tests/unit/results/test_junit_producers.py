@@ -1,0 +1,188 @@
+"""JUnit files that real tools wrote (producers/, one folder a tool), and what those tools meant.
+
+Each file holds, where its tool can say it, a test that passes, one that fails, one that breaks,
+one that is left out, and one that passes when it is tried again. No whole file of a tool may seem
+to contradict itself, or every green run of it would be red.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from floe_tests.results import junit
+from floe_tests.results.cases import Tally
+from floe_tests.results.junit import JUnitReport
+
+PRODUCERS = Path(__file__).with_name("producers")
+
+# File: tests, passed, failing, skipped, flaky, seconds of all tests.
+EXPECTED = {
+    "bats/bats.xml": (3, 1, 1, 1, 0, 0.005),
+    "behave/behave-no-skipped.xml": (4, 3, 1, 0, 0, 0.001),
+    "behave/behave.xml": (5, 3, 1, 1, 0, 0.0),
+    "catch2/catch2.xml": (4, 3, 1, 0, 0, 0.0),
+    "ctest/ctest.xml": (5, 1, 2, 2, 0, 0.036),
+    "cucumber-js/cucumber-js.xml": (3, 1, 2, 0, 0, 0.021),
+    "ginkgo/ginkgo.xml": (7, 3, 2, 2, 0, 0.0),
+    "go-junit-report/go-junit-report-count2.xml": (3, 3, 0, 0, 1, 0.0),
+    "go-junit-report/go-junit-report.xml": (5, 1, 3, 1, 0, 0.0),
+    "gotestsum/gotestsum-build.xml": (1, 0, 1, 0, 0, 0.0),
+    "gotestsum/gotestsum-panic.xml": (2, 1, 1, 0, 0, 0.0),
+    "gotestsum/gotestsum.xml": (5, 2, 2, 1, 1, 0.0),
+    "gtest/gtest.xml": (6, 2, 2, 2, 0, 0.0),
+    "jasmine/jasmine.xml": (4, 2, 1, 1, 0, 0.022),
+    "jest-junit/jest-junit-suite-error-unreported.xml": (0, 0, 0, 0, 0, 0.0),
+    "jest-junit/jest-junit-suite-error.xml": (2, 0, 2, 0, 0, 0.0),
+    "jest-junit/jest-junit.xml": (6, 2, 2, 2, 0, 0.025),
+    "mocha-junit/mocha-junit-bail.xml": (2, 1, 1, 0, 0, 0.001),
+    "mocha-junit/mocha-junit-grep.xml": (2, 2, 0, 0, 0, 0.0),
+    "mocha-junit/mocha-junit-hook.xml": (1, 0, 1, 0, 0, 0.0),
+    "mocha-junit/mocha-junit.xml": (4, 3, 1, 0, 0, 0.0),
+    "mocha-xunit/mocha-xunit-hook.xml": (1, 0, 1, 0, 0, 0.0),
+    "mocha-xunit/mocha-xunit.xml": (5, 3, 1, 1, 0, 0.0),
+    "node-test/node-test.xml": (5, 2, 1, 2, 0, 0.001),
+    "nose2/nose2.xml": (6, 1, 3, 2, 0, 0.0),
+    "phpunit/phpunit.xml": (8, 2, 4, 2, 0, 0.014),
+    "playwright/playwright.xml": (8, 4, 2, 2, 0, 0.332),
+    "pytest/pytest-reruns.xml": (5, 2, 2, 1, 1, 0.0),
+    "pytest/pytest-subtests.xml": (6, 1, 3, 2, 0, 0.004),
+    "pytest/pytest-xdist.xml": (5, 2, 2, 1, 1, 0.005),
+    "robot/robot.xml": (6, 2, 2, 2, 0, 0.007),
+    "rspec/rspec.xml": (5, 2, 1, 2, 0, 0.035),
+    "surefire/surefire-TEST-demo.CartTest-Inner.xml": (8, 3, 4, 1, 0, 0.214),
+    "surefire/surefire-TEST-demo.CartTest.xml": (4, 1, 3, 0, 1, 0.039),
+    "surefire/surefire-TEST-demo.HookTest.xml": (1, 0, 1, 0, 0, 0.033),
+    "surefire/surefire-testng.xml": (7, 3, 3, 1, 1, 0.055),
+    "testng-junitreports/testng-junitreports.xml": (7, 3, 3, 1, 1, 0.061),
+    "unittest-xml/unittest-xml.xml": (6, 1, 3, 2, 0, 0.01),
+    "vitest/vitest.xml": (4, 2, 1, 1, 0, 0.008),
+}
+
+
+def report_of(path: Path) -> JUnitReport:
+    return junit.read_all([path], root=path.parent)
+
+
+def test_every_sample_has_its_expectation() -> None:
+    assert {str(path.relative_to(PRODUCERS)) for path in PRODUCERS.rglob("*.xml")} == set(EXPECTED)
+
+
+@pytest.mark.parametrize(("name", "expected"), EXPECTED.items(), ids=EXPECTED.keys())
+def test_a_file_is_read_as_its_tool_means_it(name: str, expected: tuple[float, ...]) -> None:
+    report = report_of(PRODUCERS / name)
+    tally = Tally.of(report.cases)
+    flaky = sum(1 for case in report.cases if case.reruns and case.outcome == "passed")
+    counts = (tally.tests, tally.passed, tally.failing, tally.skipped, flaky)
+
+    assert counts == expected[:-1]
+    assert tally.seconds == pytest.approx(expected[-1], abs=0.001)
+    assert (report.contradictions, report.damage) == ((), ())
+
+
+GRADLE = """<?xml version="1.0" encoding="UTF-8"?>
+<testsuite name="org.example.CartTest" tests="3" skipped="1" failures="1" errors="0"
+    timestamp="2026-11-01T12:00:00" hostname="host" time="0.03">
+  <properties/>
+  <testcase name="adds()" classname="org.example.CartTest" time="0.01"/>
+  <testcase name="fails()" classname="org.example.CartTest" time="0.02">
+    <failure message="no" type="org.opentest4j.AssertionFailedError">no</failure>
+  </testcase>
+  <testcase name="later()" classname="org.example.CartTest" time="0.0"><skipped/></testcase>
+  <system-out><![CDATA[]]></system-out>
+</testsuite>"""
+
+NEXTEST = """<testsuites name="nextest-run" tests="2" failures="0" errors="0" time="0.2"
+    timestamp="2026-11-01T12:00:00.000+00:00" uuid="00000000-0000-0000-0000-000000000000">
+  <testsuite name="cart" tests="2" disabled="0" errors="0" failures="0">
+    <testcase name="tests::adds" classname="cart" timestamp="2026-11-01T12:00:00" time="0.1"/>
+    <testcase name="tests::wavers" classname="cart" timestamp="2026-11-01T12:00:00" time="0.1">
+      <flakyFailure timestamp="2026-11-01T12:00:00" time="0.1" type="test failure"
+          message="thread panicked at src/lib.rs:7">panicked<system-out>out</system-out>
+      </flakyFailure>
+    </testcase>
+  </testsuite>
+</testsuites>"""
+
+DOCTEST = """<testsuites>
+  <testsuite name="cart" errors="0" failures="1" tests="9">
+    <testcase classname="cart.cpp" name="adds" time="0.000001" status="run"/>
+    <testcase classname="cart.cpp" name="fails" time="0.000001" status="run">
+      <failure message="1 == 2" type="CHECK">cart.cpp(4): no</failure>
+    </testcase>
+  </testsuite>
+</testsuites>"""
+
+TESTCAFE = """<testsuite name="TestCafe Tests: Chrome" tests="2" failures="0" skipped="1" errors="0"
+    time="1.5" timestamp="Thu, 06 Aug 2020 07:53:15 GMT">
+  <testcase classname="A page" file="a.js" name="opens" time="1.5"/>
+  <testcase classname="A page" file="a.js" name="later" time="0"><skipped/></testcase>
+</testsuite>"""
+
+BAZEL = """<testsuites><testsuite name="cart/cart_test" tests="1" failures="0" errors="1">
+  <testcase name="cart/cart_test" status="run" duration="2" time="2">
+    <error message="exited with error code 3"></error></testcase>
+  <system-out>log</system-out></testsuite></testsuites>"""
+
+XUNIT_LOGGER = """<testsuites><testsuite name="Cart.Tests.dll" tests="2" skipped="0" failures="0"
+    errors="0" time="0.2" timestamp="2026-11-01T12:00:00" hostname="host" id="0" package="Cart">
+  <properties/>
+  <testcase classname="Cart.Tests" name="Adds(n: 1)" time="0.1"/>
+  <testcase classname="Cart.Tests" name="Adds(n: 2)" time="0.1"/>
+  <system-out/><system-err/></testsuite></testsuites>"""
+
+
+@pytest.mark.parametrize(
+    ("xml", "expected"),
+    [
+        (GRADLE, (3, 1, 1, 1, 0.03)),
+        (NEXTEST, (2, 2, 0, 0, 0.2)),
+        (DOCTEST, (2, 1, 1, 0, 0.0)),
+        (TESTCAFE, (2, 1, 0, 1, 1.5)),
+        (BAZEL, (1, 0, 1, 0, 2.0)),
+        (XUNIT_LOGGER, (2, 2, 0, 0, 0.2)),
+    ],
+    ids=["gradle", "nextest", "doctest", "testcafe", "bazel", "xunit logger"],
+)
+def test_a_file_in_the_form_of_a_tool_that_is_not_run_here(
+    tmp_path: Path, xml: str, expected: tuple[float, ...]
+) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text(xml, encoding="utf-8")
+    report = report_of(path)
+    tally = Tally.of(report.cases)
+
+    assert (tally.tests, tally.passed, tally.failing, tally.skipped) == expected[:-1]
+    assert tally.seconds == pytest.approx(expected[-1], abs=0.001)
+    assert (report.contradictions, report.damage) == ((), ())
+
+
+def test_tries_of_testng_are_one_test_and_rows_of_its_data_are_not() -> None:
+    """It writes its cases in any order, and calls a try that it repeats skipped."""
+    cases = {
+        case.name: case
+        for case in report_of(PRODUCERS / "testng-junitreports/testng-junitreports.xml").cases
+    }
+    wavers, fails = cases["demo.NgTest::wavers"], cases["demo.NgTest::failsAlways"]
+
+    assert (wavers.outcome, wavers.reruns) == ("passed", 2)
+    assert (fails.outcome, fails.reruns) == ("failed", 2)
+    assert {str(cases[f"demo.NgTest::many{more}"].outcome) for more in ("", " #2")} == {
+        "failed",
+        "passed",
+    }
+
+
+def test_surefires_tries_keep_their_messages() -> None:
+    cases = {
+        case.name: case
+        for case in report_of(PRODUCERS / "surefire/surefire-TEST-demo.CartTest.xml").cases
+    }
+    assert "try 2" in cases["demo.CartTest::wavers"].text
+    assert cases["demo.CartTest::fails"].reruns > 0
+
+
+def test_a_program_that_ctest_does_not_find_is_an_error() -> None:
+    cases = {case.name: case for case in report_of(PRODUCERS / "ctest/ctest.xml").cases}
+    assert cases["missing"].outcome == "error"

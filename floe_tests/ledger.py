@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from floe_tests import durable
 from floe_tests.clusters.signals import uninterrupted
 from floe_tests.deadline import Deadline
 from floe_tests.errors import HarnessError
@@ -48,12 +48,8 @@ class Ledger:
             name: Name of the entry, one a stage.
             entry: A dataclass or a JSON value.
         """
-        folder = self.directory / run_id
-        folder.mkdir(parents=True, exist_ok=True)
         data = _adapter(entry).dump_json(entry, indent=1)
-        temporary = folder / f".{name}.{os.getpid()}"
-        temporary.write_bytes(data)
-        temporary.replace(folder / f"{name}.json")
+        durable.write(self.directory / run_id / f"{name}.json", [data])
 
     def read(self, run_id: str, name: str, kind: type[Entry]) -> Entry | None:
         """Read an entry; None when the run has none of that name.

@@ -50,7 +50,10 @@ def test_what_is_noteworthy_is_named_with_its_standing(recorded: str) -> None:
     assert recorded
     said = ask("history")
     assert said.exit_code == 0
-    assert "demo on local: 6 of 6 runs, 5 tests, 2 failing, 2 flaky, 1 broken" in said.output
+    assert (
+        "demo on local, branch main: 6 of 6 runs, 5 tests, 2 failing, 2 flaky, 1 broken"
+        in said.output
+    )
     lines = {line.split()[0]: line for line in said.output.splitlines() if line.startswith("t::")}
     assert "broken" in lines["t::broken"]
     assert "flaky" in lines["t::flaky"]

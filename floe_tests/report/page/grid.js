@@ -11,6 +11,7 @@
     slow: test => test.slow,
     new: test => test.fresh || test.newly,
     "never run": test => test.never,
+    gone: test => test.gone !== null,
   };
   const element = id => document.getElementById(id);
   const grid = element("grid"), detail = element("detail"), tip = element("tip");

@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, text
 from floe_tests.errors import ConfigurationError
 from floe_tests.evidence import Evidence
 from floe_tests.results import migration
+from floe_tests.results.branches import Branch
 from floe_tests.results.cases import NAME_BYTES, CaseOutcome, CaseResult, Tally
 from floe_tests.results.database import HistoryUnavailableError
 from floe_tests.results.history import History
@@ -178,7 +179,7 @@ def test_runs_of_other_providers_tiers_and_refs_are_not_mixed_in(history: Histor
     history.record(run=_run("e2e", _suite(case), tier="e2e"))
     query = {"tier": "integration", "provider": "kind"}
     assert {run.run_id for run in history.runs(**query)} == {"kind", "kind-branch"}
-    assert {run.run_id for run in history.runs(**query, ref="main")} == {"kind"}
+    assert {run.run_id for run in history.runs(**query, branch=Branch("main"))} == {"kind"}
     assert {found.run_id for found in history.test_history(name=case.name, **query)} == {
         "kind",
         "kind-branch",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from floe_tests.jobs.facts import Facts, ResultFacts, run_seconds, timestamp
 from floe_tests.jobs.shards.summary import ShardSummary
 from floe_tests.jobs.verdict import Verdict, classify
-from floe_tests.results import received
 from floe_tests.results.collate import COLLECTION_FILE, EVENTS_FILE
+from floe_tests.results.received import read as read_received
 
 if TYPE_CHECKING:
     from floe_tests.jobs.stream import Completeness, CutResult
@@ -110,7 +110,7 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
         completeness: What the result stream says of them.
     """
     cut = tuple(cut.path for cut in completeness.cut)
-    results = received.read(directory, cut=cut)
+    results = read_received(directory, cut=cut)
     spare = _cuts_without_loss(completeness.cut, results)
     on_the_way = tuple(problem for problem in completeness.problems if problem not in spare)
     received = not on_the_way and (completeness.complete or bool(spare))

@@ -520,7 +520,7 @@ def _print_summary(summary: Summary) -> None:
     shown = Console(highlight=False, emoji=False)
     if not passed:
         lines += [f"  {legible(str(item))[:500]}" for item in summary.evidence[:_SHOWN_FAILURES]]
-        lines.append(summary.remedy)
+        lines.append(legible(summary.remedy))
     if any(attempt.number > 1 for attempt in summary.attempts):
         lines += [
             f"  {each.suite}, attempt {each.number}: {legible(each.verdict)[:500]}"
@@ -542,7 +542,7 @@ def _print_summary(summary: Summary) -> None:
     shown.print(
         Panel(
             body,
-            title=f"{summary.tier} · {summary.run_id[:8]}",
+            title=Text(legible(f"{summary.tier} · {summary.run_id[:8]}")),
             border_style="green" if passed else "red",
             expand=False,
         )

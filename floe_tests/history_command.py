@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from floe_tests.errors import ConfigurationError, FloeTestsError
 from floe_tests.ledger import as_json
+from floe_tests.report.words import cell
 from floe_tests.results.analysis import Question, TestAccount, TierAccount
 from floe_tests.results.cases import legible
 from floe_tests.results.database import HistoryUnavailableError
@@ -176,7 +177,7 @@ def print_accounts(found: Sequence[TierAccount], show: Show, console: Console) -
                 seconds,
                 (since.commit or "")[:10] if since else "",
             )
-            table.add_row(*(legible(cell).replace("[", r"\[") for cell in cells))
+            table.add_row(*map(cell, cells))
         if table.row_count:
             console.print(table)
         else:
@@ -232,7 +233,7 @@ def print_runs(name: str, runs: Sequence[CaseRun], console: Console) -> None:
             f"{run.case.seconds:.2f}",
             message,
         )
-        table.add_row(*(legible(cell).replace("[", r"\[") for cell in cells))
+        table.add_row(*map(cell, cells))
     console.print(table)
 
 

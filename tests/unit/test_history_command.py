@@ -22,7 +22,7 @@ PASTS = {
     "t::steady": "......",
     "t::broken": "xxxxxx",
     "t::flaky": ".x.x..",
-    "t::[bold]odd[/bold]": "x.....",
+    "t::\\[bold]odd[/bold]": "x.....",
     "t::skipped": "ssssss",
 }
 
@@ -57,16 +57,16 @@ def test_what_is_noteworthy_is_named_with_its_standing(recorded: str) -> None:
     lines = {line.split()[0]: line for line in said.output.splitlines() if line.startswith("t::")}
     assert "broken" in lines["t::broken"]
     assert "flaky" in lines["t::flaky"]
-    assert "t::[bold]odd[/bold]" in lines
+    assert "t::\\[bold]odd[/bold]" in lines
     assert "t::steady" not in lines
 
 
 @pytest.mark.parametrize(
     ("show", "tests"),
     [
-        ("failing", {"t::broken", "t::[bold]odd[/bold]"}),
-        ("newly-failing", {"t::[bold]odd[/bold]"}),
-        ("flaky", {"t::flaky", "t::[bold]odd[/bold]"}),
+        ("failing", {"t::broken", "t::\\[bold]odd[/bold]"}),
+        ("newly-failing", {"t::\\[bold]odd[/bold]"}),
+        ("flaky", {"t::flaky", "t::\\[bold]odd[/bold]"}),
         ("never-run", {"t::skipped"}),
         ("new", set()),
     ],

@@ -254,6 +254,7 @@
 
   function testFacts(test) {
     const bad = test.since === null ? null : tier.runs[test.since];
+    const gone = test.gone === null ? null : tier.runs[test.gone];
     return [
       ["suite", test.suite],
       ["file", test.file],
@@ -264,6 +265,7 @@
       ["median", seconds(test.median)],
       ["flips", test.flips ? `${test.flips} on the default branch` : ""],
       ["both on", test.mixed.map(each => each.slice(0, 10)).join(", ")],
+      ["gone since", gone ? `${gone.commit || "unknown commit"} in the run of ${time(gone)}` : ""],
       ["first bad", bad ? `${bad.commit || "unknown commit"} in the run of ${time(bad)}` : ""],
     ];
   }

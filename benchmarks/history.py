@@ -71,7 +71,7 @@ def _measure(history: History, url: str) -> None:
     rows: list[tuple[str, Callable[[], object]]] = [
         ("the same rows from the database alone", bare),
         (f"grid query, {TESTS:,} tests x {SHOWN_RUNS} runs", grid),
-        ("the rules on all of them", lambda: accounts_of(kept, default_branch="main")),
+        ("the rules on all of them", lambda: accounts_of(kept)),
         ("query and rules", account),
         ("one test, its newest 100 runs", one_test),
         (f"insert of {INSERTED:,} cases", insertion),

@@ -22,7 +22,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from floe_tests.errors import FloeTestsError
+from floe_tests.errors import FloeTestsError, first_line
 from floe_tests.labels import COMMIT, REF, TRIGGER
 from floe_tests.results.cases import legible
 from floe_tests.workspace import Workspace
@@ -118,16 +118,27 @@ def run(  # noqa: PLR0913 - one a choice of the run
 @app.command()
 def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> None:
     """Show the verdict of the newest run of a tier again."""
-    from pydantic import TypeAdapter
+    from pydantic import TypeAdapter, ValidationError
 
-    from floe_tests.publish import Summary
+    from floe_tests.publish import VERDICT, Summary, torn
 
-    path = _workspace(os.environ).output / tier / "verdict.json"
-    if not path.is_file():
+    try:
+        path = _workspace(os.environ).newest(tier) / VERDICT
+    except FloeTestsError as error:
+        _fail(str(error))
+    try:
+        summary = TypeAdapter(Summary).validate_json(path.read_bytes())
+    except FileNotFoundError:
         _fail(
             f"no run of {tier} has ended yet: {path} is missing. `floe-tests run {tier}` runs it."
         )
-    _print_summary(TypeAdapter(Summary).validate_json(path.read_bytes()))
+    except (OSError, ValidationError) as error:
+        _fail(
+            f"{path} cannot be read ({first_line(error)}). `floe-tests run {tier}` writes it anew."
+        )
+    _print_summary(summary)
+    for line in torn(path, summary):
+        _complain(line)
 
 
 @app.command()
@@ -268,9 +279,12 @@ def history(  # noqa: PLR0913 - one a flag
         str,
         typer.Option(
             help="Tests that are `noteworthy`, `failing`, `newly-failing`, `flaky`, `slowest`, "
-            "`new`, `never-run`; or what was measured: `measurements`, `soak`."
+            "`new`, `never-run`, `gone`; or what was measured: `measurements`, `soak`."
         ),
     ] = "noteworthy",
+    ref: Annotated[
+        str | None, typer.Option(help="The branch or tag; the default branch without.")
+    ] = None,
     runs: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 200,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
@@ -290,9 +304,10 @@ def history(  # noqa: PLR0913 - one a flag
             provider=environment,
             since=asked.time_of(since, now=datetime.now(UTC)) if since else None,
             runs=runs,
+            ref=ref,
             default_branch=workspace.default_branch,
         )
-        with History.open(workspace.history_url) as opened:
+        with History.open_to_read(workspace.history_url) as opened:
             if test is not None:
                 found = asked.runs_of_test(opened, test, question)
                 if as_json:
@@ -320,6 +335,9 @@ def history(  # noqa: PLR0913 - one a flag
 def report(
     *,
     tier: Annotated[str | None, typer.Option(help="Only this tier.")] = None,
+    ref: Annotated[
+        str | None, typer.Option(help="The branch or tag; the default branch without.")
+    ] = None,
     runs: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 200,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
 ) -> None:
@@ -329,21 +347,27 @@ def report(
     from floe_tests.results.history import History
 
     workspace = _workspace(os.environ)
-    question = Question(tier=tier, runs=runs, default_branch=workspace.default_branch)
+    question = Question(tier=tier, runs=runs, ref=ref, default_branch=workspace.default_branch)
     try:
-        with History.open(workspace.history_url) as opened:
+        with History.open_to_read(workspace.history_url) as opened:
             accounts = read_accounts(opened, question, with_texts=True)
+        names = sorted({account.grid.tier for account in accounts})
+        if not names:
+            which = f"{f' of {tier}' if tier else ''}{f' on {ref}' if ref else ''}"
+            _fail(f"the history has no run{which}: nothing to show.")
+        for name in names:
+            path = workspace.newest(name) / grid.NAME
+            grid.write(path, [account for account in accounts if account.grid.tier == name])
+            typer.echo(path)
+            if open_it:
+                typer.launch(str(path))
     except FloeTestsError as error:
         _fail(str(error))
-    names = sorted({account.grid.tier for account in accounts})
-    if not names:
-        _fail(f"the history has no run{f' of {tier}' if tier else ''}: nothing to show.")
-    for name in names:
-        path = workspace.output / name / grid.NAME
-        grid.write(path, [account for account in accounts if account.grid.tier == name])
-        typer.echo(path)
-        if open_it:
-            typer.launch(str(path))
+    except OSError as error:
+        _fail(
+            f"{error.filename}: the page cannot be written: {error.strerror}. Set "
+            "FLOE_TESTS_OUTPUT to a folder that can be."
+        )
 
 
 @app.command()
@@ -394,15 +418,22 @@ def import_runs(  # noqa: PLR0913 - one a flag
     at: Annotated[
         str | None, typer.Option(help="When it began; without, what the file says.")
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Let a file take the place of a run that is there already."),
+    ] = False,
 ) -> None:
-    """Add runs that were made elsewhere to the history; twice is once.
+    """Add runs that were made elsewhere to the history.
 
-    A run writes `bundle.json.gz` beside its JUnit file, which says all of itself.
+    A run writes `bundle.json.gz` beside its JUnit file, which says all of itself. Importing the
+    same file again changes nothing. A file that cannot be used stops none behind it; the exit code
+    is 2 then.
     """
     from floe_tests import history_command as asked
     from floe_tests.results.history import History
     from floe_tests.results.importing import Origin
 
+    failed = False
     try:
         began = asked.time_of(at, now=datetime.now(UTC)) if at else None
         origin = (
@@ -418,15 +449,16 @@ def import_runs(  # noqa: PLR0913 - one a flag
             else None
         )
         with History.open(_workspace(os.environ).history_url) as opened:
-            for found in asked.import_files(opened, files, origin):
-                tests = sum(each.tally.tests for each in found.run.suites)
-                run = found.run
-                typer.echo(
-                    f"{found.state:<9} {run.run_id} {run.tier} on {run.provider}, "
-                    f"{run.started_at:%Y-%m-%d %H:%M}: {run.cause}, {tests} tests"
-                )
+            for found in asked.import_files(opened, files, origin, replaces=replace):
+                if isinstance(found, asked.NotImported):
+                    failed = True
+                    _complain(str(found.error))
+                else:
+                    typer.echo(asked.imported_line(found))
     except FloeTestsError as error:
         _fail(str(error))
+    if failed:
+        raise typer.Exit(2)
 
 
 def _execute(
@@ -488,7 +520,7 @@ def _print_summary(summary: Summary) -> None:
     shown = Console(highlight=False, emoji=False)
     if not passed:
         lines += [f"  {legible(str(item))[:500]}" for item in summary.evidence[:_SHOWN_FAILURES]]
-        lines.append(summary.remedy)
+        lines.append(legible(summary.remedy))
     if any(attempt.number > 1 for attempt in summary.attempts):
         lines += [
             f"  {each.suite}, attempt {each.number}: {legible(each.verdict)[:500]}"
@@ -510,7 +542,7 @@ def _print_summary(summary: Summary) -> None:
     shown.print(
         Panel(
             body,
-            title=f"{summary.tier} · {summary.run_id[:8]}",
+            title=Text(legible(f"{summary.tier} · {summary.run_id[:8]}")),
             border_style="green" if passed else "red",
             expand=False,
         )
@@ -544,5 +576,10 @@ def _workspace(variables: Mapping[str, str]) -> Workspace:
 
 
 def _fail(message: str) -> NoReturn:
-    Console(stderr=True).print(message, markup=False)
+    _complain(message)
     raise typer.Exit(2)
+
+
+def _complain(message: str) -> None:
+    # Names of files and of what is in them are part of it.
+    Console(stderr=True, highlight=False, soft_wrap=True).print(legible(message), markup=False)

@@ -13,9 +13,9 @@ from pathlib import Path
 from floe_tests.jobs.attempt import Attempt, with_outcomes
 from floe_tests.jobs.facts import JudgedFacts, ResultFacts
 from floe_tests.jobs.verdict import Verdict, classify
-from floe_tests.results import quarantine
+from floe_tests.results import quarantine, received
 from floe_tests.results.attempts import with_earlier
-from floe_tests.results.collate import SuiteResults, collate
+from floe_tests.results.collate import SuiteResults
 from floe_tests.results.quarantine import Quarantine
 from floe_tests.settings import TierSettings
 
@@ -38,7 +38,7 @@ def results_of(attempts: Sequence[Attempt]) -> SuiteResults:
         attempts: The attempts, oldest first; at least one.
     """
     *earlier, last = (
-        collate(attempt.directory / "results", cut=attempt.facts.results.cut)
+        received.read(attempt.directory / "results", cut=attempt.facts.results.cut)
         for attempt in attempts
     )
     return with_earlier(last, earlier)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from floe_tests.errors import ConfigurationError
+from floe_tests.errors import ConfigurationError, FloeTestsError
 from floe_tests.ledger import as_json
+from floe_tests.report.words import cell
 from floe_tests.results.analysis import Question, TestAccount, TierAccount
 from floe_tests.results.cases import legible
+from floe_tests.results.database import HistoryUnavailableError
 from floe_tests.results.history import History
 from floe_tests.results.importing import Imported, Origin, add, read
 from floe_tests.results.records import CaseRun
@@ -20,7 +23,9 @@ from floe_tests.results.records import CaseRun
 if TYPE_CHECKING:
     from rich.console import Console
 
-Show = Literal["noteworthy", "failing", "newly-failing", "flaky", "slowest", "new", "never-run"]
+Show = Literal[
+    "noteworthy", "failing", "newly-failing", "flaky", "slowest", "new", "never-run", "gone"
+]
 
 _SPAN = re.compile(r"(?P<number>[1-9][0-9]{0,4})(?P<unit>[hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -28,14 +33,17 @@ _MESSAGE_CHARACTERS = 200
 
 _CHOICES: dict[Show, Callable[[TestAccount], bool]] = {
     "noteworthy": lambda each: (
-        each.is_failing or each.diagnosis.standing not in {"stable", "never run"}
+        each.is_failing
+        or (each.is_gone and each.newest in {"failed", "error"})
+        or each.diagnosis.standing not in {"stable", "never run", "gone"}
     ),
     "failing": lambda each: each.is_failing,
     "newly-failing": lambda each: each.is_newly_failing,
     "flaky": lambda each: each.is_flaky,
-    "slowest": lambda each: each.median_seconds is not None,
+    "slowest": lambda each: each.median_seconds is not None and not each.is_gone,
     "new": lambda each: each.is_new,
     "never-run": lambda each: each.never_ran,
+    "gone": lambda each: each.is_gone,
 }
 
 
@@ -46,14 +54,14 @@ def time_of(text: str, *, now: datetime) -> datetime:
         ConfigurationError: It is none of these.
     """
     span = _SPAN.fullmatch(text)
-    if span:
-        return now - int(span["number"]) * _UNITS[span["unit"]]
     try:
+        if span:
+            return now - int(span["number"]) * _UNITS[span["unit"]]
         time = datetime.fromisoformat(text)
-    except ValueError as error:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         message = f"{text!r} is no time: write 12h, 7d, 2w or a date such as 2026-11-24."
         raise ConfigurationError(message) from error
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def show_named(text: str) -> Show:
@@ -86,6 +94,7 @@ def accounts_as_json(found: Iterable[TierAccount], show: Show) -> str:
             {
                 "tier": account.grid.tier,
                 "environment": account.grid.provider,
+                "branch": account.branch,
                 "runs": len(account.grid.runs),
                 "all_runs": account.grid.total_runs,
                 "tests": account.reported,
@@ -102,7 +111,7 @@ def accounts_as_json(found: Iterable[TierAccount], show: Show) -> str:
 
 
 def _as_json(each: TestAccount, account: TierAccount) -> dict[str, object]:
-    since = each.diagnosis.failing_since
+    since, gone = each.diagnosis.failing_since, each.diagnosis.gone_since
     return {
         "suite": each.test.suite,
         "test": each.test.name,
@@ -116,6 +125,7 @@ def _as_json(each: TestAccount, account: TierAccount) -> dict[str, object]:
         "flips": each.diagnosis.flips,
         "mixed_commits": each.diagnosis.mixed_commits,
         "first_bad_commit": since.commit if since else None,
+        "gone_since_commit": gone.commit if gone else None,
         "newly_failing": each.is_newly_failing,
         "new": each.is_new,
         "quarantined": each.is_quarantined,
@@ -137,17 +147,26 @@ def print_accounts(found: Sequence[TierAccount], show: Show, console: Console) -
     for account in found:
         grid = account.grid
         console.print(
-            f"\n{grid.tier} on {grid.provider}: {len(grid.runs)} of {grid.total_runs} runs, "
-            f"{account.reported} tests, {account.failing} failing, {account.flaky} flaky, "
-            f"{account.broken} broken, {account.quarantined} in quarantine",
+            legible(
+                f"\n{grid.tier} on {grid.provider}, branch {account.branch}: {len(grid.runs)} of "
+                f"{grid.total_runs} runs, "
+                f"{account.reported} tests, {account.failing} failing, {account.flaky} flaky, "
+                f"{account.broken} broken, {account.quarantined} in quarantine"
+            ),
             style="bold",
             markup=False,
         )
+        if account.is_outage:
+            console.print(
+                f"Nearly everything failed at once in the newest run, {grid.runs[0].run_id}: it is "
+                "suspect as a whole and counts for no test. Look at its environment first.",
+                markup=False,
+            )
         table = Table(box=None, pad_edge=False)
         for title in ("test", "suite", "standing", "newest", "pass/fail/skip", "median s", "since"):
             table.add_column(title, overflow="fold")
         for each in chosen(account, show):
-            since = each.diagnosis.failing_since
+            since = each.diagnosis.failing_since or each.diagnosis.gone_since
             seconds = "" if each.median_seconds is None else f"{each.median_seconds:.2f}"
             cells = (
                 each.test.name,
@@ -158,7 +177,7 @@ def print_accounts(found: Sequence[TierAccount], show: Show, console: Console) -
                 seconds,
                 (since.commit or "")[:10] if since else "",
             )
-            table.add_row(*(legible(cell).replace("[", r"\[") for cell in cells))
+            table.add_row(*map(cell, cells))
         if table.row_count:
             console.print(table)
         else:
@@ -172,7 +191,11 @@ def runs_of_test(history: History, name: str, question: Question) -> tuple[CaseR
         for tier, provider in history.tiers()
         if question.tier in {None, tier} and question.provider in {None, provider}
         for run in history.test_history(
-            name=name, tier=tier, provider=provider, limit=question.runs
+            name=name,
+            tier=tier,
+            provider=provider,
+            branch=question.branch if question.ref is not None else None,
+            limit=question.runs,
         )
         if question.since is None or run.started_at >= question.since
     )
@@ -210,18 +233,37 @@ def print_runs(name: str, runs: Sequence[CaseRun], console: Console) -> None:
             f"{run.case.seconds:.2f}",
             message,
         )
-        table.add_row(*(legible(cell).replace("[", r"\[") for cell in cells))
+        table.add_row(*map(cell, cells))
     console.print(table)
 
 
-def import_files(
-    history: History, paths: Iterable[Path], origin: Origin | None
-) -> Iterable[Imported]:
-    """Add each file's run, one after the other; what came before an unreadable one stays.
+@dataclass(frozen=True)
+class NotImported:
+    """A file that was not imported, and why."""
 
-    Raises:
-        ConfigurationError: A file is neither a bundle nor a JUnit file.
-        JUnitError: A JUnit file cannot be read.
-    """
+    path: Path
+    error: FloeTestsError
+
+
+def import_files(
+    history: History, paths: Iterable[Path], origin: Origin | None, *, replaces: bool
+) -> Iterable[Imported | NotImported]:
+    """Add each file's run, one after the other; a file that cannot be used stops none behind it."""
     for path in paths:
-        yield add(history, read(path, origin))
+        try:
+            yield add(history, read(path, origin), replaces=replaces)
+        except HistoryUnavailableError:
+            raise  # no other file would fare better
+        except FloeTestsError as error:
+            yield NotImported(path, error)
+
+
+def imported_line(found: Imported) -> str:
+    """Return what became of a file, as a line."""
+    run = found.run
+    tests = sum(each.tally.tests for each in run.suites)
+    line = (
+        f"{found.state:<9} {run.run_id} {run.tier} on {run.provider}, "
+        f"{run.started_at:%Y-%m-%d %H:%M}: {run.cause}, {tests} tests"
+    )
+    return legible(line)

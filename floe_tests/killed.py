@@ -16,7 +16,7 @@ from floe_tests.jobs.shards.merge import merge_received
 from floe_tests.jobs.verdict import Verdict, classify
 from floe_tests.judging import environment_name
 from floe_tests.publish import PUBLISHED, PublishedSuite, suite_record
-from floe_tests.results.collate import collate
+from floe_tests.results.received import read as read_received
 from floe_tests.results.records import RunRecord, SuiteRecord
 from floe_tests.run import STAGES, StageRecord, attempts_of, ledger_of
 from floe_tests.workspace import Workspace
@@ -95,7 +95,7 @@ def _suites(workspace: Workspace, lease: Lease, verdict: Verdict) -> Iterator[Su
             PublishedSuite(
                 name=name,
                 verdict=ended.verdict if ended and is_last else verdict,
-                results=collate(received / f"{name}-{number}" / "results"),
+                results=read_received(received / f"{name}-{number}" / "results"),
                 attempts=attempts,
             )
         )

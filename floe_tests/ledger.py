@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -18,9 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from floe_tests import durable
 from floe_tests.clusters.signals import uninterrupted
 from floe_tests.deadline import Deadline
 from floe_tests.errors import HarnessError
+from floe_tests.results import names
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -48,12 +49,8 @@ class Ledger:
             name: Name of the entry, one a stage.
             entry: A dataclass or a JSON value.
         """
-        folder = self.directory / run_id
-        folder.mkdir(parents=True, exist_ok=True)
         data = _adapter(entry).dump_json(entry, indent=1)
-        temporary = folder / f".{name}.{os.getpid()}"
-        temporary.write_bytes(data)
-        temporary.replace(folder / f"{name}.json")
+        durable.write(self._place(run_id) / f"{name}.json", [data])
 
     def read(self, run_id: str, name: str, kind: type[Entry]) -> Entry | None:
         """Read an entry; None when the run has none of that name.
@@ -61,7 +58,7 @@ class Ledger:
         Raises:
             HarnessError: The file is there and is not what was written.
         """
-        path = self.directory / run_id / f"{name}.json"
+        path = self._place(run_id) / f"{name}.json"
         try:
             return TypeAdapter(kind).validate_json(path.read_bytes())
         except FileNotFoundError:
@@ -74,19 +71,29 @@ class Ledger:
 
     def forget(self, run_id: str, name: str) -> None:
         """Remove an entry; one that is not there is fine."""
-        (self.directory / run_id / f"{name}.json").unlink(missing_ok=True)
+        (self._place(run_id) / f"{name}.json").unlink(missing_ok=True)
 
     def folder(self, run_id: str) -> Path:
         """Give the run's folder for files of its own (a kubeconfig, logs), created if absent."""
-        folder = self.directory / run_id
+        folder = self._place(run_id)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def _place(self, run_id: str) -> Path:
+        """Return the run's folder. Whoever launches a run may name any other as its parent.
+
+        Raises:
+            ConfigurationError: The name could lead out of the ledger.
+        """
+        # What belongs to no run has a folder that begins with `_`.
+        names.require("run id", run_id.removeprefix("_"), where="the run's id")
+        return self.directory / run_id
+
     def runs(self, name: str) -> tuple[str, ...]:
         """Give the runs that have an entry of that name."""
-        names = (path.parent.name for path in self.directory.glob(f"*/{name}.json"))
+        found = (path.parent.name for path in self.directory.glob(f"*/{name}.json"))
         # What belongs to no run has a folder that begins with `_`, and no run's id does.
-        return tuple(sorted(run_id for run_id in names if not run_id.startswith("_")))
+        return tuple(sorted(run_id for run_id in found if not run_id.startswith("_")))
 
     def entries(self, name: str, kind: type[Entry]) -> Iterator[Entry]:
         """Give this entry of every run that has one."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from floe_tests.ledger import as_json
 from floe_tests.report.measured import BENCHMARK_HEADS, SOAK_HEADS, measurement_row, soak_row
+from floe_tests.report.words import cell
 from floe_tests.results.analysis import Question
-from floe_tests.results.cases import legible
 from floe_tests.results.history import History
 from floe_tests.results.records import MeasurementRecord, RunRecord, SoakRecord, SuiteRecord
 
@@ -107,5 +107,5 @@ def show(found: Sequence[Seen], view: View, console: Console) -> None:
             (each.run.commit or "")[:10],
             *row,
         )
-        table.add_row(*(legible(cell).replace("[", r"\[") for cell in cells))
+        table.add_row(*map(cell, cells))
     console.print(table)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from floe_tests import durable
 from floe_tests.clusters.lease import ENTRY, Lease
-from floe_tests.errors import ConfigurationError
+from floe_tests.errors import ConfigurationError, FloeTestsError
 from floe_tests.evidence import Evidence
 from floe_tests.gate import quarantine_of, results_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
@@ -21,7 +21,7 @@ from floe_tests.jobs.facts import ErrorFacts, Facts
 from floe_tests.jobs.verdict import Cause, Fault, Verdict, classify
 from floe_tests.judging import SuiteJudgement, environment_name, judge_suite
 from floe_tests.ledger import as_json
-from floe_tests.results import bundle, junit
+from floe_tests.results import bundle, junit, received
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults
 from floe_tests.results.quarantine import NOTHING, Quarantine, QuarantineEntry
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 PUBLISHED = "published"
 REPORT = "report.html"
+JUNIT = "junit.xml"
+VERDICT = "verdict.json"
 
 _NO_RESULTS = SuiteResults(
     cases=(),
@@ -165,6 +167,7 @@ class Summary:
     report: Path | None = None
     flaky: int | None = None
     pages: tuple[Path, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def publish(run: TierRun) -> PublishedRun:
@@ -177,6 +180,9 @@ def publish(run: TierRun) -> PublishedRun:
 
     Returns:
         What was written.
+
+    Raises:
+        FloeTestsError: The history cannot be written; the files have been, and say so.
     """
     stages = run.stages()
     lease = run.ledger.read(run.run_id, ENTRY, Lease)
@@ -206,7 +212,7 @@ def publish(run: TierRun) -> PublishedRun:
         provider=lease.provider if lease else "none",
         verdict=verdict,
         suites=suites,
-        junit=run.workspace.output / run.settings.name / "junit.xml",
+        junit=run.workspace.newest(run.settings.name) / JUNIT,
         directory=directory,
         seconds=(datetime.now(UTC) - began).total_seconds(),
         first_test_seconds=_first_test_seconds(began, attempts),
@@ -221,9 +227,20 @@ def publish(run: TierRun) -> PublishedRun:
         ),
         left_out=tuple(suite.name for suite in run.settings.suites if suite.name not in chosen),
     )
-    _write_files(run, published)
-    published = _remember(run, published, lease=lease, stages=stages, began=began)
-    run.ledger.write(run.run_id, PUBLISHED, _summary(published, stages))
+    _write_own_junit(run, published)
+    record = _record(run, published, lease=lease, stages=stages, began=began)
+    bundle.write(published.directory / bundle.NAME, record)
+    unremembered: FloeTestsError | None = None
+    try:
+        published = _remember(run, published, record)
+    except FloeTestsError as error:
+        unremembered = error
+    summary = _summary(published, stages, unremembered=unremembered)
+    _put_in_place(published, summary)
+    if unremembered is not None:
+        raise unremembered
+    run.ledger.write(run.run_id, PUBLISHED, summary)
+    received.forget()
     return published
 
 
@@ -311,15 +328,13 @@ def _first_test_seconds(began: datetime, attempts: Iterable[Attempt]) -> float |
     return (min(starts) - began).total_seconds() if starts else None
 
 
-def _write_files(run: TierRun, published: PublishedRun) -> None:
-    """Write the run's own JUnit file, then put it where the tier's newest one stands."""
-    published.directory.mkdir(parents=True, exist_ok=True)
-    own = published.directory / "junit.xml"
+def _write_own_junit(run: TierRun, published: PublishedRun) -> None:
+    """Write the JUnit file of a run beside all that it received."""
     cases = [_gated(case, suite) for suite in published.suites for case in suite.results.cases]
     if published.verdict.cause not in {Cause.PASS, Cause.TEST_FAILURE, Cause.SUSPECT_ENV}:
         cases.append(_verdict_case(published))
     junit.write(
-        own,
+        published.directory / JUNIT,
         cases,
         suite=published.tier,
         properties={
@@ -332,14 +347,43 @@ def _write_files(run: TierRun, published: PublishedRun) -> None:
             **_attempt_properties(published),
         },
     )
-    _replace(own, published.junit)
 
 
-def _replace(source: Path, target: Path) -> None:
-    """Copy a file to where the tier's newest one stands, at once or not at all."""
-    temporary = target.with_name(f".{os.getpid()}.{target.name}")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
+def _put_in_place(published: PublishedRun, summary: Summary) -> None:
+    """Put a run's files where the tier's newest ones stand; its verdict last.
+
+    The verdict says what the others must be: see `torn`.
+    """
+    content = [json.dumps(as_json(summary), indent=1).encode() + b"\n"]
+    durable.write(published.directory / VERDICT, content)
+    newest = published.junit.parent
+    own = (JUNIT, bundle.NAME, VERDICT)
+    durable.replace({newest / name: durable.pieces_of(published.directory / name) for name in own})
+
+
+def torn(path: Path, summary: Summary) -> tuple[str, ...]:
+    """Return a sentence for each file beside a verdict that is of another run.
+
+    A process that is killed while it puts its files in place leaves those of two runs.
+
+    Args:
+        path: The verdict.json.
+        summary: What it says.
+    """
+    return tuple(
+        f"{path.with_name(name)} is missing or of another run than this verdict: a run was ended "
+        f"while it wrote. This run's own is in {path.parent / 'runs' / summary.run_id}."
+        for name, digest in summary.digests.items()
+        if _digest(path.with_name(name)) != digest
+    )
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def _gated(case: CaseResult, suite: PublishedSuite) -> CaseResult:
@@ -372,21 +416,17 @@ def _verdict_case(published: PublishedRun) -> CaseResult:
     )
 
 
-def _remember(
+def _record(
     run: TierRun,
     published: PublishedRun,
     *,
     lease: Lease | None,
     stages: Mapping[str, StageRecord],
     began: datetime,
-) -> PublishedRun:
-    """Write the run's bundle, its place in the history, its pages, and the tier's report."""
-    from floe_tests.report import grid, measured
-    from floe_tests.results.analysis import Question, read_accounts
-    from floe_tests.results.history import History
-
+) -> RunRecord:
+    """Return the run as the history takes it."""
     installed = run.installed()
-    record = RunRecord(
+    return RunRecord(
         run_id=run.run_id,
         tier=published.tier,
         provider=published.provider,
@@ -407,14 +447,26 @@ def _remember(
         retained_lease=lease.run_id if lease and lease.stays else None,
         suites=tuple(suite_record(suite) for suite in published.suites),
     )
-    # First the file: where the database is away, this is what is left of the run.
-    own = published.directory / bundle.NAME
-    bundle.write(own, record)
-    _replace(own, published.junit.with_name(bundle.NAME))
+
+
+def _remember(run: TierRun, published: PublishedRun, record: RunRecord) -> PublishedRun:
+    """Write the run's place in the history, its pages, and the tier's report.
+
+    The report shows the default branch, and beside it the branch of a run that was on another.
+    """
+    from floe_tests.report import grid, measured
+    from floe_tests.results.analysis import Question, read_accounts
+    from floe_tests.results.history import History
+
     with History.open(run.workspace.history_url) as history:
         history.record(run=record)
         question = Question(tier=published.tier, default_branch=run.workspace.default_branch)
         accounts = read_accounts(history, question, with_texts=True)
+        own = replace(question, ref=record.ref, provider=record.provider)
+        if own.branch.name not in {
+            each.branch for each in accounts if each.grid.provider == record.provider
+        }:
+            accounts += read_accounts(history, own, with_texts=True)
     pages = measured.write(published, at=datetime.now(UTC), commit=run.workspace.commit)
     grid.write(published.report, accounts)
     account = next((each for each in accounts if each.grid.provider == published.provider), None)
@@ -499,10 +551,22 @@ def _attempt_record(attempt: Attempt) -> AttemptRecord:
     )
 
 
-def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summary:
+def _summary(
+    published: PublishedRun,
+    stages: Mapping[str, StageRecord],
+    *,
+    unremembered: FloeTestsError | None,
+) -> Summary:
     tallies = [suite.results.tally for suite in published.suites]
     verdict = published.verdict
-    summary = Summary(
+    notices = [notice for suite in published.suites for notice in suite.notices]
+    if unremembered is not None:
+        notices.insert(
+            0,
+            f"the history does not have this run: {unremembered} `floe-tests import "
+            f"{published.directory / bundle.NAME}` adds it.",
+        )
+    return Summary(
         run_id=published.run_id,
         tier=published.tier,
         provider=published.provider,
@@ -523,7 +587,7 @@ def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summ
             for case in suite.results.cases
             if case.outcome.is_failing
         )[:50],
-        notices=tuple(notice for suite in published.suites for notice in suite.notices),
+        notices=tuple(notices),
         stage_seconds={name: record.seconds for name, record in stages.items()},
         overhead_seconds=published.overhead_seconds,
         first_test_seconds=published.first_test_seconds,
@@ -545,7 +609,5 @@ def _summary(published: PublishedRun, stages: Mapping[str, StageRecord]) -> Summ
         report=published.report,
         flaky=published.account.flaky if published.account else None,
         pages=published.pages,
+        digests={name: _digest(published.directory / name) for name in (JUNIT, bundle.NAME)},
     )
-    path = published.directory.parent.parent / "verdict.json"
-    path.write_text(json.dumps(as_json(summary), indent=1) + "\n")
-    return summary

@@ -12,6 +12,7 @@ from typing import get_args
 
 from floe_tests.errors import ConfigurationError
 from floe_tests.registry import reference
+from floe_tests.results import names
 from floe_tests.settings import EnvironmentName, TierSettings
 
 UNKNOWN = "unknown"
@@ -117,9 +118,21 @@ class Workspace:
             return ()
         return tuple(self.image(name) for name in names)
 
+    def newest(self, tier: str) -> Path:
+        """Return the folder of a tier's newest results.
+
+        Raises:
+            ConfigurationError: The name could lead out of the output folder.
+        """
+        return self.output / names.require("tier", tier, where="the tier's name")
+
     def received(self, tier: str, run_id: str) -> Path:
-        """Give the folder of all that a run receives: its suites' results, its platform's logs."""
-        return self.output / tier / "runs" / run_id
+        """Return the folder of all that a run receives: its suites' results, its platform's logs.
+
+        Raises:
+            ConfigurationError: A name could lead out of the output folder.
+        """
+        return self.newest(tier) / "runs" / names.require("run id", run_id, where="the run's id")
 
     def adapted(self, tier: TierSettings) -> TierSettings:
         """Give a tier's settings as they hold here, where a variable takes the place of one."""

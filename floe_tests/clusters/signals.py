@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
+_holding: list[None] = []
+
 
 def no_reason() -> str | None:
     """Say that nobody left a reason for a cancellation."""
@@ -84,6 +86,11 @@ def uninterrupted(call: Callable[Parameters, Result]) -> Callable[Parameters, Re
     return deferring
 
 
+def are_held() -> bool:
+    """Whether signals are held back just now: what takes long has to be short then."""
+    return bool(_holding)
+
+
 @contextlib.contextmanager
 def held_signals(log: Callable[[str], None]) -> Generator[None]:
     """Hold SIGINT and SIGTERM back for as long as the block runs, and say so when one comes.
@@ -101,8 +108,10 @@ def held_signals(log: Callable[[str], None]) -> Generator[None]:
         log(f"{signal.Signals(number).name} held back: the environment is being removed.")
 
     before = {number: signal.signal(number, hold) for number in _INTERRUPTS}
+    _holding.append(None)
     try:
         yield
     finally:
+        _holding.pop()
         for number, handler in before.items():
             signal.signal(number, handler)

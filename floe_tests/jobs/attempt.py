@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from floe_tests.jobs.facts import Facts, ResultFacts, run_seconds, timestamp
 from floe_tests.jobs.shards.summary import ShardSummary
 from floe_tests.jobs.verdict import Verdict, classify
-from floe_tests.results.collate import collate
+from floe_tests.results.received import read as read_received
 from floe_tests.results.result_files import COLLECTION_FILE, EVENTS_FILE
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
         completeness: What the result stream says of them.
     """
     cut = tuple(cut.path for cut in completeness.cut)
-    results = collate(directory, cut=cut)
+    results = read_received(directory, cut=cut)
     spare = _cuts_without_loss(completeness.cut, results)
     is_counted = results.collected is not None and results.reported == results.collected
     doubts, settled = ((), completeness.doubts) if is_counted else (completeness.doubts, ())

@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from floe_tests import durable
 from floe_tests.publish import REPORT
 from floe_tests.results.analysis import TestAccount, TierAccount
 from floe_tests.results.grid import Grid
@@ -38,10 +38,11 @@ _SHOWN_SHARDS = 20
 _FILTERS = (
     ("all", "every test that the history knows"),
     ("failing", "whose newest outcome is a failure"),
-    ("flaky", "that pass and fail on one commit, or flip on the default branch"),
+    ("flaky", "that pass and fail on one commit, or flip between the two"),
     ("slow", "that together take half of the tier's time"),
     ("new", "that only the newest runs know, or that fail newly"),
     ("never run", "that no run shown got beyond skipping"),
+    ("gone", "that the newest runs do not know any more"),
 )
 
 
@@ -102,11 +103,8 @@ def html(accounts: Sequence[TierAccount], *, pages: Sequence[str] = ()) -> str:
 
 def write(path: Path, accounts: Sequence[TierAccount]) -> None:
     """Write a tier's page; one that is there is replaced at once, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     pages = [name for name in MEASURED_PAGES if path.with_name(name).is_file()]
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    temporary.write_text(html(accounts, pages=pages), encoding="utf-8")
-    temporary.replace(path)
+    durable.write_text(path, html(accounts, pages=pages))
 
 
 def _embedded(data: object) -> str:
@@ -121,6 +119,7 @@ def _data(account: TierAccount) -> dict[str, object]:
     places = _places(shown, texts)
     return {
         "provider": account.grid.provider,
+        "branch": account.branch,
         "all": len(account.accounts),
         "runs": [_run(run) for run in account.grid.runs],
         "tests": [_test(each, account.grid, places.get(each.test.test_id, {})) for each in shown],
@@ -173,6 +172,8 @@ def _test(each: TestAccount, grid: Grid, places: dict[int, tuple[int, int]]) -> 
             marks[column] = "q"
     since = diagnosis.failing_since
     bad = (n for n, run in enumerate(grid.runs) if since and run.started_at == since.at)
+    gone = diagnosis.gone_since
+    without = (n for n, run in enumerate(grid.runs) if gone and run.started_at == gone.at)
     return {
         "name": test.name,
         "suite": test.suite,
@@ -185,6 +186,7 @@ def _test(each: TestAccount, grid: Grid, places: dict[int, tuple[int, int]]) -> 
         "flips": diagnosis.flips,
         "mixed": diagnosis.mixed_commits[:5],
         "since": next(bad, None),
+        "gone": next(without, None),
         "fail": each.is_failing,
         "flaky": each.is_flaky,
         "slow": each.is_slow,

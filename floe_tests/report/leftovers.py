@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from floe_tests.clusters.reap import Reaped
 from floe_tests.ledger import as_json
+from floe_tests.report.words import cell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,7 +62,7 @@ def _table(items: Iterable[Leftover], console: Console, *, title: str) -> None:
     for item in items:
         name = f"{item.name} {item.detail}".strip()
         cells = (item.what, name, item.place, item.run_id[:8], item.tier, item.reason)
-        table.add_row(*(cell.replace("[", r"\[") for cell in (*cells, age(item.since))))
+        table.add_row(*map(cell, (*cells, age(item.since))))
     if table.row_count:
         console.print(table)
 

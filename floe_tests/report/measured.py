@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from floe_tests import durable
 from floe_tests.evidence import Evidence
 from floe_tests.results.judgement import Judgement
 from floe_tests.results.records import MeasurementRecord, SoakRecord
@@ -76,7 +77,7 @@ def write(published: PublishedRun, *, at: datetime, commit: str) -> tuple[Path, 
             newest = published.report.with_name(f"{kind}.html")
             for path in (published.directory / newest.name, newest):
                 history = os.path.relpath(published.report, path.parent)
-                _replace(path, _html(published, kind, sections, at=at, history=history))
+                durable.write_text(path, _html(published, kind, sections, at=at, history=history))
             written.append(newest)
     return tuple(written)
 
@@ -208,10 +209,3 @@ def _html(
         suites=sections,
         style=(_PAGE / "measured.css").read_text(encoding="utf-8"),
     )
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

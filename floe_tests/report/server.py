@@ -9,25 +9,32 @@ sandbox too.
 from __future__ import annotations
 
 import contextlib
+import errno
 import html
+import os
+import re
 import socket
 import stat
 from collections.abc import Generator, Iterator
+from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from floe_tests.errors import ConfigurationError
 from floe_tests.publish import REPORT
+from floe_tests.report.file_answer import FileAnswer
+from floe_tests.results.cases import legible
 
 HEALTH = "/healthz"
 
@@ -49,7 +56,17 @@ _HEADERS = {
     "Cache-Control": "no-cache",
 }
 _SHOWN_ENTRIES = 2_000
-_NOT_FOUND = 404
+_READ_ENTRIES = 50_000
+_NOT_FOUND = HTTPStatus.NOT_FOUND
+# The machine's own trouble, over in a while.
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM, errno.ESTALE})
+_SAID = {
+    HTTPStatus.NOT_FOUND: "There is no such file or folder here. A run may have put another in its "
+    "place, or its results were removed.",
+    HTTPStatus.FORBIDDEN: "The server may not read this file.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This site is for reading alone.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The file cannot be read just now. Ask again in a while.",
+}
 _STYLE = "body{font:15px/1.6 system-ui,sans-serif;margin:2rem;max-width:60rem}h1{font-size:1.2rem}"
 
 
@@ -68,14 +85,31 @@ def application(directory: Path, *, path: str = "/") -> ASGIApp:
             return PlainTextResponse("ok")
         return PlainTextResponse(f"{directory} is not there", status_code=503)
 
-    results = Mount(prefix or "/", app=_Results(directory=directory, check_dir=False))
-    return _guarded(Starlette(routes=[Route(HEALTH, health, methods=["GET"]), results]), prefix)
+    def begin(_request: Request) -> Response:
+        """Lead to the site from its address without the slash."""
+        return _with_slash(prefix.rpartition("/")[2])
+
+    routes = [Route(HEALTH, health, methods=["GET"])]
+    if prefix:
+        routes.append(Route(prefix, begin, methods=["GET"]))
+    results = Mount(prefix or "/", app=_Results(directory, prefix=prefix))
+    # A name may have a line break in it.
+    results.path_regex = re.compile(results.path_regex.pattern, re.DOTALL)
+    app = Starlette(
+        routes=[*routes, results],
+        exception_handlers={HTTPException: _error_page, Exception: _error_page},
+    )
+    return _guarded(app, prefix)
 
 
 def _guarded(app: ASGIApp, prefix: str) -> ASGIApp:
     """Put the headers of the site on every answer of an application, errors included."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close"})
+            return
+
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -111,6 +145,7 @@ def serve(directory: Path, *, host: str, port: int, path: str) -> None:
             access_log=False,  # probes alone would fill it
             server_header=False,
             lifespan="off",
+            ws="none",
             timeout_graceful_shutdown=5,
         )
         uvicorn.Server(configuration).run(sockets=[listener])
@@ -143,45 +178,83 @@ def _is_report(asked: str) -> bool:
 class _Results(StaticFiles):
     """Files as they are, folders as lists; nothing hidden, nothing outside of the folder."""
 
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        if any(part.startswith(".") for part in Path(path).parts):
-            raise HTTPException(status_code=404)
-        try:
-            return await super().get_response(path, scope)
-        except HTTPException as error:
-            if error.status_code != _NOT_FOUND or "\0" in path:
-                raise
-            page = await run_in_threadpool(self._page, path)
-            if page is None:
-                raise
-        if not str(scope["path"]).endswith("/"):
-            # Relative, so that it holds behind any proxy.
-            return Response(
-                status_code=307, headers={"Location": f"{quote(Path(scope['path']).name)}/"}
-            )
-        return HTMLResponse(page)
+    def __init__(self, directory: Path, *, prefix: str) -> None:
+        super().__init__(directory=directory, check_dir=False)
+        self._prefix = prefix
 
-    def _page(self, path: str) -> str | None:
-        """Give the list of a folder; None where there is none."""
+    def get_path(self, scope: Scope) -> str:
+        """Return the path that was asked for, also where its bytes are no UTF-8."""
+        raw = bytes(scope.get("raw_path") or quote(str(scope["path"])).encode())
+        path = os.fsdecode(unquote_to_bytes(raw)).removeprefix(self._prefix)
+        return os.path.normpath(path.removeprefix("/") or ".")
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise HTTPException(status_code=405, headers={"Allow": "GET, HEAD"})
+        if any(part.startswith(".") for part in Path(path).parts):
+            raise HTTPException(status_code=_NOT_FOUND)
+        try:
+            return await run_in_threadpool(self._answer, path, scope)
+        except OSError as error:
+            raise HTTPException(status_code=_status_of(error)) from error
+        except ValueError as error:  # a NUL in the path
+            raise HTTPException(status_code=_NOT_FOUND) from error
+
+    def _answer(self, path: str, scope: Scope) -> Response:
         found, status = self.lookup_path(path)
-        if status is None or not stat.S_ISDIR(status.st_mode):
-            return None
-        return "".join(_listing(Path(found), "" if path == "." else path))
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            if str(scope["path"]).endswith("/"):
+                return HTMLResponse("".join(_listing(Path(found), "" if path == "." else path)))
+            return _with_slash(Path(path).name)
+        if status is not None and stat.S_ISREG(status.st_mode):
+            answer = FileAnswer.opened(Path(found))
+            if answer is not None:
+                if self.is_not_modified(answer.headers, Headers(scope=scope)):
+                    answer.close()
+                    return NotModifiedResponse(answer.headers)
+                return answer
+        raise HTTPException(status_code=_NOT_FOUND)
+
+
+def _with_slash(name: str) -> Response:
+    """Lead to a folder; relative, so that it holds behind any proxy."""
+    return Response(status_code=307, headers={"Location": f"{quote(os.fsencode(name))}/"})
+
+
+def _status_of(error: OSError) -> int:
+    """Return what an error of the file system is to who asked."""
+    if isinstance(error, PermissionError):
+        return HTTPStatus.FORBIDDEN
+    if error.errno in _PASSING:
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return _NOT_FOUND
+
+
+def _error_page(_request: Request, error: Exception) -> Response:
+    """Return the page of an error: what it means, and the way back."""
+    status, headers = HTTPStatus.INTERNAL_SERVER_ERROR, None
+    if isinstance(error, HTTPException):
+        status, headers = HTTPStatus(error.status_code), error.headers
+    said = _SAID.get(status, status.description or status.phrase)
+    page = (
+        f"<!doctype html><meta charset=utf-8><title>{status.phrase}</title>"
+        f"<style>{_STYLE}</style><h1>{status.value} {status.phrase}</h1><p>{html.escape(said)}</p>"
+    )
+    return HTMLResponse(page, status_code=status, headers=headers)
 
 
 def _listing(folder: Path, title: str) -> Iterator[str]:
-    """Give the page of a folder: what is in it, newest first."""
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    """Yield the page of a folder: what is in it, newest first."""
     # What a run removes meanwhile is not there.
-    dated = sorted(_dated(entries), reverse=True)
-    shown = html.escape(title) or "Results"
+    dated = sorted(_dated(folder), reverse=True)
+    shown = _shown(title) or "Results"
     yield f"<!doctype html><meta charset=utf-8><title>{shown}</title><style>{_STYLE}</style>"
     yield f"<h1>{shown}</h1><ul>"
     if title:
         yield '<li><a href="../">..</a></li>'
     for _, name, is_folder in dated[:_SHOWN_ENTRIES]:
         end = "/" if is_folder else ""
-        yield f'<li><a href="./{quote(name)}{end}">{html.escape(name)}{end}</a></li>'
+        yield f'<li><a href="./{quote(os.fsencode(name))}{end}">{_shown(name)}{end}</a></li>'
     yield "</ul>"
     if not dated:
         yield "<p>Nothing is here yet: no run has published results.</p>"
@@ -189,8 +262,15 @@ def _listing(folder: Path, title: str) -> Iterator[str]:
         yield f"<p>and {len(dated) - _SHOWN_ENTRIES} older ones</p>"
 
 
-def _dated(entries: list[Path]) -> Iterator[tuple[float, str, bool]]:
-    for entry in entries:
-        with contextlib.suppress(FileNotFoundError):
-            found = entry.stat()
-            yield found.st_mtime, entry.name, stat.S_ISDIR(found.st_mode)
+def _shown(name: str) -> str:
+    """Return a name as HTML shows it; its bytes may be no UTF-8."""
+    return html.escape(legible(os.fsencode(name).decode(errors="replace")))
+
+
+def _dated(folder: Path) -> Iterator[tuple[float, str, bool]]:
+    with os.scandir(folder) as entries:
+        for entry in islice(entries, _READ_ENTRIES):
+            # A link may lead nowhere, or in a circle.
+            with contextlib.suppress(OSError):
+                if not entry.name.startswith("."):
+                    yield entry.stat().st_mtime, entry.name, entry.is_dir()

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
+from floe_tests.results.branches import Branch, branch_of
 from floe_tests.results.flakiness import (
+    SUSPECT_ENVIRONMENT,
     Diagnosis,
     Sighting,
     Standing,
+    SuiteRun,
     counts,
     diagnose,
-    is_default_branch,
+    gone_since,
 )
 from floe_tests.results.grid import Grid, GridTest
 from floe_tests.results.history import History
@@ -65,7 +68,12 @@ class TestAccount:
     @property
     def is_failing(self) -> bool:
         """Whether its newest outcome makes a run red."""
-        return self.newest in _FAILING
+        return self.newest in _FAILING and not self.is_gone
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the newest runs of its suite do not know it any more."""
+        return self.diagnosis.standing is Standing.GONE
 
     @property
     def is_flaky(self) -> bool:
@@ -75,15 +83,14 @@ class TestAccount:
     @property
     def never_ran(self) -> bool:
         """Whether no run shown got beyond skipping it."""
-        return not self.passed and not self.failed
+        return not self.passed and not self.failed and not self.is_gone
 
 
-def accounts_of(grid: Grid, *, default_branch: str) -> tuple[TestAccount, ...]:
-    """Give an account of every test of a grid, in its order.
+def accounts_of(grid: Grid) -> tuple[TestAccount, ...]:
+    """Return an account of every test of a grid, in its order.
 
     Args:
-        grid: A tier's newest runs.
-        default_branch: The branch whose flips count.
+        grid: A tier's newest runs on one branch.
     """
     suites: dict[str, list[SuiteRecord | None]] = {}
     for number, run in enumerate(grid.runs):
@@ -93,14 +100,15 @@ def accounts_of(grid: Grid, *, default_branch: str) -> tuple[TestAccount, ...]:
         runs=grid.runs,
         suites=suites,
         counting={name: [_counts(each) for each in of] for name, of in suites.items()},
-        on_branch=[is_default_branch(run.ref, default_branch) for run in grid.runs],
     )
+    gone = {test.test_id: _gone_since(test, context) for test in grid.tests}
     medians = {test.test_id: _median_seconds(test) for test in grid.tests}
-    slow = _slow({test: seconds for test, seconds in medians.items() if seconds})
+    slow = _slow({test: seconds for test, seconds in medians.items() if seconds and not gone[test]})
     return tuple(
         _account(
             test,
             context,
+            gone=gone[test.test_id],
             median_seconds=medians[test.test_id],
             is_slow=test.test_id in slow,
         )
@@ -115,15 +123,36 @@ class _Context:
     runs: Sequence[RunRecord]
     suites: Mapping[str, Sequence[SuiteRecord | None]]
     counting: Mapping[str, Sequence[bool]]
-    on_branch: Sequence[bool]
 
 
 def _counts(suite: SuiteRecord | None) -> bool:
     return suite is not None and counts(cause=suite.cause, fault=suite.fault)
 
 
+def _gone_since(test: GridTest, context: _Context) -> SuiteRun | None:
+    """Return the first run that shows that a test is gone; None where none does."""
+    if not test.cells or test.cells[0].column == 0:
+        return None
+    seen = test.cells[0].column
+    suites, counting = context.suites[test.suite], context.counting[test.suite]
+    runs = {
+        column: SuiteRun(
+            context.runs[column].started_at, context.runs[column].commit, of.tally.tests
+        )
+        for column, of in enumerate(suites[: seen + 1])
+        if of is not None and (column == seen or (counting[column] and not of.deselected))
+    }
+    last = runs.pop(seen)
+    return gone_since(tuple(runs.values()), last)
+
+
 def _account(
-    test: GridTest, context: _Context, *, median_seconds: float | None, is_slow: bool
+    test: GridTest,
+    context: _Context,
+    *,
+    gone: SuiteRun | None,
+    median_seconds: float | None,
+    is_slow: bool,
 ) -> TestAccount:
     suites = context.suites.get(test.suite, ())
     sightings = _sightings(test, context)
@@ -134,16 +163,18 @@ def _account(
     oldest = test.cells[-1].column if test.cells else None
     return TestAccount(
         test=test,
-        diagnosis=diagnose(sightings),
+        diagnosis=diagnose(sightings, gone=gone),
         passed=passed,
         failed=len(outcomes) - passed - skipped,
         skipped=skipped,
         newest=outcomes[0] if outcomes else None,
         median_seconds=median_seconds,
-        is_new=oldest is not None and oldest < NEW_RUNS <= _last_column(suites),
-        is_newly_failing=_is_newly_failing(sightings),
+        is_new=not gone and oldest is not None and oldest < NEW_RUNS <= _last_column(suites),
+        is_newly_failing=not gone and _is_newly_failing(sightings),
         is_slow=is_slow,
-        is_quarantined=newest_suite is not None and test.name in newest_suite.quarantined,
+        is_quarantined=(
+            not gone and newest_suite is not None and test.name in newest_suite.quarantined
+        ),
     )
 
 
@@ -154,7 +185,6 @@ def _sightings(test: GridTest, context: _Context) -> list[Sighting]:
             at=context.runs[column].started_at,
             failing=outcome in _FAILING,
             commit=context.runs[column].commit,
-            on_default_branch=context.on_branch[column],
             reruns=reruns,
         )
         for column, outcome, _, reruns in test.cells
@@ -190,16 +220,18 @@ def _slow(medians: dict[int, float]) -> Collection[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierAccount:
-    """A tier on one provider, in numbers.
+    """A tier on one provider and branch, in numbers.
 
     Attributes:
         grid: Its newest runs.
         accounts: Its tests.
+        branch: The branch that the runs were on.
         measured_at: When it was read from the history.
     """
 
     grid: Grid
     accounts: tuple[TestAccount, ...]
+    branch: str
     measured_at: datetime
 
     @property
@@ -223,6 +255,11 @@ class TierAccount:
         return sum(each.diagnosis.standing is Standing.BROKEN for each in self.accounts)
 
     @property
+    def is_outage(self) -> bool:
+        """Whether nearly everything failed at once in the newest run."""
+        return bool(self.grid.runs) and self.grid.runs[0].cause == SUSPECT_ENVIRONMENT
+
+    @property
     def quarantined(self) -> int:
         """Tests whose newest failure the quarantine list let pass."""
         return sum(each.is_quarantined for each in self.accounts)
@@ -237,14 +274,22 @@ class Question:
         provider: Only runs on this environment.
         since: Only runs from this time on.
         runs: How many of the newest runs at most, a tier and environment.
-        default_branch: The branch whose flips count as flakiness.
+        ref: The branch or tag to look at; None for the default branch, and for a tier that has
+            never run on it the branch of its newest run.
+        default_branch: The default branch; runs that name no branch count as its own.
     """
 
     tier: str | None = None
     provider: str | None = None
     since: datetime | None = None
     runs: int = 200
+    ref: str | None = None
     default_branch: str = "main"
+
+    @property
+    def branch(self) -> Branch:
+        """The branch that is looked at first."""
+        return branch_of(self.ref, default=self.default_branch)
 
 
 def read_accounts(
@@ -257,21 +302,36 @@ def read_accounts(
         question: What is asked of it.
         with_texts: Whether with messages and texts of failures.
     """
-    return tuple(
-        TierAccount(
-            grid=grid,
-            accounts=accounts_of(grid, default_branch=question.default_branch),
-            measured_at=datetime.now(UTC),
-        )
-        for tier, provider in history.tiers()
-        if question.tier in {None, tier} and question.provider in {None, provider}
-        for grid in [
-            history.grid(
+    found: list[TierAccount] = []
+    for tier, provider in history.tiers():
+        if question.tier in {None, tier} and question.provider in {None, provider}:
+            branch = _branch(history, question, tier=tier, provider=provider)
+            if branch is None:
+                continue
+            grid = history.grid(
                 tier=tier,
                 provider=provider,
                 limit=question.runs,
                 since=question.since,
+                branch=branch,
                 with_texts=with_texts,
             )
-        ]
-    )
+            found.append(
+                TierAccount(
+                    grid=grid,
+                    accounts=accounts_of(grid),
+                    branch=branch.name,
+                    measured_at=datetime.now(UTC),
+                )
+            )
+    return tuple(found)
+
+
+def _branch(history: History, question: Question, *, tier: str, provider: str) -> Branch | None:
+    """Return the branch of a tier that is shown; None where it has no run on the one asked for."""
+    if history.runs(tier=tier, provider=provider, limit=1, branch=question.branch):
+        return question.branch
+    if question.ref is not None:
+        return None
+    (newest,) = history.runs(tier=tier, provider=provider, limit=1)
+    return branch_of(newest.ref, default=question.default_branch)

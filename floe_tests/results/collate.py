@@ -131,7 +131,11 @@ def collate(
     """
     deadline = deadline or Deadline(_READ_SECONDS)
     earlier = [_collate(version, cut=(), deadline=deadline) for version in versions(directory)]
-    return accounts.united(earlier, _collate(directory, cut=cut, deadline=deadline))
+    results = accounts.united(earlier, _collate(directory, cut=cut, deadline=deadline))
+    if not deadline.passed:
+        return results
+    late = f"reading the results took longer than {deadline.seconds:g} s, and was ended"
+    return replace(results, doubts=(late, *results.doubts), notices=(late, *results.notices))
 
 
 def _collate(directory: Path, *, cut: Collection[str], deadline: Deadline) -> SuiteResults:

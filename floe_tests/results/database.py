@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
@@ -63,10 +65,49 @@ def engine_for(url: URL) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def is_read_only(url: URL) -> bool:
+    """Whether it is a SQLite file that this account may read and not change.
+
+    A reader of SQLite's WAL writes as well, into a file beside the database: a folder that cannot
+    be written is enough.
+    """
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return False
+    path = Path(url.database)
+    return path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def engine_to_read(url: URL) -> Engine:
+    """Return an engine for a SQLite file that cannot be changed; nothing is connected yet.
+
+    Raises:
+        HistoryUnavailableError: Its newest runs are in a file beside it, which only a writer can
+            take in.
+    """
+    path = Path(url.database or "").absolute()
+    log = path.with_name(f"{path.name}-wal")
+    if log.is_file() and log.stat().st_size:
+        message = (
+            f"The history in {path} cannot be read where nothing can be written: its newest runs "
+            f"are still in {log.name}. Copy both files into a folder that can be written."
+        )
+        raise HistoryUnavailableError(message)
+    # Source: https://www.sqlite.org/uri.html#uriimmutable
+    query = {"mode": "ro", "immutable": "1", "uri": "true"}
+    engine = create_engine(URL.create("sqlite", database=f"file:{quote(str(path))}", query=query))
+    event.listen(engine, "connect", _leave_transactions)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _leave_transactions(connection: sqlite3.Connection, _record: object) -> None:
     # SQLAlchemy begins transactions itself (see _begin_sqlite): the driver must not.
     # Source: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#serializable-isolation-savepoints-transactional-ddl
     connection.isolation_level = None
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
+    _leave_transactions(connection, record)
     cursor = connection.cursor()
     # Readers do not wait for a writer, nor a writer for readers.
     cursor.execute("PRAGMA journal_mode = WAL")

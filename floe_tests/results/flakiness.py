@@ -1,14 +1,16 @@
 """Which tests are flaky, which are broken, and which were: rules over a test's past results.
 
-Pure functions, so that the grid, the command line and the Dagster UI say the same. The rules, in
-the order in which they decide:
+Pure functions, so that the grid, the command line and the Dagster UI say the same. They look at one
+branch. The rules, in the order in which they decide:
 
+- **gone**: the runs of the two newest commits that ran its suite, and in them about as many tests
+  as before, do not know it. Whoever deleted it has left nothing to mend.
 - **broken**: its newest three results are failures; of a test that wavered before, at least 80 % of
   its newest ten. What always fails is no matter of luck.
 - **flaky**: it passed and failed on one commit, or the test tool passed it only when it ran it
   again. Nothing but the test, or what it stands on, can have changed between the two.
-- **suspected**: on the default branch it went between pass and fail three times or more. Three or
-  more failures in a row are left out of that count: somebody broke it, and somebody mended it.
+- **suspected**: it went between pass and fail three times or more. Three or more failures in a row
+  are left out of that count: somebody broke it, and somebody mended it.
 - **recovered**: it was flaky or suspected, and has been clean for 7 days or for 100 results.
 - **failing**: its newest result is a failure, and none of the above is known yet.
 
@@ -35,7 +37,17 @@ SUSPECTED_FLIPS = 3
 CLEAN_DAYS = 7
 CLEAN_RESULTS = 100
 
-_SUSPECT_ENVIRONMENT = "SUSPECT_ENV"
+OUTAGE_SHARE = 0.8
+OUTAGE_TESTS = 5
+"""From this share of failed tests on, of at least so many, an imported run is an outage."""
+GONE_COMMITS = 2
+"""A test is gone once so many of the newest commits ran its suite without it."""
+GONE_SHARE = 0.5
+"""A run shows that a test is gone if it has more than this share of the tests that it was among."""
+
+SUSPECT_ENVIRONMENT = "SUSPECT_ENV"
+"""The cause of a verdict on a run in which nearly everything failed at once."""
+
 _UNKNOWN = "unknown"
 
 
@@ -49,6 +61,7 @@ class Standing(StrEnum):
     SUSPECTED = "suspected"
     RECOVERED = "recovered"
     NEVER_RUN = "never run"
+    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +72,28 @@ class Sighting:
         at: When its run began.
         failing: Whether it failed.
         commit: The commit; None when unknown.
-        on_default_branch: Whether its run was on the default branch.
         reruns: How often the test tool ran it again before this result.
     """
 
     at: datetime
     failing: bool
     commit: str | None = None
-    on_default_branch: bool = False
     reruns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteRun:
+    """A run of a test's suite whose results say something about its tests.
+
+    Attributes:
+        at: When the run began.
+        commit: The commit; None when unknown.
+        tests: How many tests it reported.
+    """
+
+    at: datetime
+    commit: str | None
+    tests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +104,10 @@ class Diagnosis:
         standing: The rule that decided.
         results: Results that counted.
         failures: How many of them were failures.
-        flips: Changes between pass and fail on the default branch, breakages left out.
+        flips: Changes between pass and fail, breakages left out.
         mixed_commits: Commits on which it both passed and failed, newest first.
         failing_since: The first result of the failures that it is in now; None when it passes.
+        gone_since: The first run without it, where it is gone.
     """
 
     standing: Standing
@@ -89,6 +116,7 @@ class Diagnosis:
     flips: int = 0
     mixed_commits: tuple[str, ...] = ()
     failing_since: Sighting | None = None
+    gone_since: SuiteRun | None = None
 
 
 def counts(*, cause: str, fault: str | None) -> bool:
@@ -98,20 +126,54 @@ def counts(*, cause: str, fault: str | None) -> bool:
         cause: Cause of the suite's verdict.
         fault: Whose fault it was; None or `none` for a green one.
     """
-    return fault in {None, "none", "test"} and cause != _SUSPECT_ENVIRONMENT
+    return fault in {None, "none", "test"} and cause != SUSPECT_ENVIRONMENT
 
 
-def is_default_branch(ref: str | None, default_branch: str) -> bool:
-    """Tell whether a ref names the default branch, with or without `refs/heads/`."""
-    return (ref or "").removeprefix("refs/heads/") == default_branch
+def is_outage(*, failed: int, ran: int) -> bool:
+    """Whether so much of an imported run failed at once that hardly each test broke by itself.
+
+    The verdict of a run of this project has its own rule, by more than the numbers. What was run
+    elsewhere says nothing of its cluster, so that a few tests less are enough here.
+
+    Args:
+        failed: Tests that failed, errors included.
+        ran: Tests that were not skipped.
+    """
+    return ran >= OUTAGE_TESTS and failed >= OUTAGE_SHARE * ran
 
 
-def diagnose(sightings: Sequence[Sighting]) -> Diagnosis:
+def gone_since(without: Sequence[SuiteRun], last: SuiteRun) -> SuiteRun | None:
+    """Return the first run that shows that a test is gone; None while that is not sure.
+
+    A run of few tests may have been told to leave it out, and the files of one commit may come one
+    by one.
+
+    Args:
+        without: The runs of its suite since it was last seen, newest first.
+        last: The run that it was last seen in.
+    """
+    showing = [run for run in without if run.tests > GONE_SHARE * last.tests]
+    commits = {
+        run.commit if run.commit and run.commit != _UNKNOWN else place
+        for place, run in enumerate(showing)
+    }
+    return showing[-1] if len(commits) >= GONE_COMMITS else None
+
+
+def diagnose(sightings: Sequence[Sighting], *, gone: SuiteRun | None = None) -> Diagnosis:
     """Apply the rules to one test.
 
     Args:
         sightings: Its results that count, newest first; skipped ones are none.
+        gone: The first run without it, where it is gone.
     """
+    if gone is not None:
+        return Diagnosis(
+            Standing.GONE,
+            results=len(sightings),
+            failures=sum(each.failing for each in sightings),
+            gone_since=gone,
+        )
     if not sightings:
         return Diagnosis(Standing.NEVER_RUN)
     mixed, flips = _mixed_commits(sightings), flips_of(sightings)
@@ -126,13 +188,13 @@ def diagnose(sightings: Sequence[Sighting]) -> Diagnosis:
 
 
 def flips_of(sightings: Iterable[Sighting]) -> int:
-    """Count how often a test went between pass and fail on the default branch.
+    """Count how often a test went between pass and fail.
 
     Args:
         sightings: Its results that count, in order of time, either way.
     """
-    on_branch = (each.failing for each in sightings if each.on_default_branch)
-    runs = [(failing, len(list(group))) for failing, group in groupby(on_branch)]
+    failing_ones = (each.failing for each in sightings)
+    runs = [(failing, len(list(group))) for failing, group in groupby(failing_ones)]
     kept = [failing for failing, length in runs if not (failing and length >= STREAK)]
     return sum(before != after for before, after in pairwise(kept))
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Row, Text, func, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from floe_tests.results.branches import Branch
 from floe_tests.results.models import CaseRow, CaseTextRow, RunRow, SuiteRow, TestRow
 from floe_tests.results.records import RunRecord
 from floe_tests.results.rows import run_records
@@ -84,7 +85,7 @@ class Grid:
         runs: Its newest runs, newest first, without their cases.
         tests: Every test of the tier that the history knows, by suite and name; those that none of
             these runs reported have no cells.
-        total_runs: How many runs the history has of it, those not shown included.
+        total_runs: How many runs the history has of it on this branch, those not shown included.
     """
 
     tier: str
@@ -94,17 +95,20 @@ class Grid:
     total_runs: int
 
 
-def read_grid(
+def read_grid(  # noqa: PLR0913 - one a choice of the reader
     connection: Connection,
     *,
     tier: str,
     provider: str,
     limit: int,
     since: datetime | None,
+    branch: Branch | None,
     with_texts: bool,
 ) -> Grid:
     """Read a tier's grid: six queries, however many runs and tests there are."""
     of_tier = (RunRow.tier == tier) & (RunRow.provider == provider)
+    if branch is not None:
+        of_tier &= branch.runs()
     query = select(RunRow.__table__).where(of_tier)
     if since is not None:
         query = query.where(RunRow.started_at >= since)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.exc import DBAPIError
 
 from floe_tests.results import database, migration, rows
+from floe_tests.results.branches import Branch
 from floe_tests.results.cases import CaseResult
 from floe_tests.results.database import HistoryUnavailableError
 from floe_tests.results.durations import read_durations
@@ -66,6 +67,31 @@ class History:
             raise
         return history
 
+    @classmethod
+    def open_to_read(cls, url: str) -> Self:
+        """Open the history to read it: a SQLite file that cannot be changed is left as it is.
+
+        Args:
+            url: As for `open`, which does the rest.
+
+        Raises:
+            ConfigurationError: The URL names no SQLite file and no Postgres database.
+            UnknownSchemaError: It has another version's schema, and cannot be migrated.
+            HistoryUnavailableError: The database cannot be read.
+        """
+        parsed = database.parsed(url)
+        if not database.is_read_only(parsed):
+            return cls.open(url)
+        name = parsed.render_as_string(hide_password=True)
+        history = cls(database.engine_to_read(parsed), name=name)
+        try:
+            with history._reading() as connection:
+                migration.require_current(connection, database=name)
+        except BaseException:
+            history.close()
+            raise
+        return history
+
     @property
     def name(self) -> str:
         """Its address, without the password."""
@@ -110,7 +136,7 @@ class History:
             rows.insert_run(connection, run)
 
     def runs(
-        self, *, tier: str, provider: str, limit: int = 100, ref: str | None = None
+        self, *, tier: str, provider: str, limit: int = 100, branch: Branch | None = None
     ) -> tuple[RunRecord, ...]:
         """Give a tier's runs on one provider, newest first, without their cases.
 
@@ -118,7 +144,7 @@ class History:
             tier: The tier.
             provider: What the runs ran on.
             limit: How many at most.
-            ref: Only runs of this branch or tag.
+            branch: Only runs on it.
         """
         query = (
             select(RunRow.__table__)
@@ -126,8 +152,8 @@ class History:
             .order_by(RunRow.started_at.desc(), RunRow.run_id.desc())
             .limit(limit)
         )
-        if ref is not None:
-            query = query.where(RunRow.ref == ref)
+        if branch is not None:
+            query = query.where(branch.runs())
         with self._reading() as connection:
             return rows.run_records(connection, connection.execute(query).all())
 
@@ -161,6 +187,7 @@ class History:
         tier: str,
         provider: str,
         suite: str | None = None,
+        branch: Branch | None = None,
         limit: int = 100,
     ) -> tuple[CaseRun, ...]:
         """Give what a test did in a tier's runs on one provider, newest first.
@@ -170,6 +197,7 @@ class History:
             tier: The tier.
             provider: What the runs ran on.
             suite: Only in this suite.
+            branch: Only runs on it.
             limit: How many runs at most.
         """
         query = (
@@ -190,6 +218,8 @@ class History:
         )
         if suite is not None:
             query = query.where(TestRow.suite == suite)
+        if branch is not None:
+            query = query.where(branch.runs())
         with self._reading() as connection:
             return tuple(
                 CaseRun(
@@ -235,6 +265,7 @@ class History:
         provider: str,
         limit: int = 200,
         since: datetime | None = None,
+        branch: Branch | None = None,
         with_texts: bool = False,
     ) -> Grid:
         """Give all that a tier's tests did in its newest runs on one provider.
@@ -244,6 +275,7 @@ class History:
             provider: What the runs ran on.
             limit: How many runs at most.
             since: Only runs from this time on.
+            branch: Only runs on it; None for all.
             with_texts: Whether with messages and texts of failures, cut to what a page can show.
         """
         with self._reading() as connection:
@@ -253,6 +285,7 @@ class History:
                 provider=provider,
                 limit=limit,
                 since=since,
+                branch=branch,
                 with_texts=with_texts,
             )
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from floe_tests import durable
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally, legible
 from floe_tests.results.junit_case import MAX_FAULTS, TRIES_TYPE, XFAIL_MESSAGE, XFAIL_TYPE
 
@@ -69,41 +67,13 @@ def write(
     xml.tests, xml.skipped = tally.tests, tally.skipped
     xml.failures, xml.errors = tally.failed, tally.errors
     xml.time = round(tally.seconds, 3)
-    path.parent.mkdir(parents=True, exist_ok=True)
     head, _, tail = _serialised(xml).partition(_serialised(place))
     written = (_serialised(_element(case)) for case in cases)
-    _write_durably(path, itertools.chain([_DECLARATION, head], written, [tail]))
+    durable.write(path, itertools.chain([_DECLARATION, head], written, [tail]))
 
 
 def _serialised(element: junitparser.Element) -> bytes:
     return element.tostring()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - junitparser leaves it untyped
-
-
-def _write_durably(path: Path, content: Iterable[bytes]) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # Temporary files are private; a report is for everybody.
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename last; where a file system cannot, it is as durable as that system gets."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _element(case: CaseResult) -> junitparser.TestCase:

@@ -24,7 +24,7 @@ _ALEMBIC_LOCK = threading.Lock()
 
 
 class UnknownSchemaError(ConfigurationError):
-    """The history was written by a newer version of this project."""
+    """The history has a schema that this project does not know, or cannot change to its own."""
 
 
 def head() -> str:
@@ -61,15 +61,36 @@ def upgrade(connection: Connection, *, database: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
     found = version(connection)
+    _require_known(found, database)
+    if found != head():
+        with _ALEMBIC_LOCK:
+            command.upgrade(config(connection), "head")
+
+
+def require_current(connection: Connection, *, database: str) -> None:
+    """Make sure that a database that cannot be changed need not be.
+
+    Raises:
+        UnknownSchemaError: It is older or newer than this project, or holds no history.
+    """
+    found = version(connection)
+    _require_known(found, database)
+    if found != head():
+        has = f"has schema version {found!r}" if found else "has no tables of a history yet"
+        message = (
+            f"The history in {database} {has}, this floe-tests needs {head()!r}, and the file "
+            "cannot be changed. Copy it to where it can, and name the copy in FLOE_TESTS_HISTORY."
+        )
+        raise UnknownSchemaError(message)
+
+
+def _require_known(found: str | None, database: str) -> None:
     if found is not None and found not in revisions():
         message = (
             f"The history in {database} has schema version {found!r}; this floe-tests knows "
             f"versions up to {head()!r}. Upgrade floe-tests, or name another database."
         )
         raise UnknownSchemaError(message)
-    if found != head():
-        with _ALEMBIC_LOCK:
-            command.upgrade(config(connection), "head")
 
 
 def config(connection: Connection) -> Config:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     Connection,
+    Integer,
     Row,
     Select,
     SQLColumnExpression,
+    String,
+    Table,
     bindparam,
     insert,
     select,
@@ -20,10 +24,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from floe_tests.errors import ConfigurationError
 from floe_tests.evidence import Evidence
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally, legible
 from floe_tests.results.models import (
     AttemptRow,
+    Base,
     CaseRow,
     CaseTextRow,
     MeasurementRow,
@@ -43,6 +49,7 @@ from floe_tests.results.records import (
 _Item = TypeVar("_Item")
 
 _BATCH_ROWS = 1_000
+_LARGEST_INTEGER = 2**31 - 1
 
 _RUN_COLUMNS = tuple(column.name for column in RunRow.__table__.columns)
 # The columns that hold a suite's tally, and what they are called in it.
@@ -79,7 +86,7 @@ _SOAK_COLUMNS = tuple(
 def insert_run(connection: Connection, run: RunRecord) -> None:
     """Write a run that is not there yet, with all that belongs to it."""
     values = {name: getattr(run, name) for name in _RUN_COLUMNS}
-    connection.execute(insert(RunRow).values(_storable(values)))
+    connection.execute(insert(RunRow).values(_storable(RunRow, values)))
     for position, suite in enumerate(run.suites):
         _insert_suite(connection, run=run, position=position, suite=suite)
 
@@ -92,7 +99,7 @@ def _insert_suite(
         values[column] = getattr(suite.tally, name)
     result = connection.execute(
         insert(SuiteRow)
-        .values(_storable({"run_id": run.run_id, "position": position, **values}))
+        .values(_storable(SuiteRow, {"run_id": run.run_id, "position": position, **values}))
         .returning(SuiteRow.suite_id)
     )
     suite_id = result.scalar_one()
@@ -115,11 +122,12 @@ def _insert_measured(connection: Connection, *, suite: SuiteRecord, suite_id: in
                 insert(row),
                 [
                     _storable(
+                        row,
                         {
                             "suite_id": suite_id,
                             "position": position,
                             **{name: getattr(record, name) for name in columns},
-                        }
+                        },
                     )
                     for position, record in enumerate(records)
                 ],
@@ -129,7 +137,7 @@ def _insert_measured(connection: Connection, *, suite: SuiteRecord, suite_id: in
 def _attempt_values(suite_id: int, attempt: AttemptRecord) -> dict[str, Any]:
     values = {name: getattr(attempt, name) for name in _ATTEMPT_COLUMNS}
     values["evidence"] = [asdict(fact) for fact in attempt.evidence]
-    return _storable({"suite_id": suite_id, **values})
+    return _storable(AttemptRow, {"suite_id": suite_id, **values})
 
 
 def _insert_cases(
@@ -144,13 +152,16 @@ def _insert_cases(
         connection.execute(
             insert(CaseRow),
             [
-                {
-                    "suite_id": suite_id,
-                    "test_id": test_ids[case.name],
-                    "outcome": case.outcome.value,
-                    "seconds": case.seconds,
-                    "reruns": case.reruns,
-                }
+                _storable(
+                    CaseRow,
+                    {
+                        "suite_id": suite_id,
+                        "test_id": test_ids[case.name],
+                        "outcome": case.outcome.value,
+                        "seconds": case.seconds,
+                        "reruns": case.reruns,
+                    },
+                )
                 for case in cases
             ],
         )
@@ -339,9 +350,40 @@ def _attempt_records(
     return attempts
 
 
-def _storable(values: dict[str, Any]) -> dict[str, Any]:
-    """Give values that every database takes, whatever the cluster or a test wrote into them."""
-    return {name: _storable_value(value) for name, value in values.items()}
+def _storable(model: type[Base], values: dict[str, Any]) -> dict[str, Any]:
+    """Return values that every database takes, whatever the cluster or a test wrote into them.
+
+    Raises:
+        ConfigurationError: One is longer or larger than its column. SQLite would take it, Postgres
+            would not: a history is to mean the same on both.
+    """
+    table = cast("Table", model.__table__)
+    stored = {name: _storable_value(value) for name, value in values.items()}
+    for name, value in stored.items():
+        problem = _problem(table, name, value)
+        if problem:
+            message = f"{table.name}.{name} cannot be kept in the history: {problem}."
+            raise ConfigurationError(message)
+    return stored
+
+
+def _problem(table: Table, name: str, value: Any) -> str | None:
+    """Say why a column cannot take a value; None when it can."""
+    column = table.columns[name]
+    kind = column.type
+    if value is None:
+        return None if column.nullable or column.primary_key else "it has no value"
+    if isinstance(value, str) and isinstance(kind, String) and kind.length is not None:
+        if len(value) > kind.length:
+            return f"it has {len(value)} characters, and at most {kind.length} fit"
+    elif isinstance(kind, Integer) and isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        return f"it is beyond {_LARGEST_INTEGER}"
+    elif isinstance(value, datetime):
+        try:
+            value.astimezone(UTC)
+        except (OverflowError, ValueError):
+            return f"{value.isoformat()} is beyond the calendar in UTC"
+    return None
 
 
 def _storable_value(value: Any) -> Any:

@@ -7,7 +7,7 @@ back.
 
 import contextlib
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -66,10 +66,9 @@ class SessionResource(dg.ConfigurableResource[None]):
         try:
             yield self
         finally:
-            with held_signals(log):
-                for run, instance in self._runs.values():
-                    _end(run, instance, log=log)
-                self._runs.clear()
+            runs = list(self._runs.values())
+            self._runs.clear()
+            _end_all(runs, log=log)
 
 
 def _workspace_of(run: dg.DagsterRun, root: Path) -> Workspace:
@@ -91,10 +90,23 @@ def _workspace_of(run: dg.DagsterRun, root: Path) -> Workspace:
     )
 
 
-def _end(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:
-    """Publish a run that has not been, and give its environment back, even if the first fails."""
-    from floe_tests.publish import PUBLISHED, publish
+def _end_all(runs: Sequence[tuple[TierRun, dg.DagsterInstance]], *, log: Log) -> None:
+    """End runs one after the other, each even if one before was interrupted once more."""
+    if not runs:
+        return
+    (run, instance), *others = runs
+    try:
+        _end(run, instance, log=log)
+    finally:
+        _end_all(others, log=log)
 
+
+def _end(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:
+    """Publish a run that has not been, and give its environment back, even if the first fails.
+
+    Reading results may take minutes, so signals are held for the environment alone. Who interrupts
+    the reading gets a verdict on what can be read in seconds.
+    """
     if run.is_anothers:
         log("another process has taken this run up: this one leaves it alone")
         return
@@ -103,17 +115,32 @@ def _end(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:
     if run.is_handed_over:
         return
     try:
-        if not (run.ledger.folder(run.run_id) / f"{PUBLISHED}.json").exists():
-            published = publish(run)
-            log(f"VERDICT {published.verdict}; JUnit: {published.junit}")
-            instance.add_run_tags(run.run_id, metadata.verdict_tags(published))
-            results = dg.AssetKey([run.settings.name.replace("-", "_"), "results"])
-            for observation in metadata.observations_of(published, results):
-                instance.report_runless_asset_event(observation)
+        _publish(run, instance, log=log)
     except FloeTestsError as error:
         log(f"the run could not be recorded: {error}")
+    except BaseException:
+        with held_signals(log):
+            try:
+                _publish(run, instance, log=log)
+            except FloeTestsError as error:
+                log(f"the run could not be recorded: {error}")
+        raise
     finally:
-        try:
-            run.give_back()
-        except FloeTestsError as error:
-            log(f"NOT REMOVED: {error}")
+        with held_signals(log):
+            try:
+                run.give_back()
+            except FloeTestsError as error:
+                log(f"NOT REMOVED: {error}")
+
+
+def _publish(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:
+    from floe_tests.publish import PUBLISHED, publish
+
+    if (run.ledger.folder(run.run_id) / f"{PUBLISHED}.json").exists():
+        return
+    published = publish(run)
+    log(f"VERDICT {published.verdict}; JUnit: {published.junit}")
+    instance.add_run_tags(run.run_id, metadata.verdict_tags(published))
+    results = dg.AssetKey([run.settings.name.replace("-", "_"), "results"])
+    for observation in metadata.observations_of(published, results):
+        instance.report_runless_asset_event(observation)

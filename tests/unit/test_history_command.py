@@ -22,7 +22,7 @@ PASTS = {
     "t::steady": "......",
     "t::broken": "xxxxxx",
     "t::flaky": ".x.x..",
-    "t::[bold]odd[/bold]": "x.....",
+    "t::\\[bold]odd[/bold]": "x.....",
     "t::skipped": "ssssss",
 }
 
@@ -50,20 +50,23 @@ def test_what_is_noteworthy_is_named_with_its_standing(recorded: str) -> None:
     assert recorded
     said = ask("history")
     assert said.exit_code == 0
-    assert "demo on local: 6 of 6 runs, 5 tests, 2 failing, 2 flaky, 1 broken" in said.output
+    assert (
+        "demo on local, branch main: 6 of 6 runs, 5 tests, 2 failing, 2 flaky, 1 broken"
+        in said.output
+    )
     lines = {line.split()[0]: line for line in said.output.splitlines() if line.startswith("t::")}
     assert "broken" in lines["t::broken"]
     assert "flaky" in lines["t::flaky"]
-    assert "t::[bold]odd[/bold]" in lines
+    assert "t::\\[bold]odd[/bold]" in lines
     assert "t::steady" not in lines
 
 
 @pytest.mark.parametrize(
     ("show", "tests"),
     [
-        ("failing", {"t::broken", "t::[bold]odd[/bold]"}),
-        ("newly-failing", {"t::[bold]odd[/bold]"}),
-        ("flaky", {"t::flaky", "t::[bold]odd[/bold]"}),
+        ("failing", {"t::broken", "t::\\[bold]odd[/bold]"}),
+        ("newly-failing", {"t::\\[bold]odd[/bold]"}),
+        ("flaky", {"t::flaky", "t::\\[bold]odd[/bold]"}),
         ("never-run", {"t::skipped"}),
         ("new", set()),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import HarnessError
+from floe_tests.errors import ConfigurationError, HarnessError
 from floe_tests.ledger import Ledger, as_json
 
 
@@ -142,3 +142,18 @@ def test_a_lock_is_free_again_after_an_error(ledger: Ledger):
     thread.start()
     thread.join()
     assert taken == [True]
+
+
+@pytest.mark.parametrize("run_id", ["../elsewhere", "/etc", "", "..", "a/b", "a\0b", ".hidden"])
+def test_no_run_leads_out_of_the_ledger(tmp_path: Path, run_id: str) -> None:
+    """A launch may name any run as its parent."""
+    ledger = Ledger(tmp_path / "runs")
+    for use in (
+        lambda: ledger.read(run_id, "lease", dict),
+        lambda: ledger.write(run_id, "lease", {}),
+        lambda: ledger.folder(run_id),
+        lambda: ledger.forget(run_id, "lease"),
+    ):
+        with pytest.raises(ConfigurationError, match="the run's id"):
+            use()
+    assert list(tmp_path.iterdir()) == []

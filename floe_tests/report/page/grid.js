@@ -11,6 +11,7 @@
     slow: test => test.slow,
     new: test => test.fresh || test.newly,
     "never run": test => test.never,
+    gone: test => test.gone !== null,
   };
   const element = id => document.getElementById(id);
   const grid = element("grid"), detail = element("detail"), tip = element("tip");
@@ -253,6 +254,7 @@
 
   function testFacts(test) {
     const bad = test.since === null ? null : tier.runs[test.since];
+    const gone = test.gone === null ? null : tier.runs[test.gone];
     return [
       ["suite", test.suite],
       ["file", test.file],
@@ -263,6 +265,7 @@
       ["median", seconds(test.median)],
       ["flips", test.flips ? `${test.flips} on the default branch` : ""],
       ["both on", test.mixed.map(each => each.slice(0, 10)).join(", ")],
+      ["gone since", gone ? `${gone.commit || "unknown commit"} in the run of ${time(gone)}` : ""],
       ["first bad", bad ? `${bad.commit || "unknown commit"} in the run of ${time(bad)}` : ""],
     ];
   }

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from floe_tests.results.flakiness import (
     Sighting,
     Standing,
+    SuiteRun,
     counts,
     diagnose,
     flips_of,
-    is_default_branch,
+    gone_since,
+    is_outage,
 )
 
 NEWEST = datetime(2026, 11, 1, tzinfo=UTC)
@@ -28,7 +30,6 @@ def past(outcomes: str, *, commits: str = "", days_apart: float = 0.1) -> list[S
             at=NEWEST - timedelta(days=number * days_apart),
             failing=outcome == "x",
             commit=commit,
-            on_default_branch=True,
             reruns=int(outcome == "r"),
         )
         for number, (outcome, commit) in enumerate(zip(outcomes, commits, strict=True))
@@ -97,13 +98,6 @@ def test_pass_and_fail_on_an_unknown_commit_prove_nothing() -> None:
     assert diagnose(sightings).standing is Standing.STABLE
 
 
-def test_flips_on_other_branches_are_not_counted() -> None:
-    sightings = [
-        Sighting(at=each.at, failing=each.failing, commit=each.commit) for each in past(".x.x.x")
-    ]
-    assert diagnose(sightings).flips == 0
-
-
 def test_the_first_bad_result_is_the_oldest_of_the_newest_failures() -> None:
     found = diagnose(past("xx.x", commits="dcba"))
     assert found.failing_since is not None
@@ -129,11 +123,49 @@ def test_what_others_are_to_blame_for_is_left_out(cause: str, fault: str | None,
     assert counts(cause=cause, fault=fault) is does
 
 
-def test_a_ref_is_the_default_branch_by_either_name() -> None:
-    assert is_default_branch("main", "main")
-    assert is_default_branch("refs/heads/main", "main")
-    assert not is_default_branch("refs/heads/main2", "main")
-    assert not is_default_branch(None, "main")
+def suite_runs(*runs: tuple[str | None, int]) -> list[SuiteRun]:
+    return [SuiteRun(NEWEST, commit, tests) for commit, tests in runs]
+
+
+@pytest.mark.parametrize(
+    ("without", "is_gone"),
+    [
+        ((), False),
+        ((("b", 10),), False),
+        ((("c", 10), ("b", 10)), True),
+        ((("b", 10), ("b", 10), ("b", 10)), False),
+        ((("c", 3), ("b", 3)), False),
+        ((("d", 10), ("c", 3), ("b", 10)), True),
+        (((None, 10), (None, 10)), True),
+        ((("unknown", 10), ("unknown", 10)), True),
+    ],
+    ids=[
+        "seen in the newest run",
+        "one commit may be there in part",
+        "two commits without it",
+        "one commit in many files",
+        "runs of a part of the tests",
+        "a part between whole ones",
+        "no commit is known",
+        "git was not there",
+    ],
+)
+def test_a_test_is_gone_once_two_commits_ran_without_it(
+    without: tuple[tuple[str | None, int], ...], *, is_gone: bool
+) -> None:
+    (last,) = suite_runs(("a", 10))
+    found = gone_since(suite_runs(*without), last)
+    assert (found is not None) is is_gone
+    if found is not None:
+        assert found.commit == without[-1][0]
+
+
+@pytest.mark.parametrize(
+    ("failed", "ran", "is_one"),
+    [(9, 9, True), (4, 5, True), (3, 5, False), (4, 4, False), (0, 0, False), (79, 100, False)],
+)
+def test_an_outage_is_nearly_everything_at_once(failed: int, ran: int, *, is_one: bool) -> None:
+    assert is_outage(failed=failed, ran=ran) is is_one
 
 
 @given(st.text(alphabet=".xr", max_size=40), st.text(alphabet="ab", min_size=40, max_size=40))

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -19,6 +20,7 @@ from sqlalchemy import create_engine, text
 from floe_tests.errors import ConfigurationError
 from floe_tests.evidence import Evidence
 from floe_tests.results import migration
+from floe_tests.results.branches import Branch
 from floe_tests.results.cases import NAME_BYTES, CaseOutcome, CaseResult, Tally
 from floe_tests.results.database import HistoryUnavailableError
 from floe_tests.results.history import History
@@ -178,7 +180,7 @@ def test_runs_of_other_providers_tiers_and_refs_are_not_mixed_in(history: Histor
     history.record(run=_run("e2e", _suite(case), tier="e2e"))
     query = {"tier": "integration", "provider": "kind"}
     assert {run.run_id for run in history.runs(**query)} == {"kind", "kind-branch"}
-    assert {run.run_id for run in history.runs(**query, ref="main")} == {"kind"}
+    assert {run.run_id for run in history.runs(**query, branch=Branch("main"))} == {"kind"}
     assert {found.run_id for found in history.test_history(name=case.name, **query)} == {
         "kind",
         "kind-branch",
@@ -372,3 +374,45 @@ def test_a_file_that_is_no_database_is_refused_and_untouched(tmp_path: Path) -> 
     with pytest.raises(HistoryUnavailableError, match="not a database"):
         History.open(f"sqlite:///{path}")
     assert path.read_bytes().startswith(b"these are notes")
+
+
+@pytest.mark.parametrize(
+    ("changed", "column"),
+    [
+        ({"commit": "c" * 256}, "history_runs.commit"),
+        ({"tier": "t" * 64}, "history_runs.tier"),
+        ({"provider": "p" * 64}, "history_runs.provider"),
+        ({"run_id": "r" * 256}, "history_runs.run_id"),
+        ({"cause": "C" * 64}, "history_runs.cause"),
+    ],
+)
+def test_what_is_longer_than_a_column_is_refused_alike_on_every_database(
+    history: History, changed: dict[str, str], column: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{column} cannot .* at most [0-9]+ fit"):
+        history.record(run=replace(FULL_RUN, **changed))
+    assert history.tiers() == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "column"),
+    [
+        ({"exit_status": 2**31}, "history_suites.exit_status"),
+        ({"reported": -(2**40)}, "history_suites.reported"),
+        ({"name": "s" * 64}, "history_suites.name"),
+    ],
+)
+def test_what_is_larger_than_a_column_is_refused_alike_on_every_database(
+    history: History, changed: dict[str, Any], column: str
+) -> None:
+    suite = replace(FULL_RUN.suites[0], **changed)
+    with pytest.raises(ConfigurationError, match=column):
+        history.record(run=replace(FULL_RUN, suites=(suite,)))
+    assert history.tiers() == ()
+
+
+def test_a_text_without_a_limit_may_be_as_long_as_it_likes(history: History) -> None:
+    history.record(run=replace(FULL_RUN, summary="s" * 100_000))
+    run = history.run(run_id=FULL_RUN.run_id)
+    assert run is not None
+    assert len(run.summary) == 100_000

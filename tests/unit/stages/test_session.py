@@ -7,7 +7,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from floe_tests.stages.session import _workspace_of
+from floe_tests.clusters.signals import are_held
+from floe_tests.errors import HarnessError
+from floe_tests.ledger import Ledger
+from floe_tests.stages.session import _end, _workspace_of
 
 TAGS = {
     "floe-tests/ref": "feature",
@@ -58,3 +61,54 @@ def test_a_runs_tags_say_what_is_under_test(
     workspace = _workspace_of(dg.DagsterRun("tiny", tags=tags, **lineage), tmp_path)
 
     assert (workspace.ref, workspace.commit, workspace.trigger) == expected
+
+
+class _Run:
+    """A run that has come to its end."""
+
+    run_id = "a-run"
+    is_anothers = is_handed_over = is_unfinished = False
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = Ledger(folder)
+        self.given_back: list[bool] = []
+
+    def give_back(self) -> None:
+        self.given_back.append(are_held())
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, dg.DagsterExecutionInterruptedError])
+def test_who_interrupts_the_reading_of_results_gets_verdict_and_environment_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupt: type[BaseException]
+) -> None:
+    held: list[bool] = []
+
+    def publish(_run: object) -> None:
+        held.append(are_held())
+        if len(held) == 1:
+            raise interrupt
+        raise HarnessError("the second reading is a short one")
+
+    monkeypatch.setattr("floe_tests.publish.publish", publish)
+    run, log = _Run(tmp_path), list[str]()
+
+    with pytest.raises(interrupt):
+        _end(run, dg.DagsterInstance.ephemeral(), log=log.append)  # type: ignore[arg-type]
+
+    assert held == [False, True]
+    assert run.given_back == [True]
+    assert log == ["the run could not be recorded: the second reading is a short one"]
+
+
+def test_a_run_that_cannot_be_recorded_gets_its_environment_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def publish(_run: object) -> None:
+        raise HarnessError("no space")
+
+    monkeypatch.setattr("floe_tests.publish.publish", publish)
+    run, log = _Run(tmp_path), list[str]()
+
+    _end(run, dg.DagsterInstance.ephemeral(), log=log.append)  # type: ignore[arg-type]
+
+    assert (run.given_back, log) == ([True], ["the run could not be recorded: no space"])

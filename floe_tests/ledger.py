@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -48,12 +48,13 @@ class Ledger:
             name: Name of the entry, one a stage.
             entry: A dataclass or a JSON value.
         """
-        folder = self.directory / run_id
-        folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(run_id, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
         data = _adapter(entry).dump_json(entry, indent=1)
-        temporary = folder / f".{name}.{os.getpid()}"
+        # Containers that share the folder may give two processes the same id.
+        temporary = path.with_name(f".{name}.{uuid4().hex}")
         temporary.write_bytes(data)
-        temporary.replace(folder / f"{name}.json")
+        temporary.replace(path)
 
     def read(self, run_id: str, name: str, kind: type[Entry]) -> Entry | None:
         """Read an entry; None when the run has none of that name.
@@ -61,7 +62,7 @@ class Ledger:
         Raises:
             HarnessError: The file is there and is not what was written.
         """
-        path = self.directory / run_id / f"{name}.json"
+        path = self._path(run_id, name)
         try:
             return TypeAdapter(kind).validate_json(path.read_bytes())
         except FileNotFoundError:
@@ -74,13 +75,16 @@ class Ledger:
 
     def forget(self, run_id: str, name: str) -> None:
         """Remove an entry; one that is not there is fine."""
-        (self.directory / run_id / f"{name}.json").unlink(missing_ok=True)
+        self._path(run_id, name).unlink(missing_ok=True)
 
     def folder(self, run_id: str) -> Path:
         """Give the run's folder for files of its own (a kubeconfig, logs), created if absent."""
-        folder = self.directory / run_id
+        folder = self.directory / plain_name(run_id, what="run id")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _path(self, run_id: str, name: str) -> Path:
+        return self.directory / plain_name(run_id, what="run id") / f"{plain_name(name)}.json"
 
     def runs(self, name: str) -> tuple[str, ...]:
         """Give the runs that have an entry of that name."""
@@ -124,6 +128,24 @@ class Ledger:
             yield
         finally:
             lock.release()
+
+
+def plain_name(text: str, *, what: str = "name") -> str:
+    """Return a text that is the name of one file or folder, and no path.
+
+    Run ids and names of tiers are read from files that others may have written: none of them may
+    lead out of its folder.
+
+    Raises:
+        HarnessError: It is a path, or empty.
+    """
+    if text in {"", ".", ".."} or "/" in text or "\\" in text or "\0" in text:
+        message = (
+            f"{what} {text!r} is no plain name: it would lead out of its folder. Correct or remove "
+            "the file that says so."
+        )
+        raise HarnessError(message)
+    return text
 
 
 def as_json(value: Any) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from floe_tests.errors import ConfigurationError
+from floe_tests.ledger import plain_name
 from floe_tests.registry import reference
 from floe_tests.settings import EnvironmentName, TierSettings
 
@@ -109,8 +110,13 @@ class Workspace:
         return tuple(self.image(name) for name in names)
 
     def received(self, tier: str, run_id: str) -> Path:
-        """Give the folder of all that a run receives: its suites' results, its platform's logs."""
-        return self.output / tier / "runs" / run_id
+        """Return the folder of all that a run receives: its suites' results, its platform's logs.
+
+        Raises:
+            HarnessError: The tier or the run is a path: it comes from a file that was changed.
+        """
+        folder = self.output / plain_name(tier, what="tier") / "runs"
+        return folder / plain_name(run_id, what="run id")
 
     def adapted(self, tier: TierSettings) -> TierSettings:
         """Give a tier's settings as they hold here, where a variable takes the place of one."""

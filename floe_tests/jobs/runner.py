@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from floe_tests import labels
+from floe_tests.clusters.ownership import create_owned
 from floe_tests.clusters.signals import held_signals, no_reason, reason_of
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, DeadlineError, FloeTestsError, InfrastructureError
@@ -187,7 +188,7 @@ class JobRun:
             return
         job = build_job(self._template, self._request)
         try:
-            self._kube.create(job, namespace=self._request.namespace)
+            create_owned(self._kube, job, namespace=self._request.namespace)
         except RefusedError as error:
             # A process before was killed between the creation and its note of it.
             found = self._found() if error.status == _CONFLICT else None

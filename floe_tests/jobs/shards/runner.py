@@ -16,6 +16,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from floe_tests import labels
+from floe_tests.clusters.ownership import create_owned
 from floe_tests.clusters.signals import held_signals, no_reason, reason_of
 from floe_tests.deadline import Deadline
 from floe_tests.errors import (
@@ -275,7 +276,7 @@ class ShardedRun:
         job["spec"]["activeDeadlineSeconds"] = int(limit)
         plan = self._plan()
         try:
-            made = self._kube.create(job, namespace=namespace)
+            made = create_owned(self._kube, job, namespace=namespace)
         except RefusedError as error:
             if error.status == _CONFLICT:
                 self._adopt()
@@ -685,7 +686,7 @@ class ShardedRun:
     def _retry(self, index: int, number: int) -> Callable[[], None]:
         job = single_job(self._template, self._request, self._settings, index=index, number=number)
         try:
-            self._kube.create(job, namespace=self._request.namespace)
+            create_owned(self._kube, job, namespace=self._request.namespace)
         except RefusedError as error:
             # After a restart of this orchestrator it may be there.
             if error.status != _CONFLICT:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.clusters.lease import Holder, Lease
+from floe_tests.clusters.identity import Holder
+from floe_tests.clusters.lease import Lease
 from floe_tests.errors import FloeTestsError
 from floe_tests.jobs.attempt import Attempt, Timings
 from floe_tests.jobs.facts import Facts

@@ -15,8 +15,9 @@ from uuid import uuid4
 import pytest
 
 from floe_tests import labels
+from floe_tests.clusters.identity import Holder
 from floe_tests.clusters.kind import CREATED, CreatedCluster, KindEnvironment
-from floe_tests.clusters.lease import ENTRY, Holder, Lease, give_back
+from floe_tests.clusters.lease import ENTRY, Lease, give_back
 from floe_tests.clusters.leftovers import Scope
 from floe_tests.clusters.reap import plan, reap
 from floe_tests.labels import Owner
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
 
 NAMESPACES, NODES = "/api/v1/namespaces", "/api/v1/nodes"
 NOW = datetime.now(UTC).replace(microsecond=0)
-EARLIER, LATER = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
+# By more than any step of this machine's clock, which is that of a kind cluster too.
+EARLIER, LATER = NOW - timedelta(hours=3), NOW + timedelta(hours=1)
 ALIVE = Holder.this_process()
-DEAD = replace(ALIVE, created=1.0)
+DEAD = replace(ALIVE, start_ticks=1)
 RUN = str(uuid4())
+NODE = "3f1d2c"
 
 TIER = TierSettings.model_validate(
     {
@@ -80,7 +83,7 @@ class Machine:
             created_at: When its container was created.
         """
         time = created_at.strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
-        line = f"floe-x\tcontrol-plane\tfloe-x-control-plane\t{time}\n"
+        line = f"floe-x\tcontrol-plane\tfloe-x-control-plane\t{time}\t{NODE}\n"
         (self.folder / "containers").write_text(line)
         if configured is not None:
             text = ",".join(f"{name}={value}" for name, value in configured.items())
@@ -97,8 +100,11 @@ class Machine:
         for item in found:
             self.api.script.answers["GET", f"{NAMESPACES}/{item['metadata']['name']}"] = (200, item)
 
-    def nodes(self, found: dict[str, str]) -> None:
-        self._list(NODES, {"metadata": {"name": "floe-x-control-plane", "labels": found}})
+    def nodes(self, found: dict[str, str], *, marked: str | None = None) -> None:
+        """Have a node with labels, and with its creator's mark or another's."""
+        annotations = {} if marked is None else {labels.CREATED_UID_ANNOTATION: marked}
+        metadata = {"name": "floe-x-control-plane", "uid": "uid-of-node", "labels": found}
+        self._list(NODES, {"metadata": {**metadata, "annotations": annotations}})
 
     def lease(self, run_id: str, holder: Holder, **changes: Any) -> None:
         lease = Lease(
@@ -111,17 +117,18 @@ class Machine:
                 "state": "held",
                 "holder": holder,
                 "kind_cluster": "floe-x",
+                "cluster_id": run_id,
                 **changes,
             }
         )
         self.ledger.write(run_id, ENTRY, lease)
 
-    def note(self, run_id: str, created_at: datetime = NOW) -> None:
-        self.ledger.write(CREATED, "floe-x", CreatedCluster(run_id, created_at))
+    def note(self, run_id: str, created_at: datetime = NOW, node_id: str = "") -> None:
+        self.ledger.write(CREATED, "floe-x", CreatedCluster(run_id, created_at, node_id))
 
     def reap(self, **scope: Any) -> tuple[list[str], list[str]]:
         """Reap; give what is gone and what stays, as `what word` each."""
-        done = reap(Scope(self.ledger, **scope), log=print, seconds=1)
+        done = reap(Scope(self.ledger, **scope), log=print, seconds=30)
         assert done.problems == ()
         return (
             [f"{item.what} {item.word}" for item in done.removed],
@@ -160,13 +167,26 @@ def marks(run_id: str, expires_at: datetime) -> dict[str, str]:
     return owner(run_id, expires_at).labels()
 
 
-def namespace(run_id: str, expires_at: datetime = LATER, **more: str) -> dict[str, Any]:
+def namespace(
+    run_id: str,
+    expires_at: datetime = LATER,
+    *,
+    name: str | None = None,
+    uid: str | None = None,
+    marked: str | None = "its own",
+    **more: str,
+) -> dict[str, Any]:
+    """A namespace as its creator left it; `marked` with another's UID for a copy, None for none."""
+    uid = uid or f"uid-of-{run_id}"
+    annotations = {labels.CREATED_UID_ANNOTATION: uid if marked == "its own" else marked}
     return {
         "metadata": {
-            "name": f"floe-test-{run_id[:8]}",
-            "uid": f"uid-of-{run_id}",
+            "name": name or f"floe-test-{run_id[:8]}",
+            "uid": uid,
+            "resourceVersion": "7",
             "creationTimestamp": "2026-11-24T08:00:00Z",
             "labels": {**marks(run_id, expires_at), **more},
+            "annotations": annotations if marked else {},
         }
     }
 
@@ -253,9 +273,11 @@ def test_a_cluster_stays_for_a_run_that_has_no_namespace_there_yet(machine: Mach
 
 
 @pytest.mark.parametrize("expires_at", [EARLIER, LATER], ids=["expired", "not expired"])
-def test_another_ledgers_cluster_goes_by_its_expiry_alone(machine: Machine, expires_at: datetime):
+def test_another_ledgers_cluster_goes_by_its_creators_mark_and_its_expiry(
+    machine: Machine, expires_at: datetime
+):
     machine.kind_cluster(configured=marks(RUN, EARLIER))
-    machine.nodes(marks(RUN, expires_at))
+    machine.nodes(marks(RUN, expires_at), marked="uid-of-node")
     machine.answers()
 
     gone, stays = machine.reap()
@@ -266,16 +288,44 @@ def test_another_ledgers_cluster_goes_by_its_expiry_alone(machine: Machine, expi
 
 
 @pytest.mark.parametrize(
-    ("hours", "stays"),
-    [pytest.param(23, ["cluster kept"], id="23 h"), pytest.param(25, [], id="25 h")],
+    "marked",
+    [
+        pytest.param(None, id="labels alone, as in a copied configuration"),
+        pytest.param("uid-of-another-node", id="the mark of another node"),
+    ],
 )
-def test_one_whose_api_is_silent_may_be_kept_and_gets_a_day_more(
-    machine: Machine, hours: int, stays: list[str]
+@pytest.mark.parametrize("answers", [True, False], ids=["its API answers", "its API is silent"])
+def test_a_cluster_that_nothing_proves_to_be_a_runs_is_listed_and_stays(
+    machine: Machine,
+    marked: str | None,
+    answers: bool,  # noqa: FBT001 - the row
 ):
-    """A stopped Docker leaves it so; its API alone knows that it was kept."""
-    machine.kind_cluster(configured=marks(RUN, NOW - timedelta(hours=hours)))
+    machine.kind_cluster(configured=marks(RUN, EARLIER))
+    machine.nodes(marks(RUN, EARLIER), marked=marked)
+    if answers:
+        machine.answers()
 
-    assert machine.reap()[1] == stays
+    found = plan(Scope(machine.ledger))
+
+    assert (machine.reap(), machine.deleted) == (([], ["cluster unproved"]), False)
+    (cluster,) = found.staying
+    assert cluster.command == "kind delete cluster --name floe-x"
+    assert "neither this ledger nor a mark on its nodes" in cluster.reason
+
+
+@pytest.mark.parametrize("configured", [marks(RUN, LATER), None], ids=["configured", "not yet"])
+def test_a_cluster_made_anew_under_the_name_of_a_runs_is_not_the_runs(
+    machine: Machine, configured: dict[str, str] | None
+):
+    """The note has the container that the run made; this one is another."""
+    machine.lease(RUN, DEAD, state="released")
+    machine.note(RUN, node_id="the-container-of-then")
+    machine.kind_cluster(configured=configured)
+    machine.answers()
+
+    machine.reap()
+
+    assert not machine.deleted
 
 
 def test_a_namespace_of_an_expired_user_in_somebody_elses_cluster_goes_alone(machine: Machine):
@@ -364,12 +414,14 @@ def test_a_run_takes_a_cluster_for_one_of_ours_only_if_its_nodes_say_so(
     ready = {"conditions": [{"type": "Ready", "status": "True"}]}
     found = {labels.RUN: label} if label else {}
     script = machine.api.script
+    made = namespace(new, LATER)
+    script.answers["PATCH", f"{NAMESPACES}/floe-test-{new[:8]}"] = (200, made)
     node = {"metadata": {"name": "n", "labels": found}, "status": ready}
     script.lists.append([node] if label == RUN else [])
     script.lists.append([{"metadata": {"name": "default"}}])
     script.lists[0] = [node]
     del script.answers["GET", NODES]
-    script.answers["POST", NAMESPACES] = (201, {})
+    script.answers["POST", NAMESPACES] = (201, made)
     script.answers["POST", f"{NAMESPACES}/floe-test-{new[:8]}/resourcequotas"] = (201, {})
     machine.lease(new, ALIVE, state="acquiring", kind_cluster=None)
     lease = machine.ledger.read(new, ENTRY, Lease)

@@ -6,6 +6,7 @@ The API is a scripted server; docker and kind are scripts that know one cluster.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -174,7 +175,7 @@ def namespace(
     name: str | None = None,
     uid: str | None = None,
     marked: str | None = "its own",
-    **more: str,
+    more: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """A namespace as its creator left it; `marked` with another's UID for a copy, None for none."""
     uid = uid or f"uid-of-{run_id}"
@@ -185,7 +186,7 @@ def namespace(
             "uid": uid,
             "resourceVersion": "7",
             "creationTimestamp": "2026-11-24T08:00:00Z",
-            "labels": {**marks(run_id, expires_at), **more},
+            "labels": {**marks(run_id, expires_at), **(more or {})},
             "annotations": annotations if marked else {},
         }
     }
@@ -359,6 +360,110 @@ def test_only_namespaces_with_both_labels_are_asked_for(machine: Machine):
     ]
 
 
+def deletions(machine: Machine) -> list[str]:
+    return [item.path for item in machine.api.script.requests if item.method == "DELETE"]
+
+
+NOT_OURS: dict[str, dict[str, Any]] = {
+    "kube-system": {"name": "kube-system"},
+    "default": {"name": "default"},
+    "of a distribution": {"name": "openshift-monitoring"},
+    "of the platform": {"name": "floe-staging"},
+    "of the platform, named as a run's": {"name": f"floe-platform-{RUN[:8]}"},
+    "a team's own": {"name": "team-checkout"},
+    "a team's own, with a mark that was copied": {"name": "team-checkout", "marked": "of-a-run"},
+    "a team's own, named as a run's": {"marked": None},
+    "exported and applied under another name": {"name": "copy", "marked": "uid-of-the-original"},
+    "exported and applied under the same name": {"marked": "uid-of-the-original"},
+    "killed between creation and mark": {"marked": None},
+}
+
+
+@pytest.mark.parametrize("what", NOT_OURS)
+@pytest.mark.parametrize("known", ["over", "expired", "released"])
+def test_labels_and_an_old_date_alone_remove_nothing(machine: Machine, what: str, known: str):
+    """Two labels and an old date on kube-system, or on a team's namespace, meant DELETE."""
+    found = namespace(RUN, EARLIER, **NOT_OURS[what])
+    if what in {"kube-system", "default", "of a distribution"} or what.startswith("of the"):
+        own = found["metadata"]["uid"]  # not even a mark, or a name, helps there
+        assert found["metadata"]["annotations"] == {labels.CREATED_UID_ANNOTATION: own}
+    machine.namespaces(found)
+    if known != "expired":
+        state = "released" if known == "released" else "held"
+        access = machine.api.access
+        machine.lease(RUN, DEAD, provider="context", state=state, access=access, kind_cluster=None)
+    scope = Scope(
+        machine.ledger,
+        clusters=(machine.api.access,),
+        protected=frozenset({"floe-staging", f"floe-platform-{RUN[:8]}"}),
+    )
+
+    done = reap(scope, log=print, seconds=5)
+
+    assert deletions(machine) == []
+    (stays,) = [item for item in done.staying if item.what == "namespace"]
+    assert (stays.word, stays.name) == ("unproved", found["metadata"]["name"])
+    is_protected = "system" in stays.reason or "platform" in stays.reason
+    verb = "label" if is_protected else "delete"
+    assert f" {verb} namespace {stays.name}" in stays.command
+
+
+def test_a_namespace_of_a_killed_run_goes_by_its_mark_its_uid_and_as_it_was_read(machine: Machine):
+    machine.namespaces(namespace(RUN, EARLIER))
+    one = f"{NAMESPACES}/floe-test-{RUN[:8]}"
+    machine.api.script.answers["DELETE", one] = (200, {})
+
+    reap(Scope(machine.ledger, clusters=(machine.api.access,)), log=print, seconds=0.5)
+
+    first, *later = [item for item in machine.api.script.requests if item.method == "DELETE"]
+    uid = f"uid-of-{RUN}"
+    assert first.body["preconditions"] == {"uid": uid, "resourceVersion": "7"}
+    assert all(item.body["preconditions"]["uid"] == uid for item in later)
+
+
+def test_one_that_the_ledger_knows_by_its_uid_goes_without_a_mark(machine: Machine):
+    machine.namespaces(namespace(RUN, LATER, marked=None))
+    access, uid = machine.api.access, f"uid-of-{RUN}"
+    machine.lease(RUN, DEAD, provider="context", access=access, namespace_uid=uid)
+
+    (found,) = plan(Scope(machine.ledger)).removable
+
+    assert (found.what, found.word) == ("namespace", "over")
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1], ids=["an hour behind", "right", "an hour ahead"])
+@pytest.mark.parametrize(("minutes", "word"), [(-5, "expired"), (30, "live")])
+def test_an_expiry_in_a_cluster_is_told_by_its_own_clock(
+    machine: Machine,
+    step_clock: Callable[[float], None],
+    hours: int,
+    minutes: int,
+    word: str,
+):
+    """A machine an hour ahead took other machines' live runs for expired."""
+    machine.namespaces(namespace(RUN, NOW + timedelta(minutes=minutes)))
+
+    step_clock(hours)
+    found = plan(Scope(machine.ledger, clusters=(machine.api.access,)))
+
+    assert [item.word for item in (*found.removable, *found.staying)] == [word]
+
+
+@pytest.mark.parametrize("hours", [-1, 1], ids=["an hour behind", "an hour ahead"])
+def test_a_kind_cluster_has_the_clock_of_its_machine_and_is_left_two_hours_more(
+    machine: Machine, step_clock: Callable[[float], None], hours: int
+):
+    machine.kind_cluster(configured=marks(RUN, NOW + timedelta(minutes=5)))
+    machine.nodes(marks(RUN, NOW + timedelta(minutes=5)), marked="uid-of-node")
+    machine.answers()
+    machine.namespaces(namespace(RUN, NOW + timedelta(minutes=5)))
+
+    step_clock(hours)
+
+    assert machine.reap() == ([], ["cluster live", "namespace live"])
+    assert not machine.deleted
+
+
 @pytest.mark.parametrize("change", ["kept", "another of the name", "gone"])
 def test_a_namespace_is_looked_at_again_before_it_goes(machine: Machine, change: str):
     machine.namespaces(namespace(RUN, EARLIER))
@@ -388,7 +493,9 @@ def test_a_cluster_reached_twice_is_listed_once(machine: Machine):
 def test_what_dagster_says_counts_where_the_ledger_is_another(machine: Machine):
     ended, running, kept = (str(uuid4()) for _ in range(3))
     machine.namespaces(
-        namespace(ended), namespace(running, EARLIER), namespace(kept, **{labels.KEPT: "true"})
+        namespace(ended),
+        namespace(running, EARLIER),
+        namespace(kept, LATER, more={labels.KEPT: "true"}),
     )
 
     found = plan(

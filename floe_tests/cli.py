@@ -219,10 +219,10 @@ def reap(
     nothing else is listed with the command for by hand. The exit code is 1 if anything stays that
     should have gone.
     """
-    from floe_tests.clusters.leftovers import Scope
     from floe_tests.clusters.ownership import platform_namespaces
     from floe_tests.clusters.reap import plan
     from floe_tests.clusters.reap import reap as remove
+    from floe_tests.clusters.reap_plan import Scope
     from floe_tests.killed import remember_killed
     from floe_tests.kube import ClusterAccess
     from floe_tests.report import leftovers

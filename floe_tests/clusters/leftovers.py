@@ -10,8 +10,7 @@ import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from datetime import UTC, datetime
 
 from floe_tests import labels
 from floe_tests.clusters import kind_nodes, processes
@@ -19,106 +18,20 @@ from floe_tests.clusters.belongings import Belongings, belongings_in, command_fo
 from floe_tests.clusters.clock import certain_now
 from floe_tests.clusters.cluster_lease import LEASE, held_by
 from floe_tests.clusters.kind import CREATED, CreatedCluster
+from floe_tests.clusters.kind_creator import creator_of
 from floe_tests.clusters.kind_nodes import KindAccess, KindCluster
 from floe_tests.clusters.lease import ENTRY, Lease
 from floe_tests.clusters.ownership import is_marked, why_not_proved, why_protected
-from floe_tests.clusters.standing import RunStateOf, Standing, Word, nobody_knows, standing_of
+from floe_tests.clusters.reap_plan import Leftover, Plan, Scope
+from floe_tests.clusters.standing import Standing, standing_of
 from floe_tests.deadline import Deadline
 from floe_tests.errors import FloeTestsError, HarnessError
 from floe_tests.kube import ClusterAccess, JsonObject, Kube, RefusedError
-from floe_tests.ledger import Ledger
 
-What = Literal["process", "cluster", "namespace", "belongings", "lease"]
-
-# A cluster whose configuration is not written yet was begun at most this long before.
-_CREATING = timedelta(minutes=10)
 _FORBIDDEN = 403
-_WHOLE_SECONDS = timedelta(seconds=1)  # as Docker tells times
 # A claim that has expired by the clock is still a dead run's, and is taken off the books with it.
 _ANY_TIME = datetime.min.replace(tzinfo=UTC)
 _OURS = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.RUN}"
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Where to look.
-
-    Attributes:
-        ledger: The ledger whose runs are known best.
-        clusters: Clusters to look into, besides this machine's kind clusters and those that leases
-            in the ledger name.
-        platforms: Installed platforms, by cluster and namespace, to look beside, besides those
-            that leases in the ledger name.
-        run_state: What Dagster's instance says of a run.
-        protected: Namespaces that are never removed, besides those of the system, of `platforms`,
-            of leases beside an installed platform, and of the pod that this runs in.
-    """
-
-    ledger: Ledger
-    clusters: tuple[ClusterAccess, ...] = ()
-    platforms: tuple[tuple[ClusterAccess, str], ...] = ()
-    run_state: RunStateOf = nobody_knows
-    protected: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """Something that carries a run's mark.
-
-    Attributes:
-        what: What it is.
-        name: Its name; a process' id.
-        place: Where it is, in words.
-        run_id: The run that it was made for.
-        tier: That run's tier; empty when nothing says.
-        word: How that run stands.
-        reason: Why it may go, or stays.
-        since: When it was made (UTC); None when nothing says.
-        command: Removes it by hand.
-        uid: Kubernetes' own id of a namespace: its name may be somebody else's later.
-        detail: What it is, closer: a process' command.
-        namespace: Where belongings are.
-    """
-
-    what: What
-    name: str
-    place: str
-    run_id: str
-    tier: str
-    word: Word
-    reason: str
-    since: datetime | None
-    command: str
-    uid: str = ""
-    detail: str = ""
-    namespace: str = ""
-
-    @property
-    def may_go(self) -> bool:
-        """Whether it may be removed."""
-        return self.word in {"over", "expired"}
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What tells it from every other."""
-        return self.what, self.place, self.uid or self.name
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one look found.
-
-    Attributes:
-        removable: What may go.
-        staying: What carries a run's mark and stays, with the reason.
-        looked_at: Where was looked.
-        problems: Where could not be looked, although a run left something there.
-    """
-
-    removable: tuple[Leftover, ...]
-    staying: tuple[Leftover, ...]
-    looked_at: tuple[str, ...]
-    problems: tuple[str, ...]
 
 
 @dataclass
@@ -402,45 +315,12 @@ class Look:
         return lease.provider != "context" or lease.access is None or lease.access in self._read
 
     def _creator(self, cluster: KindCluster, marked: set[str]) -> tuple[str | None, str]:
-        """Return the run that created a kind cluster, and why that is not proved.
-
-        Args:
-            cluster: The cluster.
-            marked: Runs that its nodes name, with their creator's mark.
-
-        Returns:
-            The run, None when it is somebody else's; and the reason, empty where it is proved.
-        """
-        named = None if cluster.labels is None else cluster.labels.get(labels.RUN, "")
-        if named == "":
-            return None, ""
         try:
             note = self.scope.ledger.read(CREATED, cluster.name, CreatedCluster)
         except HarnessError as error:
             self.problems.append(str(error))
             note = None
-        if note is not None and note.is_of(cluster.node_id):
-            # Before its configuration is written, the note says whose it is.
-            if named is None and (note.node_id or _is_in_time(note, cluster)):
-                return note.cluster_id, ""
-            if named == labels.label_value(note.cluster_id):
-                return note.cluster_id, ""
-        if named is None:
-            return None, ""
-        lease = self.leases.get(named)
-        was_creating = (
-            lease is not None
-            and lease.kind_cluster == cluster.name
-            and lease.cluster_id == lease.run_id
-            and lease.state != "released"
-            and note is None
-        )
-        if named in marked or was_creating:
-            return named, ""
-        return named, (
-            "its configuration names a run, and neither this ledger nor a mark on its nodes says "
-            "that the run created it"
-        )
+        return creator_of(cluster, note=note, leases=self.leases, marked=marked)
 
     def _cluster_of(
         self,
@@ -596,12 +476,6 @@ class Look:
 
 def _run_of(item: JsonObject) -> str:
     return str(item["metadata"]["labels"][labels.RUN])
-
-
-def _is_in_time(note: CreatedCluster, cluster: KindCluster) -> bool:
-    """Tell whether a cluster came so soon after a note that it is what the note was written for."""
-    first, last = note.created_at - _WHOLE_SECONDS, note.created_at + _CREATING
-    return first <= cluster.created_at <= last
 
 
 def _counted(number: int, noun: str, plural: str = "s") -> str:

@@ -20,9 +20,10 @@ from floe_tests.clusters.clock import certain_now
 from floe_tests.clusters.cluster_lease import ClusterLease
 from floe_tests.clusters.kind import CREATED, CreatedCluster, delete_cluster
 from floe_tests.clusters.lease import ENTRY, Lease
-from floe_tests.clusters.leftovers import Leftover, Look, Plan, Scope
+from floe_tests.clusters.leftovers import Look
 from floe_tests.clusters.namespace import delete_namespace
 from floe_tests.clusters.processes import end_processes
+from floe_tests.clusters.reap_plan import Leftover, Plan, Scope
 from floe_tests.deadline import Deadline
 from floe_tests.errors import FloeTestsError, HarnessError
 from floe_tests.kube import Kube

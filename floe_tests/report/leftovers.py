@@ -13,7 +13,7 @@ from floe_tests.ledger import as_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from floe_tests.clusters.leftovers import Leftover, Plan
+    from floe_tests.clusters.reap_plan import Leftover, Plan
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

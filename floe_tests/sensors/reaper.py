@@ -14,7 +14,7 @@ import dagster as dg
 from floe_tests.errors import CleanupError
 
 if TYPE_CHECKING:
-    from floe_tests.clusters.leftovers import Leftover, Scope
+    from floe_tests.clusters.reap_plan import Leftover, Scope
     from floe_tests.clusters.standing import RunState, RunStateOf
 
 _INTERVAL_SECONDS = 300
@@ -114,8 +114,8 @@ def run_state_of(instance: dg.DagsterInstance) -> "RunStateOf":
 
 
 def _scope(root: Path, instance: dg.DagsterInstance) -> "Scope":
-    from floe_tests.clusters.leftovers import Scope
     from floe_tests.clusters.ownership import platform_namespaces
+    from floe_tests.clusters.reap_plan import Scope
     from floe_tests.kube import ClusterAccess
     from floe_tests.run import ledger_of
     from floe_tests.tier_files import load_tiers, platforms_of

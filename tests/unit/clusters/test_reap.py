@@ -18,9 +18,9 @@ import pytest
 
 from floe_tests.clusters.identity import Holder
 from floe_tests.clusters.lease import ENTRY, Lease
-from floe_tests.clusters.leftovers import Scope
 from floe_tests.clusters.processes import processes_of_runs
 from floe_tests.clusters.reap import plan, reap
+from floe_tests.clusters.reap_plan import Scope
 from floe_tests.errors import InfrastructureError
 from floe_tests.kube import ClusterAccess
 from floe_tests.labels import Owner
@@ -123,7 +123,7 @@ def test_a_live_runs_processes_stay_also_past_its_time(
 
 REAP = (
     "import sys; from pathlib import Path; from floe_tests.ledger import Ledger\n"
-    "from floe_tests.clusters.leftovers import Scope\n"
+    "from floe_tests.clusters.reap_plan import Scope\n"
     "from floe_tests.clusters.reap import reap\n"
     "done = reap(Scope(Ledger(Path(sys.argv[1]))), log=print)\n"
     "print('removed', [item.what for item in done.removed])\n"

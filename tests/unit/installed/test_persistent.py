@@ -15,8 +15,8 @@ from floe_tests.clusters import persistent
 from floe_tests.clusters.cluster_lease import LEASE, held_by
 from floe_tests.clusters.identity import Holder
 from floe_tests.clusters.lease import ENTRY, Lease, give_back, live_lease, new_lease
-from floe_tests.clusters.leftovers import Scope
 from floe_tests.clusters.reap import plan, reap
+from floe_tests.clusters.reap_plan import Scope
 from floe_tests.errors import CleanupError, ConfigurationError, LeaseError
 from floe_tests.labels import Owner
 from floe_tests.ledger import Ledger

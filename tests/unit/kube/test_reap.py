@@ -19,8 +19,8 @@ from floe_tests import labels
 from floe_tests.clusters.identity import Holder
 from floe_tests.clusters.kind import CREATED, CreatedCluster, KindEnvironment
 from floe_tests.clusters.lease import ENTRY, Lease, give_back
-from floe_tests.clusters.leftovers import Scope
 from floe_tests.clusters.reap import plan, reap
+from floe_tests.clusters.reap_plan import Scope
 from floe_tests.labels import Owner
 from floe_tests.ledger import Ledger
 from floe_tests.settings import TierSettings

@@ -17,7 +17,7 @@ import pytest
 
 from floe_tests.clusters.identity import Holder
 from floe_tests.clusters.lease import ENTRY, Lease
-from floe_tests.clusters.leftovers import Leftover
+from floe_tests.clusters.reap_plan import Leftover
 from floe_tests.labels import Owner
 from floe_tests.ledger import Ledger
 from floe_tests.program import RUN_VARIABLE

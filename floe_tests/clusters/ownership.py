@@ -24,12 +24,13 @@ from floe_tests.settings import TierSettings
 _SYSTEM = frozenset(
     {
         *("default", "local-path-storage", "flux-system", "cert-manager", "ingress-nginx"),
-        *("gatekeeper-system", "istio-system", "knative-serving", "linkerd", "velero"),
+        *("argocd", "gatekeeper-system", "istio-system", "knative-serving", "kyverno", "linkerd"),
+        *("longhorn-system", "metallb-system", "monitoring", "rook-ceph", "velero"),
     }
 )
 _SYSTEM_PREFIXES = (
     *("kube-", "openshift", "gke-", "gmp-", "aks-", "amazon-", "azure-", "eks-", "cattle-"),
-    *("calico-", "tigera-", "cilium-", "argocd", "kyverno", "rook-", "longhorn-", "metallb-"),
+    *("calico-", "tigera-"),
 )
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _RUN_CHARACTERS = 8

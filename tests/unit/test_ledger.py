@@ -142,3 +142,16 @@ def test_a_lock_is_free_again_after_an_error(ledger: Ledger):
     thread.start()
     thread.join()
     assert taken == [True]
+
+
+@pytest.mark.parametrize("run_id", ["/etc", "../elsewhere", "..", ""])
+def test_an_entry_never_lies_outside_of_the_ledger(ledger: Ledger, run_id: str):
+    """A run's id is read from files that somebody may have changed."""
+    for call in (
+        lambda: ledger.write(run_id, "lease", 1),
+        lambda: ledger.read(run_id, "lease", int),
+        lambda: ledger.forget(run_id, "lease"),
+        lambda: ledger.folder(run_id),
+    ):
+        with pytest.raises(HarnessError, match="no plain name"):
+            call()

@@ -178,7 +178,7 @@ def test_a_lease_whose_tier_is_a_path_writes_nothing_elsewhere(
     before = sorted(elsewhere.rglob("*"))
     lease = replace(LEASE, owner=replace(LEASE.owner, tier=str(elsewhere)))
 
-    with pytest.raises(HarnessError, match="tier .* is no plain name"):
+    with pytest.raises(HarnessError, match=r"tier .* is no plain name"):
         remember_killed(workspace, lease)
 
     assert sorted(elsewhere.rglob("*")) == before

@@ -226,11 +226,14 @@ def reap(
 ) -> None:
     """List what killed and expired runs have left, here and in clusters; `--yes` removes it.
 
-    Nothing without this project's labels is touched. The exit code is 1 if anything stays.
+    Only what a run is proved to have created is touched: labels alone prove nothing, and what has
+    nothing else is listed with the command for by hand. The exit code is 1 if anything stays that
+    should have gone.
     """
-    from floe_tests.clusters.leftovers import Scope
+    from floe_tests.clusters.ownership import platform_namespaces
     from floe_tests.clusters.reap import plan
     from floe_tests.clusters.reap import reap as remove
+    from floe_tests.clusters.reap_plan import Scope
     from floe_tests.killed import remember_killed
     from floe_tests.kube import ClusterAccess
     from floe_tests.report import leftovers
@@ -242,8 +245,9 @@ def reap(
     if in_cluster and "KUBERNETES_SERVICE_HOST" not in os.environ:
         _fail("--in-cluster: this is no pod. Name a context with --context.")
     clusters = (*named, *([ClusterAccess()] if in_cluster else []))
-    platforms = platforms_of(load_tiers(workspace.root), clusters) if clusters else ()
-    scope = Scope(ledger_of(workspace), clusters, platforms)
+    tiers = load_tiers(workspace.root)
+    platforms = platforms_of(tiers, clusters) if clusters else ()
+    scope = Scope(ledger_of(workspace), clusters, platforms, protected=platform_namespaces(tiers))
     console, progress = Console(highlight=False), Console(stderr=True, highlight=False)
     if yes:
         found = remove(

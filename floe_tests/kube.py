@@ -15,15 +15,15 @@ import shlex
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError, DeadlineError, InfrastructureError
 
 JsonObject = dict[str, Any]
-Propagation = Literal["Background", "Foreground", "Orphan"]
 
 # Kind → API path and plural. Only what this package touches; a new kind is one line.
 _RESOURCES: Mapping[str, tuple[str, str]] = {
@@ -64,6 +64,8 @@ _SERVER_ERROR = 500
 _AGAIN_SECONDS = 0.5
 # An API server restarts in seconds; one that is away for longer will not be back in time.
 _AWAY_SECONDS = 120.0
+# For as long the time that an answer named is counted on from; then it is asked for again.
+_TIME_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ class Kube:
         self.access = access
         self._patience_seconds = patience_seconds
         self._was_away = False
+        self._read_time: tuple[datetime, Deadline] | None = None
         self._api = _api_client(access, connections)
 
     def get(self, kind: str, name: str, *, namespace: str | None = None) -> JsonObject | None:
@@ -221,20 +224,33 @@ class Kube:
         *,
         namespace: str | None = None,
         grace_seconds: int | None = None,
-        propagation: Propagation = "Background",
+        uid: str | None = None,
+        resource_version: str | None = None,
     ) -> bool:
         """Ask for an object's deletion.
 
+        Args:
+            kind: Its kind.
+            name: Its name.
+            namespace: Its namespace.
+            grace_seconds: How long a pod may take to end; None leaves it to the pod.
+            uid: Only the object with this id: another of the same name stays.
+            resource_version: Only as it was read: one that was changed since stays.
+
         Returns:
-            False when it was not there.
+            False when it was not there, or is another or changed.
         """
-        options: JsonObject = {"propagationPolicy": propagation}
+        options: JsonObject = {"propagationPolicy": "Background"}
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        wanted = {key: value for key, value in preconditions.items() if value}
+        if wanted:
+            options["preconditions"] = wanted
         try:
             self._json("DELETE", f"{_path(kind, namespace)}/{name}", body=options)
         except RefusedError as error:
-            if error.status == _NOT_FOUND:
+            if error.status == _NOT_FOUND or (wanted and error.status == _CONFLICT):
                 return False
             raise
         return True
@@ -494,6 +510,25 @@ class Kube:
         """Give the API server's version (`v1.34.2`), which also proves that it answers."""
         return str(self._json("GET", _VERSION)["gitVersion"])
 
+    def now(self) -> datetime:
+        """Return the API server's time (UTC), to about a second.
+
+        Raises:
+            InfrastructureError: It did not answer, or names no time.
+        """
+        if self._read_time is None or self._read_time[1].passed:
+            self._json("GET", _VERSION)
+        if self._read_time is None:
+            message = "the Kubernetes API's answers have no Date: a proxy before it may take it off"
+            raise InfrastructureError(message)
+        time, since = self._read_time
+        return time + timedelta(seconds=since.elapsed_seconds)
+
+    def _note_time(self, response: Any) -> None:
+        with contextlib.suppress(TypeError, ValueError):
+            time = parsedate_to_datetime(response.headers.get("Date"))
+            self._read_time = time.astimezone(UTC), Deadline(_TIME_SECONDS)
+
     def _list(
         self,
         kind: str,
@@ -643,6 +678,7 @@ class Kube:
                 why = str(error.__context__.reason)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - untyped
                 message = f"the Kubernetes API did not answer for {path}: {why}"
                 raise InfrastructureError(message) from error
+        self._note_time(response)
         # Its version is for everybody, whatever roles it knows.
         self._was_away = self._was_away and path == _VERSION
         try:

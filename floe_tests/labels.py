@@ -1,6 +1,7 @@
 """The labels on everything this project creates: whose it is, and when it may be removed.
 
-Cleaning up goes by them alone, so it never touches what it did not create.
+Cleaning up finds things by them. Anybody can write labels: that a run created a thing is proved
+otherwise (clusters/ownership.py).
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "floe-tests"
 ROLE_TEST_RUNNER = "test-runner"
 
+# The UID of the very object that carries it, written by its creator.
+CREATED_UID_ANNOTATION = "floe-tests/created-uid"
 CANCELLED_ANNOTATION = "floe-tests/cancelled"
 # How many pods at once a sharded suite would run if it were alone.
 WANTED_ANNOTATION = "floe-tests/wanted-parallelism"

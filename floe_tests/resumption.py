@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from floe_tests.clusters.lease import Holder
+from floe_tests.clusters.identity import Holder
 from floe_tests.ledger import Ledger
 
 _WORKERS = "workers"

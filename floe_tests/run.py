@@ -16,10 +16,10 @@ from time import monotonic
 from typing import Protocol
 
 from floe_tests import program, resumption
+from floe_tests.clusters.identity import Holder
 from floe_tests.clusters.lease import (
     ENTRY,
     Environment,
-    Holder,
     Lease,
     environment_of,
     give_back,

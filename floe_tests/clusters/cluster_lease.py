@@ -4,7 +4,12 @@ A limit of one orchestrator says nothing to another, or to a CI. The Lease is he
 name, renewed while the run lives, and waited for. A run that was killed renews no more: it expires,
 unless the run is resumed before, which finds it its own.
 
+Whether it has expired is not asked of two machines' clocks. Who waits measures, on a clock of its
+own that nobody can set, how long the Lease has not changed: the times in it are the API server's,
+and for people and a first look.
+
 Source: https://kubernetes.io/docs/concepts/architecture/leases/
+Source: https://github.com/kubernetes/client-go/blob/v0.34.0/tools/leaderelection/leaderelection.go
 """
 
 from __future__ import annotations
@@ -30,8 +35,8 @@ LEASE = "floe-tests"
 # that of Dagster: until then nobody renews, and nobody else may come.
 DURATION_SECONDS = 240
 RENEW_SECONDS = 20.0
-# Whatever the clocks of two machines say: who renews is alive.
-_UNCHANGED_SECONDS = 2 * RENEW_SECONDS
+# A Lease of a stranger may name no duration: who renews within this time is alive.
+_LEAST_SECONDS = 2 * RENEW_SECONDS
 _TICK_SECONDS = 5.0
 _TRIES = 5
 _CONFLICT = 409
@@ -99,13 +104,15 @@ def held_by(kube: Kube, namespace: str, *, now: datetime | None = None) -> Clust
     Args:
         kube: The cluster.
         namespace: The platform's namespace.
-        now: The time (UTC); None for the clock's.
+        now: The time (UTC); None for the API server's.
 
     Raises:
         InfrastructureError: It cannot be read.
     """
     holder = holder_of(kube.get("Lease", LEASE, namespace=namespace))
-    return None if holder is None or holder.has_expired(now or datetime.now(UTC)) else holder
+    if holder is None or holder.has_expired(now or kube.now()):
+        return None
+    return holder
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ class ClusterLease:
         return f"{self.owner.tier}/{self.owner.run_id}@{socket.gethostname()}"
 
     def take(self, *, deadline: Deadline, log: Log) -> None:
-        """Take the cluster; wait while another has it, and take over what has expired.
+        """Take the cluster; wait while another has it, and take over what nobody renews any more.
 
         Args:
             deadline: When to give up.
@@ -152,8 +159,9 @@ class ClusterLease:
                 if holder is not None and not self._is_ours(lease):
                     if waiting is None or waiting.holder.identity != holder.identity:
                         log(f"the cluster is taken: {holder}. Waiting for it")
-                    if waiting is None or waiting.holder != holder:
-                        waiting = _Waiting(holder)
+                    version = str(part(lease or {}, "metadata").get("resourceVersion", ""))
+                    if waiting is None or (waiting.holder, waiting.version) != (holder, version):
+                        waiting = _Waiting(holder, version)
                     if not waiting.is_over:
                         continue
                     log(f"{holder.identity} has not renewed: its claim is taken over")
@@ -203,7 +211,7 @@ class ClusterLease:
 
     def _write(self, lease: JsonObject | None) -> bool:
         """Write this run as the holder, now; false when somebody else wrote meanwhile."""
-        now = _micro_time(datetime.now(UTC))
+        now = _micro_time(self.kube.now())
         spec: JsonObject = {
             "holderIdentity": self.identity,
             "leaseDurationSeconds": DURATION_SECONDS,
@@ -264,15 +272,16 @@ class ClusterLease:
 
 
 class _Waiting:
-    """A holder that is waited for, and since when it has not renewed."""
+    """A holder that is waited for, and for how long it has not been seen to renew."""
 
-    def __init__(self, holder: ClusterHolder) -> None:
+    def __init__(self, holder: ClusterHolder, version: str) -> None:
         self.holder = holder
-        self._unchanged = Deadline(_UNCHANGED_SECONDS)
+        self.version = version
+        self._unchanged = Deadline(max(holder.duration_seconds, _LEAST_SECONDS))
 
     @property
     def is_over(self) -> bool:
-        return self.holder.has_expired(datetime.now(UTC)) and self._unchanged.passed
+        return self._unchanged.passed
 
 
 class Renewal:

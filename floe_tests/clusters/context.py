@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from floe_tests import labels, program
 from floe_tests.clusters.lease import ENTRY, Lease, Log
@@ -14,6 +14,9 @@ from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.ledger import Ledger
 from floe_tests.settings import TierSettings
 from floe_tests.workspace import Workspace
+
+# An answer's time has whole seconds, and took a moment to come.
+_SAME_TIME = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,10 @@ class ContextEnvironment:
         access = ClusterAccess(settings.context.kubeconfig, settings.context.context).pinned()
         kube = Kube(access)
         self.log(f"cluster answers: Kubernetes {kube.server_version()}")
-        lease = replace(lease, access=access)
+        lease = on_clock_of(kube, replace(lease, access=access))
         # Before the namespace is there: whoever cleans up after a SIGKILL must know where to look.
         self.ledger.write(lease.run_id, ENTRY, lease)
-        create_namespace(
+        uid = create_namespace(
             kube,
             lease.namespace,
             owner=lease.owner,
@@ -48,7 +51,7 @@ class ContextEnvironment:
             role=workspace.namespace_role,
         )
         self.log(f"namespace {lease.namespace} created, quota {settings.budget.memory}")
-        return replace(lease, state="held")
+        return replace(lease, state="held", namespace_uid=uid)
 
     def is_live(self, lease: Lease) -> bool:
         """Tell whether the run's namespace is there and not being deleted."""
@@ -58,16 +61,15 @@ class ContextEnvironment:
         """Delete the run's namespace and wait until it is gone."""
         if lease.access is None:
             return  # the namespace comes after it
-        started = datetime.now(UTC)
+        deadline = Deadline(lease.release_seconds)
         delete_namespace(
             Kube(lease.access),
             lease.namespace,
             run_id=lease.run_id,
-            deadline=Deadline(lease.release_seconds),
+            uid=lease.namespace_uid,
+            deadline=deadline,
         )
-        self.log(
-            f"namespace {lease.namespace} gone after {(datetime.now(UTC) - started).seconds} s"
-        )
+        self.log(f"namespace {lease.namespace} gone after {deadline.elapsed_seconds:.0f} s")
 
     def extend(self, lease: Lease) -> None:
         """Write the new expiry on the run's namespace."""
@@ -82,13 +84,24 @@ class ContextEnvironment:
         )
 
 
+def on_clock_of(kube: Kube, lease: Lease) -> Lease:
+    """Return a lease whose expiry is told by a cluster's clock, which reapers elsewhere go by."""
+    difference = kube.now() - datetime.now(UTC)
+    if abs(difference) < _SAME_TIME:
+        return lease
+    owner = replace(lease.owner, expires_at=lease.owner.expires_at + difference)
+    return replace(lease, owner=owner)
+
+
 def extend_namespace(lease: Lease) -> None:
     """Write on a lease's namespace that it is kept, and until when."""
     if lease.access is not None:
-        Kube(lease.access).patch(
+        kube = Kube(lease.access)
+        expires_at = on_clock_of(kube, lease).owner.expires_at
+        kube.patch(
             "Namespace",
             lease.namespace,
-            {"metadata": {"labels": labels.kept_labels(lease.owner.expires_at)}},
+            {"metadata": {"labels": labels.kept_labels(expires_at)}},
         )
 
 

@@ -18,9 +18,12 @@ from time import monotonic
 import yaml
 
 from floe_tests import labels, program
+from floe_tests.clusters import kind_nodes
+from floe_tests.clusters.clock import certain_now
 from floe_tests.clusters.context import extend_namespace, namespace_is_live
 from floe_tests.clusters.lease import ENTRY, Lease, Log
 from floe_tests.clusters.namespace import create_namespace, delete_namespace
+from floe_tests.clusters.ownership import mark
 from floe_tests.deadline import Deadline
 from floe_tests.errors import (
     CleanupError,
@@ -44,10 +47,20 @@ class CreatedCluster:
     Attributes:
         cluster_id: The run that created it.
         created_at: When (UTC).
+        node_id: Docker's id of its node; empty until it was up.
     """
 
     cluster_id: str
     created_at: datetime
+    node_id: str = ""
+
+    def is_of(self, node_id: str) -> bool:
+        """Tell whether a cluster of that name is the one that was created, as far as is known.
+
+        Args:
+            node_id: Docker's id of the cluster's node.
+        """
+        return not self.node_id or self.node_id == node_id
 
 
 @dataclass(frozen=True)
@@ -69,8 +82,8 @@ class KindEnvironment:
         deadline = Deadline(settings.deadlines.cluster_seconds)
         kubeconfig = self.ledger.folder(lease.run_id) / "kubeconfig"
         with self.ledger.locked(f"kind-{name}", timeout_seconds=settings.deadlines.cluster_seconds):
-            created = self._created(name)
             if name in self._clusters(deadline):
+                created = self._created(name, deadline=deadline)
                 cluster_id = created.cluster_id if created else None
                 self.log(
                     f"kind cluster {name} is there"
@@ -84,25 +97,27 @@ class KindEnvironment:
             else:
                 lease = replace(lease, kind_cluster=name, cluster_id=lease.run_id)
                 self.ledger.write(lease.run_id, ENTRY, lease)
-                self.ledger.write(
-                    CREATED,
-                    name,
-                    CreatedCluster(cluster_id=lease.run_id, created_at=datetime.now(UTC)),
-                )
+                note = CreatedCluster(cluster_id=lease.run_id, created_at=datetime.now(UTC))
+                self.ledger.write(CREATED, name, note)
                 self._create(
                     lease, settings.kind, workspace, kubeconfig=kubeconfig, deadline=deadline
                 )
+                node_id = kind_nodes.node_id_of(name, deadline=deadline)
+                self.ledger.write(CREATED, name, replace(note, node_id=node_id))
             lease = replace(lease, access=ClusterAccess(kubeconfig=str(kubeconfig)))
             self.ledger.write(lease.run_id, ENTRY, lease)
             kube = Kube(ClusterAccess(kubeconfig=str(kubeconfig)))
             self._wait_for_nodes(kube, name, deadline=deadline)
+            if lease.cluster_id == lease.run_id:
+                for node in kube.list("Node"):
+                    mark(kube, "Node", node)
             if lease.cluster_id and not _is_labelled(kube, lease.cluster_id):
                 # The note outlived its cluster, and somebody made another of that name.
                 self.log(f"kind cluster {name} is not the one that a run created: it is left alone")
                 self.ledger.forget(CREATED, name)
                 lease = replace(lease, cluster_id=None)
                 self.ledger.write(lease.run_id, ENTRY, lease)
-            create_namespace(
+            uid = create_namespace(
                 kube,
                 lease.namespace,
                 owner=lease.owner,
@@ -111,7 +126,7 @@ class KindEnvironment:
             )
         self._load_images(settings.kind, workspace, deadline=deadline)
         self.log(f"namespace {lease.namespace} created, quota {settings.budget.memory}")
-        return replace(lease, state="held")
+        return replace(lease, state="held", namespace_uid=uid)
 
     def is_live(self, lease: Lease) -> bool:
         """Tell whether the cluster answers and the run's namespace stands."""
@@ -127,7 +142,7 @@ class KindEnvironment:
             if name not in self._clusters(deadline):
                 self.ledger.forget(CREATED, name)
                 return
-            created = self._created(name)
+            created = self._created(name, deadline=deadline)
             ours = created is not None and created.cluster_id == lease.cluster_id
             others = self._other_runs(lease) if ours else ()
             if ours and not others:
@@ -139,7 +154,11 @@ class KindEnvironment:
             # namespace gone, or each leaves the cluster to the other.
             if lease.access is not None:
                 delete_namespace(
-                    Kube(lease.access), lease.namespace, run_id=lease.run_id, deadline=deadline
+                    Kube(lease.access),
+                    lease.namespace,
+                    run_id=lease.run_id,
+                    uid=lease.namespace_uid,
+                    deadline=deadline,
                 )
                 self.log(f"namespace {lease.namespace} gone")
 
@@ -165,8 +184,12 @@ class KindEnvironment:
             f"kind delete cluster --name {lease.kind_cluster}",
         )
 
-    def _created(self, name: str) -> CreatedCluster | None:
-        return self.ledger.read(CREATED, name, CreatedCluster)
+    def _created(self, name: str, *, deadline: Deadline) -> CreatedCluster | None:
+        """Return what the ledger has of a cluster that is there; None for somebody else's."""
+        note = self.ledger.read(CREATED, name, CreatedCluster)
+        if note is None or not note.node_id:
+            return note
+        return note if note.is_of(kind_nodes.node_id_of(name, deadline=deadline)) else None
 
     @staticmethod
     def _clusters(deadline: Deadline) -> list[str]:
@@ -237,7 +260,7 @@ class KindEnvironment:
             namespaces = Kube(lease.access).list("Namespace", label_selector=labels.RUN)
         except InfrastructureError:
             return ()
-        now = datetime.now(UTC)
+        now = certain_now()
         return tuple(
             str(item["metadata"]["name"])
             for item in namespaces
@@ -248,7 +271,7 @@ class KindEnvironment:
 
     def _is_abandoned(self, run_id: str) -> bool:
         other = self.ledger.read(run_id, ENTRY, Lease)
-        return other is not None and other.state != "kept" and not other.holder.is_alive
+        return other is not None and other.state != "kept" and other.holder.liveness == "dead"
 
 
 def delete_cluster(ledger: Ledger, name: str, *, deadline: Deadline, log: Log) -> None:

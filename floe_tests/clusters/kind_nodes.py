@@ -22,7 +22,11 @@ _CLUSTER = "io.x-k8s.kind.cluster"
 _CONTROL_PLANE = "control-plane"
 _CONTAINER = (
     f'{{{{.Label "{_CLUSTER}"}}}}\t{{{{.Label "io.x-k8s.kind.role"}}}}\t'
-    "{{.Names}}\t{{.CreatedAt}}"
+    "{{.Names}}\t{{.CreatedAt}}\t{{.ID}}"
+)
+_LIST = (
+    *("docker", "ps", "--all", "--no-trunc", "--filter", f"label={_CLUSTER}"),
+    *("--format", _CONTAINER),
 )
 # Source: https://github.com/kubernetes-sigs/kind/blob/v0.30.0/pkg/cluster/internal/create/actions/config/config.go
 _CONFIGURATION = "/kind/kubeadm.conf"
@@ -39,12 +43,14 @@ class KindCluster:
         created_at: When its first container was created (UTC).
         labels: The labels of this project that it was created with, empty for somebody else's;
             None when its configuration is not written yet.
+        node_id: Docker's own id of that container: its name may be another's later.
     """
 
     name: str
     node: str
     created_at: datetime
     labels: Mapping[str, str] | None = None
+    node_id: str = ""
 
     @property
     def access(self) -> KindAccess:
@@ -78,7 +84,7 @@ def kind_clusters(*, deadline: Deadline) -> tuple[KindCluster, ...]:
         InfrastructureError: Docker does not answer.
     """
     containers = program.run(
-        ["docker", "ps", "--all", "--filter", f"label={_CLUSTER}", "--format", _CONTAINER],
+        _LIST,
         deadline=deadline,
     )
     return tuple(
@@ -87,18 +93,35 @@ def kind_clusters(*, deadline: Deadline) -> tuple[KindCluster, ...]:
     )
 
 
+def node_id_of(name: str, *, deadline: Deadline) -> str:
+    """Return Docker's id of a kind cluster's control plane; empty when there is no such cluster.
+
+    Raises:
+        ConfigurationError: docker is not on PATH.
+        InfrastructureError: Docker does not answer.
+    """
+    found = clusters_in(program.run(_LIST, deadline=deadline))
+    return next((cluster.node_id for cluster in found if cluster.name == name), "")
+
+
 def clusters_in(containers: str) -> tuple[KindCluster, ...]:
     """Give the clusters that nodes belong to, by name; whose they are is not looked up.
 
     Args:
-        containers: A line a container: cluster, role, name, when it was created.
+        containers: A line a container: cluster, role, name, when it was created, id.
     """
-    nodes: dict[str, list[tuple[bool, str, datetime]]] = {}
+    nodes: dict[str, list[tuple[bool, str, datetime, str]]] = {}
     for line in containers.splitlines():
-        cluster, role, name, created = line.split("\t")
-        nodes.setdefault(cluster, []).append((role != _CONTROL_PLANE, name, _time(created)))
+        cluster, role, name, created, container = line.split("\t")
+        node = (role != _CONTROL_PLANE, name, _time(created), container)
+        nodes.setdefault(cluster, []).append(node)
     return tuple(
-        KindCluster(name=cluster, node=min(found)[1], created_at=min(node[2] for node in found))
+        KindCluster(
+            name=cluster,
+            node=min(found)[1],
+            created_at=min(node[2] for node in found),
+            node_id=min(found)[3],
+        )
         for cluster, found in sorted(nodes.items())
     )
 

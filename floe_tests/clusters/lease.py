@@ -6,15 +6,13 @@ orchestrator was killed, knows what may be there.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
-import psutil
-
 from floe_tests import program
+from floe_tests.clusters.identity import Holder
 from floe_tests.errors import FloeTestsError, LeaseError
 from floe_tests.kube import ClusterAccess
 from floe_tests.labels import Owner
@@ -30,45 +28,6 @@ ENTRY = "lease"
 # Beyond the sum of a tier's deadlines, so that a reaper never races a run that is merely late.
 _EXPIRY_SLACK = timedelta(minutes=15)
 KEPT_FOR = timedelta(hours=24)
-
-
-@dataclass(frozen=True)
-class Holder:
-    """The process that holds a lease.
-
-    Attributes:
-        process_id: Its id.
-        created: When it was created (seconds since the epoch): ids are used again.
-        host: The machine, or container, that it runs on; empty for this one.
-    """
-
-    process_id: int
-    created: float
-    host: str = ""
-
-    @classmethod
-    def this_process(cls) -> Holder:
-        """Give the process that is running now."""
-        process = psutil.Process()
-        return cls(process_id=process.pid, created=process.create_time(), host=socket.gethostname())
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether it runs on another machine, where it cannot be seen from here."""
-        return self.host not in {"", socket.gethostname()}
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether that process, and not a later one of the same id, still runs.
-
-        One of another machine counts as alive: the lease's expiry ends that.
-        """
-        if self.is_elsewhere:
-            return True
-        try:
-            return psutil.Process(self.process_id).create_time() == self.created
-        except psutil.NoSuchProcess:
-            return False
 
 
 @dataclass(frozen=True)
@@ -88,6 +47,7 @@ class Lease:
         release_seconds: Deadline of the return, in seconds.
         failed: Whether a stage has failed, for `keep: on_failure`.
         persistent: Whether the namespace was there before the run, and stays after it.
+        namespace_uid: Kubernetes' own id of the namespace that the run created; empty before that.
     """
 
     provider: EnvironmentName
@@ -102,6 +62,7 @@ class Lease:
     cluster_id: str | None = None
     failed: bool = False
     persistent: bool = False
+    namespace_uid: str = ""
 
     @property
     def run_id(self) -> str:

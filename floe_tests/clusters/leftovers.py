@@ -1,118 +1,37 @@
 """One look at what runs have left: clusters, namespaces, processes, leases; nothing is changed.
 
 It starts from the ledger, then asks this machine and every cluster it can reach. What carries no
-label of this project is not even listed.
+label of this project is not even listed; what carries nothing but labels is listed and stays.
 """
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from datetime import UTC, datetime
 
 from floe_tests import labels
 from floe_tests.clusters import kind_nodes, processes
 from floe_tests.clusters.belongings import Belongings, belongings_in, command_for
+from floe_tests.clusters.clock import certain_now
 from floe_tests.clusters.cluster_lease import LEASE, held_by
 from floe_tests.clusters.kind import CREATED, CreatedCluster
-from floe_tests.clusters.kind_nodes import KindCluster
-from floe_tests.clusters.lease import ENTRY, KEPT_FOR, Lease
-from floe_tests.clusters.standing import RunStateOf, Standing, Word, nobody_knows, standing_of
+from floe_tests.clusters.kind_creator import creator_of
+from floe_tests.clusters.kind_nodes import KindAccess, KindCluster
+from floe_tests.clusters.lease import ENTRY, Lease
+from floe_tests.clusters.ownership import is_marked, why_not_proved, why_protected
+from floe_tests.clusters.reap_plan import Leftover, Plan, Scope
+from floe_tests.clusters.standing import Standing, standing_of
 from floe_tests.deadline import Deadline
 from floe_tests.errors import FloeTestsError, HarnessError
 from floe_tests.kube import ClusterAccess, JsonObject, Kube, RefusedError
-from floe_tests.ledger import Ledger
 
-What = Literal["process", "cluster", "namespace", "belongings", "lease"]
-
-# A cluster whose configuration is not written yet was begun at most this long before.
-_CREATING = timedelta(minutes=10)
 _FORBIDDEN = 403
-_CLOCK_STEP = timedelta(seconds=1)  # Docker tells whole seconds
 # A claim that has expired by the clock is still a dead run's, and is taken off the books with it.
 _ANY_TIME = datetime.min.replace(tzinfo=UTC)
 _OURS = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.RUN}"
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Where to look.
-
-    Attributes:
-        ledger: The ledger whose runs are known best.
-        clusters: Clusters to look into, besides this machine's kind clusters and those that leases
-            in the ledger name.
-        platforms: Installed platforms, by cluster and namespace, to look beside, besides those
-            that leases in the ledger name.
-        run_state: What Dagster's instance says of a run.
-    """
-
-    ledger: Ledger
-    clusters: tuple[ClusterAccess, ...] = ()
-    platforms: tuple[tuple[ClusterAccess, str], ...] = ()
-    run_state: RunStateOf = nobody_knows
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """Something that carries a run's mark.
-
-    Attributes:
-        what: What it is.
-        name: Its name; a process' id.
-        place: Where it is, in words.
-        run_id: The run that it was made for.
-        tier: That run's tier; empty when nothing says.
-        word: How that run stands.
-        reason: Why it may go, or stays.
-        since: When it was made (UTC); None when nothing says.
-        command: Removes it by hand.
-        uid: Kubernetes' own id of a namespace: its name may be somebody else's later.
-        detail: What it is, closer: a process' command.
-        namespace: Where belongings are.
-    """
-
-    what: What
-    name: str
-    place: str
-    run_id: str
-    tier: str
-    word: Word
-    reason: str
-    since: datetime | None
-    command: str
-    uid: str = ""
-    detail: str = ""
-    namespace: str = ""
-
-    @property
-    def may_go(self) -> bool:
-        """Whether it may be removed."""
-        return self.word in {"over", "expired"}
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What tells it from every other."""
-        return self.what, self.place, self.uid or self.name
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one look found.
-
-    Attributes:
-        removable: What may go.
-        staying: What carries a run's mark and stays, with the reason.
-        looked_at: Where was looked.
-        problems: Where could not be looked, although a run left something there.
-    """
-
-    removable: tuple[Leftover, ...]
-    staying: tuple[Leftover, ...]
-    looked_at: tuple[str, ...]
-    problems: tuple[str, ...]
 
 
 @dataclass
@@ -121,7 +40,7 @@ class Look:
 
     scope: Scope
     deadline: Deadline
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    now: datetime = field(default_factory=certain_now)
     found: list[Leftover] = field(default_factory=list[Leftover])
     looked_at: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
@@ -144,8 +63,16 @@ class Look:
                     "what it left then goes when it expires."
                 )
                 continue
-            if lease is not None:
-                self.leases[labels.label_value(run_id)] = lease
+            if lease is None:
+                continue
+            if lease.run_id != run_id:
+                self.problems.append(
+                    f"{ledger.directory / run_id / ENTRY}.json is the lease of run {lease.run_id}: "
+                    "it was changed by hand and is not followed. Put back what was there, or "
+                    "remove the folder."
+                )
+                continue
+            self.leases[labels.label_value(run_id)] = lease
 
     def everywhere(self) -> Plan:
         """Look at processes, kind clusters, other clusters and leases."""
@@ -162,42 +89,79 @@ class Look:
             problems=tuple(self.problems),
         )
 
-    def standing(self, run_id: str, found_labels: Mapping[str, str]) -> Standing:
+    def standing(
+        self, run_id: str, found_labels: Mapping[str, str], *, kube: Kube | None = None
+    ) -> Standing:
         """Tell how a run stands.
 
         Args:
             run_id: The run, or its label.
             found_labels: The labels on what was found.
+            kube: Where it was found, whose time counts then; None for this machine.
+
+        Raises:
+            InfrastructureError: The cluster does not say what time it is.
         """
+        # A kind cluster has this machine's clock.
+        has_own_clock = kube is not None and not isinstance(kube.access, KindAccess)
         return standing_of(
             run_id,
             lease=self.leases.get(labels.label_value(run_id)),
             found_labels=found_labels,
             run_state=self.scope.run_state,
-            now=self.now,
+            now=kube.now() if kube is not None and has_own_clock else self.now,
         )
+
+    def namespace_standing(self, namespace: JsonObject, *, kube: Kube) -> Standing:
+        """Tell whether a namespace that carries a run's labels may be removed.
+
+        Args:
+            namespace: The namespace.
+            kube: The cluster that it is in.
+
+        Raises:
+            InfrastructureError: The cluster does not say what time it is.
+        """
+        metadata = namespace["metadata"]
+        run_id = _run_of(namespace)
+        standing = self.standing(run_id, metadata["labels"], kube=kube)
+        if not standing.may_go:
+            return standing
+        lease = self.leases.get(run_id)
+        recorded = {lease.namespace_uid} if lease is not None else set[str]()
+        reason = why_protected(str(metadata["name"]), self._protected) or why_not_proved(
+            namespace, run_id=run_id, recorded=recorded
+        )
+        return Standing("unproved", reason) if reason else standing
+
+    @property
+    def _protected(self) -> frozenset[str]:
+        beside = {namespace for _, namespace in self.scope.platforms}
+        lent = {lease.namespace for lease in self.leases.values() if lease.persistent}
+        return self.scope.protected | beside | lent
 
     def at_kind_cluster(self, cluster: KindCluster) -> None:
         """Look at a kind cluster: whose it is, and the runs' namespaces in it."""
         place = f"kind cluster {cluster.name}"
         namespaces: list[JsonObject] = []
         node_labels = dict(cluster.labels or {})
+        marked: set[str] = set()
         unreachable = ""
         try:
             kube = kind_nodes.connect(cluster, deadline=self.deadline)
             namespaces = kube.list("Namespace", label_selector=_OURS)
             for node in kube.list("Node", label_selector=labels.RUN):
                 node_labels.update(node["metadata"]["labels"])
+                if is_marked(node):
+                    marked.add(_run_of(node))
             self.kubes[place] = kube
             self._read.add(place)
             self.looked_at.append(place)
         except FloeTestsError as error:
             unreachable = str(error)
-        creator = self._creator(cluster)
+        creator, unproved = self._creator(cluster, marked)
         if creator is not None:
-            item = self._cluster_of(
-                creator, cluster, node_labels, namespaces, answers=not unreachable
-            )
+            item = self._cluster_of(creator, cluster, node_labels, namespaces, unproved=unproved)
             self._add(item)
             if item.may_go:
                 self._with_something.update(map(_run_of, namespaces))
@@ -213,11 +177,14 @@ class Look:
         for process in found:
             lease = self.leases.get(labels.label_value(process.run_id))
             # Of a run that this ledger does not know nothing tells whether it is over.
-            if lease is None or lease.holder.is_elsewhere:
+            if lease is None or lease.holder.liveness == "unknown":
                 continue
             standing = self.standing(process.run_id, {})
-            if standing.may_go and lease.holder.is_alive:
+            if standing.may_go and lease.holder.liveness == "alive":
                 standing = Standing("live", "its orchestrator has not ended yet")
+            elif standing.may_go and process.has_terminal:
+                why = "it belongs to a terminal: a person may have started it"
+                standing = Standing("unproved", why)
             self._add(
                 Leftover(
                     what="process",
@@ -273,6 +240,7 @@ class Look:
             try:
                 kube = Kube(access)
                 namespaces = kube.list("Namespace", label_selector=_OURS)
+                kube.now()  # as all below needs it
             except FloeTestsError as error:
                 # An account may have its rights beside an installed platform alone.
                 forbidden = isinstance(error, RefusedError) and error.status == _FORBIDDEN
@@ -299,6 +267,7 @@ class Look:
                 kube = Kube(access)
                 found = belongings_in(kube, namespace)
                 holder = held_by(kube, namespace, now=_ANY_TIME)
+                kube.now()  # as all below needs it
             except FloeTestsError as error:
                 self._not_read(place, str(error), needed=is_needed)
                 continue
@@ -306,8 +275,10 @@ class Look:
             self._read.add(place)
             self.looked_at.append(place)
             for item in found:
-                self._add_belongings(item, namespace=namespace, place=place)
-            named = {item.run_id for item in found}
+                if item.objects:
+                    self._add_belongings(item, namespace=namespace, place=place)
+                self._add_unproved(item, namespace=namespace, place=place)
+            named = {item.run_id for item in found if item.objects}
             if holder is not None and holder.run_id and holder.run_id not in named:
                 lone = Belongings(holder.run_id, ())
                 self._add_belongings(lone, namespace=namespace, place=place, tier=holder.tier)
@@ -331,7 +302,7 @@ class Look:
                     word=standing.word,
                     reason=f"{standing.reason}; nothing else is left of it",
                     since=None,
-                    command=f"rm -r {path}",
+                    command=f"rm -r {shlex.quote(str(path))}",
                 )
             )
 
@@ -343,20 +314,13 @@ class Look:
             return place in self._read
         return lease.provider != "context" or lease.access is None or lease.access in self._read
 
-    def _creator(self, cluster: KindCluster) -> str | None:
-        """Give the run that created a kind cluster; None when it is somebody else's."""
-        if cluster.labels is not None:
-            return cluster.labels.get(labels.RUN)
+    def _creator(self, cluster: KindCluster, marked: set[str]) -> tuple[str | None, str]:
         try:
             note = self.scope.ledger.read(CREATED, cluster.name, CreatedCluster)
         except HarnessError as error:
             self.problems.append(str(error))
-            return None
-        if note is None or not (
-            note.created_at - _CLOCK_STEP <= cluster.created_at <= note.created_at + _CREATING
-        ):
-            return None
-        return note.cluster_id
+            note = None
+        return creator_of(cluster, note=note, leases=self.leases, marked=marked)
 
     def _cluster_of(
         self,
@@ -365,17 +329,15 @@ class Look:
         node_labels: Mapping[str, str],
         namespaces: list[JsonObject],
         *,
-        answers: bool,
+        unproved: str,
     ) -> Leftover:
         standing = self.standing(creator, node_labels)
         lease = self.leases.get(labels.label_value(creator))
         users = self._users_of(cluster.name, namespaces)
         if standing.may_go and users:
             standing = Standing("live", f"{standing.reason}, but {'; '.join(users)}")
-        elif standing.word == "expired" and lease is None and not answers:
-            # Its API would say whether it was kept; kept ones stay this much longer.
-            past = labels.has_expired(node_labels, now=self.now - KEPT_FOR)
-            standing = standing if past else Standing("kept", f"{standing.reason}; it may be kept")
+        elif standing.may_go and unproved:
+            standing = Standing("unproved", unproved)
         elif standing.may_go:
             standing = Standing(standing.word, f"{standing.reason}; no other run uses it")
         return Leftover(
@@ -387,7 +349,7 @@ class Look:
             word=standing.word,
             reason=standing.reason,
             since=cluster.created_at,
-            command=f"kind delete cluster --name {cluster.name}",
+            command=f"kind delete cluster --name {shlex.quote(cluster.name)}",
         )
 
     def _users_of(self, cluster: str, namespaces: list[JsonObject]) -> tuple[str, ...]:
@@ -408,23 +370,27 @@ class Look:
 
     def _add_namespace(self, namespace: JsonObject, *, place: str) -> None:
         metadata = namespace["metadata"]
-        uid = str(metadata["uid"])
+        name, uid = str(metadata["name"]), str(metadata["uid"])
         if any(item.uid == uid for item in self.found):
             return  # the same cluster, reached in another way
-        run_id = _run_of(namespace)
+        run_id, kube = _run_of(namespace), self.kubes[place]
         lease = self.leases.get(run_id)
-        standing = self.standing(run_id, metadata["labels"])
+        standing = self.namespace_standing(namespace, kube=kube)
+        command = f"delete namespace {name}"
+        if why_protected(name, self._protected):
+            # What it holds is somebody else's: the labels are what is wrong with it.
+            command = f"label namespace {name} {labels.RUN}- {labels.MANAGED_BY}-"
         self._add(
             Leftover(
                 what="namespace",
-                name=str(metadata["name"]),
+                name=name,
                 place=place,
                 run_id=lease.run_id if lease else run_id,
                 tier=str(metadata["labels"].get(labels.TIER, "")),
                 word=standing.word,
                 reason=standing.reason,
                 since=datetime.fromisoformat(metadata["creationTimestamp"]),
-                command=self.kubes[place].access.kubectl("delete namespace", metadata["name"]),
+                command=kube.access.kubectl(command),
                 uid=uid,
             )
         )
@@ -433,9 +399,9 @@ class Look:
         self, belongings: Belongings, *, namespace: str, place: str, tier: str = ""
     ) -> None:
         """Add what a run has in a namespace that is not its own; without objects, its claim."""
-        run_id, found = belongings.run_id, belongings.labels
+        run_id, found, kube = belongings.run_id, belongings.labels, self.kubes[place]
         lease = self.leases.get(run_id)
-        standing = self.standing(run_id, found)
+        standing = self.standing(run_id, found, kube=kube)
         uid = belongings.uid or f"{namespace}/{run_id}"
         if any(item.uid == uid for item in self.found):
             return  # the same cluster, reached in another way
@@ -451,17 +417,42 @@ class Look:
                 word=standing.word,
                 reason=standing.reason,
                 since=belongings.since,
-                command=command_for(self.kubes[place], namespace, run_id, "delete"),
+                command=command_for(kube, namespace, run_id, "delete"),
                 uid=uid,
                 namespace=namespace,
             )
         )
 
+    def _add_unproved(self, belongings: Belongings, *, namespace: str, place: str) -> None:
+        """Add what carries a run's labels beside a platform, and may be anybody's."""
+        run_id, kube = belongings.run_id, self.kubes[place]
+        for each in belongings.unproved:
+            metadata = each.item["metadata"]
+            uid = str(metadata["uid"])
+            standing = self.standing(run_id, metadata["labels"], kube=kube)
+            if not standing.may_go or any(item.uid == uid for item in self.found):
+                continue
+            self._add(
+                Leftover(
+                    what="belongings",
+                    name=each.name,
+                    place=place,
+                    run_id=run_id,
+                    tier=str(metadata["labels"].get(labels.TIER, "")),
+                    word="unproved",
+                    reason=each.reason,
+                    since=datetime.fromisoformat(str(metadata["creationTimestamp"])),
+                    command=kube.access.kubectl(f"delete {each.name} --namespace {namespace}"),
+                    uid=uid,
+                    namespace=namespace,
+                )
+            )
+
     def _add(self, item: Leftover) -> None:
         self.found.append(item)
         # A cluster that others use does not keep its creator's lease open: its labels say whose it
-        # is, and whoever uses it last deletes it.
-        if item.may_go or item.what != "cluster":
+        # is, and whoever uses it last deletes it. Nor does what may be anybody's.
+        if item.may_go or (item.what != "cluster" and item.word != "unproved"):
             self._with_something.add(labels.label_value(item.run_id))
 
     def _left_in(self, kind_cluster: str) -> bool:
@@ -483,8 +474,8 @@ class Look:
         )
 
 
-def _run_of(namespace: JsonObject) -> str:
-    return str(namespace["metadata"]["labels"][labels.RUN])
+def _run_of(item: JsonObject) -> str:
+    return str(item["metadata"]["labels"][labels.RUN])
 
 
 def _counted(number: int, noun: str, plural: str = "s") -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from floe_tests import labels
 from floe_tests.clusters.own_role import bind_own_role, creator_label
+from floe_tests.clusters.ownership import create_owned, is_marked, mark, why_not_proved
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, ConfigurationError, DeadlineError, InfrastructureError
 from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
@@ -32,7 +34,7 @@ def create_namespace(
     memory: str,
     deadline: Deadline,
     role: str | None = None,
-) -> None:
+) -> str:
     """Create a run's namespace, with Pod Security `restricted` and the tier's memory as its quota.
 
     One that the same run has created is gone on with: a run may be taken up by another process.
@@ -46,6 +48,9 @@ def create_namespace(
         role: ClusterRole that this account binds itself to in it; None where it has its rights
             everywhere.
 
+    Returns:
+        Its UID.
+
     Raises:
         ConfigurationError: It exists, or the account may not create it.
         DeadlineError: Kubernetes did not prepare it in time.
@@ -55,20 +60,15 @@ def create_namespace(
     }
     creator = creator_label(kube) if role is not None else {}
     try:
-        kube.create(
+        made = create_owned(
+            kube,
             {
                 "apiVersion": "v1",
                 "kind": "Namespace",
                 "metadata": {"name": name, "labels": {**owner.labels(), **security, **creator}},
-            }
+            },
         )
     except RefusedError as error:
-        if error.status == _CONFLICT and not _is_of(owner.run_id, kube.get("Namespace", name)):
-            message = (
-                f"namespace {name} is already there. It is another run's, or a left-over: "
-                f"`{kube.access.kubectl('delete namespace', name)}` removes it."
-            )
-            raise ConfigurationError(message) from error
         if error.status == _FORBIDDEN:
             message = (
                 f"the account may not create namespaces: {error}. A run needs one for itself; see "
@@ -77,6 +77,7 @@ def create_namespace(
             raise ConfigurationError(message) from error
         if error.status != _CONFLICT:
             raise
+        made = _taken_up(kube, name, owner)
     if role is not None:
         bind_own_role(kube, name, role=role, deadline=deadline)
     _create_quota(kube, name, owner=owner, memory=memory)
@@ -85,10 +86,26 @@ def create_namespace(
             "ServiceAccount", namespace=name, deadline=deadline, tick_seconds=2
         ):
             if "default" in accounts:
-                return
+                break
     except DeadlineError as error:
         message = f"namespace {name} got no default service account within {deadline.seconds:g} s."
         raise DeadlineError(message) from error
+    return str(made["metadata"]["uid"])
+
+
+def _taken_up(kube: Kube, name: str, owner: Owner) -> JsonObject:
+    """Return the namespace that this run has created in a process before this one."""
+    found = kube.get("Namespace", name) or {}
+    is_copy = not is_marked(found) and labels.CREATED_UID_ANNOTATION in part(
+        found, "metadata", "annotations"
+    )
+    if not _is_of(owner.run_id, found) or is_copy:
+        message = (
+            f"namespace {name} is already there. It is another run's, or a left-over: "
+            f"`{kube.access.kubectl('delete namespace', name)}` removes it."
+        )
+        raise ConfigurationError(message)
+    return found if is_marked(found) else mark(kube, "Namespace", found)
 
 
 def _create_quota(kube: Kube, namespace: str, *, owner: Owner, memory: str) -> None:
@@ -106,28 +123,39 @@ def _create_quota(kube: Kube, namespace: str, *, owner: Owner, memory: str) -> N
 
 
 def delete_namespace(
-    kube: Kube, name: str, *, deadline: Deadline, run_id: str | None = None
+    kube: Kube, name: str, *, run_id: str, deadline: Deadline, uid: str = ""
 ) -> None:
-    """Delete a namespace and wait until it is gone; one that is not there is fine.
+    """Delete a run's namespace and wait until it is gone; one that is not there is fine.
 
     Args:
         kube: The cluster.
         name: Name of the namespace.
-        deadline: When it must be gone.
         run_id: The run that it must be labelled with: another's of that name is left alone.
+        deadline: When it must be gone.
+        uid: Its UID, as the ledger has it; empty where the run did not come so far.
 
     Raises:
-        CleanupError: It is still there at the deadline, with what keeps it.
+        CleanupError: It is still there at the deadline, with what keeps it; or nothing proves that
+            the run created it.
     """
     try:
-        if run_id is not None and not _is_of(run_id, kube.get("Namespace", name)):
+        found = kube.get("Namespace", name)
+        if found is None or not _is_of(run_id, found):
             return
-        if not kube.delete("Namespace", name):
+        reason = why_not_proved(found, run_id=run_id, recorded={uid})
+        if reason:
+            message = (
+                f"namespace {name} is left alone: {reason}. Look into it; "
+                f"`{kube.access.kubectl('delete namespace', name)}` removes it."
+            )
+            raise CleanupError(message)
+        uid = str(found["metadata"]["uid"])
+        if not kube.delete("Namespace", name, uid=uid):
             return
         for namespaces in kube.follow(
             "Namespace", field_selector=f"metadata.name={name}", deadline=deadline, tick_seconds=2
         ):
-            if name not in namespaces:
+            if part(namespaces.get(name, {}), "metadata").get("uid") != uid:
                 return
             strike_stuck_pods(kube, name)
             _strike_orphans(kube, namespaces[name])
@@ -141,20 +169,31 @@ def delete_namespace(
         raise CleanupError(message) from error
 
 
-def strike_stuck_pods(kube: Kube, namespace: str, *, label_selector: str = "") -> None:
+def strike_stuck_pods(
+    kube: Kube, namespace: str, *, label_selector: str = "", only: Collection[str] | None = None
+) -> None:
     """Strike pods from the cluster's books that nobody ends: those on a node that is lost.
 
-    A pod's timestamp of deletion is the end of its grace. The kubelet needs a moment more; one that
-    has not answered well after that will not.
+    A pod's timestamp of deletion is the end of its grace, by the API server's clock. The kubelet
+    needs a moment more; one that has not answered well after that will not.
+
+    Args:
+        kube: The cluster.
+        namespace: The pods' namespace.
+        label_selector: Which pods.
+        only: UIDs of those that may be struck; None for all.
     """
-    late = datetime.now(UTC) - _PAST_GRACE
     # Without the right to it the namespace goes all the same, as a rule.
     with contextlib.suppress(RefusedError):
-        for pod in kube.list("Pod", namespace=namespace, label_selector=label_selector):
-            text = part(pod, "metadata").get("deletionTimestamp")
-            if text is not None and datetime.fromisoformat(text) < late:
-                name = str(pod["metadata"]["name"])
-                kube.delete("Pod", name, namespace=namespace, grace_seconds=0)
+        pods = kube.list("Pod", namespace=namespace, label_selector=label_selector)
+        late = kube.now() - _PAST_GRACE
+        for pod in pods:
+            metadata = part(pod, "metadata")
+            text, uid = metadata.get("deletionTimestamp"), str(metadata.get("uid", ""))
+            is_late = text is not None and datetime.fromisoformat(text) < late
+            if is_late and (only is None or uid in only):
+                name = str(metadata["name"])
+                kube.delete("Pod", name, namespace=namespace, grace_seconds=0, uid=uid)
 
 
 def _strike_orphans(kube: Kube, namespace: JsonObject) -> None:
@@ -175,7 +214,7 @@ def _strike_orphans(kube: Kube, namespace: JsonObject) -> None:
     content = str(conditions.get("NamespaceContentRemaining", {}).get("message", ""))
     if waiting is None or "pods. has" in content:
         return
-    if datetime.fromisoformat(str(waiting)) > datetime.now(UTC) - _PAST_GRACE:
+    if datetime.fromisoformat(str(waiting)) > kube.now() - _PAST_GRACE:
         return
     name = str(namespace["metadata"]["name"])
     # Without the right to it the deletion ends with what keeps the namespace.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from floe_tests import labels
 from floe_tests.clusters.belongings import command_for, remove_belongings
 from floe_tests.clusters.cluster_lease import LEASE, ClusterLease, Renewal
+from floe_tests.clusters.context import on_clock_of
 from floe_tests.clusters.lease import ENTRY, Lease, Log
 from floe_tests.deadline import Deadline
 from floe_tests.errors import (
@@ -56,7 +57,7 @@ class PersistentEnvironment:
         kube = Kube(access, patience_seconds=_API_SECONDS)
         self.log(f"cluster answers: Kubernetes {kube.server_version()}")
         _require_namespace(kube, installed)
-        lease = replace(lease, access=access)
+        lease = on_clock_of(kube, replace(lease, access=access))
         # Before the claim is there: whoever cleans up after a SIGKILL must know where to look.
         self.ledger.write(lease.run_id, ENTRY, lease)
         claim = ClusterLease(kube, lease.namespace, lease.owner)
@@ -73,13 +74,16 @@ class PersistentEnvironment:
         if lease.access is None:
             return  # the claim comes after it
         try:
-            remove_belongings(
-                Kube(lease.access, patience_seconds=_API_SECONDS),
+            kube = Kube(lease.access, patience_seconds=_API_SECONDS)
+            stays = remove_belongings(
+                kube,
                 lease.namespace,
                 run_id=lease.run_id,
                 deadline=Deadline(lease.release_seconds),
             )
             self.log(f"nothing of this run is left in namespace {lease.namespace}")
+            for each in stays:
+                self.log(f"{each.name} in {lease.namespace} is left alone: {each.reason}")
         finally:
             self._give_up_claim(lease)
 
@@ -89,6 +93,7 @@ class PersistentEnvironment:
             return
         kube = Kube(lease.access, patience_seconds=_API_SECONDS)
         try:
+            expires_at = on_clock_of(kube, lease).owner.expires_at
             for job in kube.list(
                 "Job",
                 namespace=lease.namespace,
@@ -97,7 +102,7 @@ class PersistentEnvironment:
                 kube.patch(
                     "Job",
                     str(job["metadata"]["name"]),
-                    {"metadata": {"labels": labels.kept_labels(lease.owner.expires_at)}},
+                    {"metadata": {"labels": labels.kept_labels(expires_at)}},
                     namespace=lease.namespace,
                 )
         finally:

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import psutil
 
+from floe_tests.clusters.identity import has_terminal, pid_namespace_of
 from floe_tests.deadline import Deadline
 from floe_tests.program import RUN_VARIABLE
 
@@ -31,13 +31,16 @@ class RunProcess:
         process_id: Its id.
         run_id: The run that its own environment names.
         command: Program and arguments.
-        started_at: When it was started (UTC).
+        started_at: When it was started (UTC), by the clock of now: for people.
+        has_terminal: Whether it belongs to a terminal, as what a person repeats with a run's
+            variables does. What a run starts has a session of its own, without one.
     """
 
     process_id: int
     run_id: str
     command: str
     started_at: datetime
+    has_terminal: bool = False
 
 
 def processes_of_runs() -> tuple[RunProcess, ...]:
@@ -48,6 +51,7 @@ def processes_of_runs() -> tuple[RunProcess, ...]:
             run_id=run_id,
             command=_command(process),
             started_at=datetime.fromtimestamp(process.create_time(), tz=UTC),
+            has_terminal=has_terminal(process.pid),
         )
         for process, run_id in _found()
     )
@@ -66,16 +70,22 @@ def end_processes(run_ids: Collection[str], *, seconds: float) -> tuple[RunProce
     _signal(run_ids, psutil.Process.terminate, seconds=seconds)
     # Looked for again: one that was ending may have started another.
     _signal(run_ids, psutil.Process.kill, seconds=_KILL_SECONDS)
-    return tuple(item for item in processes_of_runs() if item.run_id in run_ids)
+    return tuple(
+        item for item in processes_of_runs() if item.run_id in run_ids and not item.has_terminal
+    )
 
 
 def _signal(
     run_ids: Collection[str], signal: Callable[[psutil.Process], None], *, seconds: float
 ) -> None:
-    processes = [process for process, run_id in _found() if run_id in run_ids]
+    processes = [
+        process
+        for process, run_id in _found()
+        if run_id in run_ids and not has_terminal(process.pid)
+    ]
     for process in processes:
         try:
-            # psutil compares the start time first: an id that was given away is not hit.
+            # psutil compares the start, in ticks, first: an id that was given away is not hit.
             signal(process)
         except psutil.Error:  # gone, or not ours: what is still there at the end is told
             continue
@@ -87,7 +97,7 @@ def _signal(
 def _found() -> list[tuple[psutil.Process, str]]:
     this = psutil.Process()
     spared = {this.pid, *(parent.pid for parent in this.parents())}
-    user, space = os.getuid(), _process_space(this.pid)
+    user, namespace = os.getuid(), pid_namespace_of()
     found: list[tuple[psutil.Process, str]] = []
     for process in psutil.process_iter():
         try:
@@ -95,18 +105,12 @@ def _found() -> list[tuple[psutil.Process, str]]:
                 continue
             run_id = process.environ().get(RUN_VARIABLE)
             # A container's processes are seen from its host too, and end with the container.
-            if run_id and _process_space(process.pid) == space and _is_running(process):
+            is_seen_right = pid_namespace_of(process.pid) == namespace
+            if run_id and is_seen_right and _is_running(process):
                 found.append((process, run_id))
         except (psutil.Error, OSError):  # gone meanwhile, or not to be read
             continue
     return found
-
-
-def _process_space(process_id: int) -> str | None:
-    """Give the PID namespace that a process lives in; None on a system without."""
-    if not psutil.LINUX:
-        return None
-    return str(Path(f"/proc/{process_id}/ns/pid").readlink())
 
 
 def _is_running(process: psutil.Process) -> bool:

@@ -1,8 +1,9 @@
 """Removes what killed and expired runs have left: nothing else, and nothing half.
 
-What may go is decided in standing.py and found in leftovers.py. Here each thing is looked at once
-more just before it goes, and everything is looked at again afterwards: what is still there then is
-an error, whatever its removal said.
+What may go is decided in standing.py and ownership.py, and found in leftovers.py. Here each thing
+is looked at once more just before it goes, and goes by its UID: another that was made under its
+name meanwhile stays. Everything is looked at again afterwards: what is still there then is an
+error, whatever its removal said.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from floe_tests import labels, program
 from floe_tests.clusters import kind_nodes
 from floe_tests.clusters.belongings import belongings_in, remove_belongings
+from floe_tests.clusters.clock import certain_now
 from floe_tests.clusters.cluster_lease import ClusterLease
 from floe_tests.clusters.kind import CREATED, CreatedCluster, delete_cluster
 from floe_tests.clusters.lease import ENTRY, Lease
-from floe_tests.clusters.leftovers import Leftover, Look, Plan, Scope
+from floe_tests.clusters.leftovers import Look
 from floe_tests.clusters.namespace import delete_namespace
 from floe_tests.clusters.processes import end_processes
+from floe_tests.clusters.reap_plan import Leftover, Plan, Scope
 from floe_tests.deadline import Deadline
 from floe_tests.errors import FloeTestsError, HarnessError
 from floe_tests.kube import Kube
@@ -57,7 +60,7 @@ class Reaped:
     Attributes:
         removed: What is gone.
         remaining: What should be gone, and is not.
-        staying: What carries a run's mark and may not go.
+        staying: What carries a run's labels and may not go.
         looked_at: Where was looked.
         problems: Where could not be looked, although a run left something there.
     """
@@ -74,9 +77,9 @@ def plan(scope: Scope, *, now: datetime | None = None) -> Plan:
 
     Args:
         scope: Where to look.
-        now: The time (UTC); None for the clock's.
+        now: The time (UTC) by this machine's clock; None for what is over for certain by it.
     """
-    return Look(scope, Deadline(_LOOK_SECONDS), now or datetime.now(UTC)).everywhere()
+    return Look(scope, Deadline(_LOOK_SECONDS), now or certain_now()).everywhere()
 
 
 def reap(
@@ -198,7 +201,8 @@ def _remove_belongings(look: Look, item: Leftover, *, log: Log, deadline: Deadli
     run_id = labels.label_value(item.run_id)
     again = Look(look.scope, Deadline(_LOOK_SECONDS))
     for found in belongings_in(kube, item.namespace):
-        if found.run_id == run_id and not again.standing(item.run_id, found.labels).may_go:
+        standing = again.standing(item.run_id, found.labels, kube=kube)
+        if found.run_id == run_id and not standing.may_go:
             log(f"{found.names} in {item.namespace} may not go any more: left alone")
             return
     remove_belongings(
@@ -222,31 +226,48 @@ def _delete_namespaces(
     for item in items:
         kube = look.kubes[item.place]
         try:
-            if _may_still_go(look.scope, item, kube):
-                kube.delete("Namespace", item.name)
+            version = _version_to_go(look.scope, item, kube)
+            if version is not None and kube.delete(
+                "Namespace", item.name, uid=item.uid, resource_version=version
+            ):
                 asked.append((item, kube))
-                for pod in kube.list("Pod", namespace=item.name):
-                    # Nobody is left to take the results that a pod's own grace period is for.
-                    name = str(pod["metadata"]["name"])
-                    kube.delete("Pod", name, namespace=item.name, grace_seconds=_GRACE_SECONDS)
+                _hurry_pods(kube, item.name)
         except FloeTestsError as error:
             errors[item.key] = str(error)
     for item, kube in asked:
         try:
-            delete_namespace(kube, item.name, run_id=item.run_id, deadline=deadline)
+            delete_namespace(kube, item.name, run_id=item.run_id, uid=item.uid, deadline=deadline)
             log(f"namespace {item.name} gone from {item.place}")
         except FloeTestsError as error:
             errors[item.key] = str(error)
     return errors
 
 
-def _may_still_go(scope: Scope, item: Leftover, kube: Kube) -> bool:
-    """Look once more: it may be another by now, or kept."""
+def _version_to_go(scope: Scope, item: Leftover, kube: Kube) -> str | None:
+    """Look once more; give the version that may go, None where it may not: it may be kept by now.
+
+    A namespace that is on its way out may change at any time: there its UID is enough.
+    """
     found = kube.get("Namespace", item.name)
     if found is None or found["metadata"]["uid"] != item.uid:
-        return False
+        return None
     again = Look(scope, Deadline(_LOOK_SECONDS))
-    return again.standing(item.run_id, found["metadata"]["labels"]).may_go
+    if not again.namespace_standing(found, kube=kube).may_go:
+        return None
+    is_ending = "deletionTimestamp" in found["metadata"]
+    return "" if is_ending else str(found["metadata"].get("resourceVersion", ""))
+
+
+def _hurry_pods(kube: Kube, namespace: str) -> None:
+    """Cut the pods' grace short: nobody is left to take the results that it is for."""
+    for pod in kube.list("Pod", namespace=namespace):
+        kube.delete(
+            "Pod",
+            str(pod["metadata"]["name"]),
+            namespace=namespace,
+            grace_seconds=_GRACE_SECONDS,
+            uid=str(pod["metadata"]["uid"]),
+        )
 
 
 def _settle(

@@ -15,7 +15,7 @@ from floe_tests.clusters.lease import Lease
 
 RunState = Literal["over", "live", "unknown"]
 RunStateOf = Callable[[str], RunState]
-Word = Literal["over", "expired", "kept", "live", "hung"]
+Word = Literal["over", "expired", "kept", "live", "hung", "unproved"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Standing:
 
     Attributes:
         word: `over` and `expired`: what it left may go. `kept`, `live` and `hung`: it stays; a hung
-            run is one whose time is over and whose orchestrator still runs.
+            run is one whose time is over and whose orchestrator still runs. `unproved` stays too: a
+            run is named on it, and nothing proves that the run created it.
         reason: Why, in words.
     """
 
@@ -58,14 +59,15 @@ def standing_of(
         lease: Its lease in this ledger; None when this ledger does not know it.
         found_labels: The labels on what was found; empty for a process of this machine.
         run_state: What Dagster's instance says of a run.
-        now: The time (UTC).
+        now: The time (UTC) that is over for certain: the API server's in a cluster, and what
+            `certain_now` gives elsewhere.
     """
     if lease is not None:
         if lease.state == "released":
             return Standing("over", "its lease was given back, and this is still there")
         if lease.state == "kept":
             return _kept(max(lease.owner.expires_at, _expiry(found_labels) or _LONG_AGO), now)
-        if not lease.holder.is_elsewhere:
+        if lease.holder.liveness != "unknown":
             return _held(lease, now)
     expiry = _expiry(found_labels) or (lease.owner.expires_at if lease else None)
     return _elsewhere(run_state(run_id), expiry, is_kept=labels.KEPT in found_labels, now=now)
@@ -89,13 +91,13 @@ def _elsewhere(
     if has_expired:
         return Standing("expired", f"its time was over {_shown(expiry)}")
     until = f"until {_shown(expiry)}" if expiry else "without an end"
-    return Standing("live", f"it may still run elsewhere, {until}")
+    return Standing("live", f"it may still run on another machine or in a container, {until}")
 
 
 def _held(lease: Lease, now: datetime) -> Standing:
     """Judge a run of this machine by its orchestrator: nothing else knows as well."""
     holder = f"its orchestrator (process {lease.holder.process_id})"
-    if not lease.holder.is_alive:
+    if lease.holder.liveness == "dead":
         return Standing("over", f"{holder} is gone")
     if lease.owner.expires_at < now:
         return Standing(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from floe_tests import labels
 from floe_tests.clusters.belongings import belongings_in, command_for
@@ -126,9 +125,9 @@ def _left(kube: Kube, installed: InstalledSettings) -> Check:
     name = "left-overs in the namespace"
     try:
         found = belongings_in(kube, installed.namespace)
+        now = kube.now()
     except FloeTestsError as error:
         return Check(name, "unknown", f"they cannot be seen: {first_line(error)}")
-    now = datetime.now(UTC)
     expired = [item for item in found if labels.has_expired(item.labels, now=now)]
     if not expired:
         return Check(name, "ok", "nothing of runs whose time is over")

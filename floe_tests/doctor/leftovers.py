@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from floe_tests import labels
+from floe_tests.clusters.clock import certain_now
 from floe_tests.clusters.lease import ENTRY, Lease
 from floe_tests.doctor.check import Check
 from floe_tests.errors import FloeTestsError, first_line
@@ -22,13 +21,12 @@ def check_leases(workspace: Workspace) -> Check:
     Args:
         workspace: The project, whose home has the leases.
     """
-    now = datetime.now(UTC)
     try:
         dead = [
             lease.run_id
             for lease in ledger_of(workspace).entries(ENTRY, Lease)
-            if (lease.state in {"acquiring", "held"} and not lease.holder.is_alive)
-            or (lease.state == "kept" and lease.owner.expires_at < now)
+            if (lease.state in {"acquiring", "held"} and lease.holder.liveness == "dead")
+            or (lease.state == "kept" and lease.owner.expires_at < certain_now())
         ]
     except FloeTestsError as error:
         return Check(_NAME, "warning", f"a lease cannot be read: {first_line(error)}")
@@ -44,9 +42,9 @@ def check_namespaces(kube: Kube) -> Check:
     name = f"{_NAME} in the cluster"
     try:
         found = kube.list("Namespace", label_selector=labels.RUN)
+        now = kube.now()
     except FloeTestsError as error:
         return Check(name, "unknown", f"namespaces cannot be seen: {first_line(error)}")
-    now = datetime.now(UTC)
     expired = [
         str(item["metadata"]["name"])
         for item in found

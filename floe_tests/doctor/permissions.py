@@ -20,7 +20,7 @@ _THREADS = 8
 _READ = ("get", "list", "watch")
 # What a run does itself: cluster-wide, to have a namespace of its own, then in whichever it uses.
 _CLUSTER_WIDE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("", "namespaces", ("create", "delete", *_READ)),
+    ("", "namespaces", ("create", "delete", "patch", *_READ)),
 )
 _OWN_NAMESPACE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "resourcequotas", ("create",)),

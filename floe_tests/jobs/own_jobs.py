@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from floe_tests import labels
+from floe_tests.clusters.ownership import create_owned
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, DeadlineError, FloeTestsError
 from floe_tests.jobs.facts import ErrorFacts
@@ -65,7 +66,7 @@ class OwnJobs:
         """Create a Job, unless a process before this one has."""
         name = str(job["metadata"]["name"])
         try:
-            made = self._kube.create(job, namespace=self._namespace)
+            made = create_owned(self._kube, job, namespace=self._namespace)
         except RefusedError as error:
             # A process before was killed between the creation and its note of it.
             found = self.find(name) if error.status == _CONFLICT else None

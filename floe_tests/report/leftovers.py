@@ -14,7 +14,7 @@ from floe_tests.report.words import cell
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from floe_tests.clusters.leftovers import Leftover, Plan
+    from floe_tests.clusters.reap_plan import Leftover, Plan
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -68,6 +68,13 @@ def _table(items: Iterable[Leftover], console: Console, *, title: str) -> None:
 
 
 def _show_others(found: Plan | Reaped, console: Console) -> None:
+    unproved = [item for item in found.staying if item.word == "unproved"]
+    for item in unproved:
+        console.print(
+            f"NOT PROVED OURS {item.what} {item.name} in {item.place}: {item.reason}\n"
+            f"  it stays; by hand: {item.command}",
+            markup=False,
+        )
     for item in found.staying:
         if item.word == "hung" and item.what != "process":
             console.print(
@@ -79,6 +86,6 @@ def _show_others(found: Plan | Reaped, console: Console) -> None:
     things = (*found.removed, *found.remaining) if isinstance(found, Reaped) else found.removable
     console.print(
         f"{'' if things else 'Nothing to remove. '}Looked at {'; '.join(found.looked_at)}; "
-        f"{len(found.staying)} of live, kept and other machines' runs stay.",
+        f"{len(found.staying) - len(unproved)} of live, kept and other machines' runs stay.",
         markup=False,
     )

@@ -14,7 +14,7 @@ import dagster as dg
 from floe_tests.errors import CleanupError
 
 if TYPE_CHECKING:
-    from floe_tests.clusters.leftovers import Leftover, Scope
+    from floe_tests.clusters.reap_plan import Leftover, Scope
     from floe_tests.clusters.standing import RunState, RunStateOf
 
 _INTERVAL_SECONDS = 300
@@ -76,7 +76,9 @@ def reaper_definitions(root: Path) -> dg.Definitions:
         found = plan(_scope(root, context.instance))
         if not found.removable:
             looked_at = "; ".join((*found.looked_at, *found.problems))
-            return dg.SkipReason(f"Nothing to remove. Looked at {looked_at}.")
+            unproved = [_words(item) for item in found.staying if item.word == "unproved"]
+            more = f" Not proved to be a run's: {'; '.join(unproved)}." if unproved else ""
+            return dg.SkipReason(f"Nothing to remove. Looked at {looked_at}.{more}")
         return dg.RunRequest(run_key=run_key(found.removable), tags={"floe-tests/reaper": "true"})
 
     return dg.Definitions(jobs=[reap_job], sensors=[reaper])
@@ -112,7 +114,8 @@ def run_state_of(instance: dg.DagsterInstance) -> "RunStateOf":
 
 
 def _scope(root: Path, instance: dg.DagsterInstance) -> "Scope":
-    from floe_tests.clusters.leftovers import Scope
+    from floe_tests.clusters.ownership import platform_namespaces
+    from floe_tests.clusters.reap_plan import Scope
     from floe_tests.kube import ClusterAccess
     from floe_tests.run import ledger_of
     from floe_tests.tier_files import load_tiers, platforms_of
@@ -120,11 +123,13 @@ def _scope(root: Path, instance: dg.DagsterInstance) -> "Scope":
 
     # In a pod the cluster around it is where runs of other pods, with ledgers of their own, are.
     around = (ClusterAccess(),) if "KUBERNETES_SERVICE_HOST" in os.environ else ()
+    tiers = load_tiers(root)
     return Scope(
         ledger=ledger_of(Workspace.from_environment(root, os.environ)),
         clusters=around,
-        platforms=platforms_of(load_tiers(root)),
+        platforms=platforms_of(tiers),
         run_state=run_state_of(instance),
+        protected=platform_namespaces(tiers),
     )
 
 

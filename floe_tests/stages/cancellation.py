@@ -7,6 +7,7 @@ where it is.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -14,7 +15,6 @@ from pathlib import Path
 from time import sleep
 
 import dagster as dg
-import psutil
 
 from floe_tests.cancellation import CANCELLED_TAG, ActiveRun
 from floe_tests.clusters.lease import ENTRY, Lease
@@ -136,7 +136,7 @@ class Canceller:
         if run is not None and not run.is_finished:
             return False
         lease = self.ledger.read(run_id, ENTRY, Lease)
-        return lease is None or not _is_held(lease) or not lease.holder.is_alive
+        return lease is None or not _is_held(lease) or lease.holder.liveness == "dead"
 
     def has_left_something(self, run_id: str) -> bool:
         """Tell whether a run that is over has not given its environment back."""
@@ -148,7 +148,7 @@ class Canceller:
         run = self.instance.get_run_by_id(run_id)
         lease = self.ledger.read(run_id, ENTRY, Lease)
         status = run.status.value if run else "gone"
-        if lease is not None and not lease.holder.is_alive:
+        if lease is not None and lease.holder.liveness == "dead":
             return (
                 f"its process {lease.holder.process_id} is dead, and Dagster still has it as "
                 f"{status}. `floe-tests reap` removes what it left."
@@ -164,17 +164,12 @@ class Canceller:
     def _end_process(self, run: dg.DagsterRun) -> str | None:
         """End a run of `dagster job execute`, if it is on this machine."""
         lease = self.ledger.read(run.run_id, ENTRY, Lease)
-        if lease is None or not lease.holder.is_alive:
+        if lease is None or lease.holder.liveness != "alive":
             return None
         # Before the signal: a run that ends by one alone is a failed run to Dagster.
         if run.status is not dg.DagsterRunStatus.CANCELING:
             self.instance.report_run_canceling(run)
-        try:
-            process = psutil.Process(lease.holder.process_id)
-            if process.create_time() != lease.holder.created:  # the id is another process' by now
-                return None
-            process.terminate()
-        except psutil.NoSuchProcess:
+        if not lease.holder.signal(signal.SIGTERM):
             return None
         return f"SIGTERM to its process {lease.holder.process_id}"
 

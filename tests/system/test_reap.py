@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -24,9 +25,9 @@ import pytest
 
 from floe_tests import labels
 from floe_tests.clusters.lease import Lease
-from floe_tests.clusters.leftovers import Scope
 from floe_tests.clusters.processes import processes_of_runs
 from floe_tests.clusters.reap import reap
+from floe_tests.clusters.reap_plan import Scope
 from floe_tests.deadline import Deadline
 from floe_tests.kube import Kube
 from floe_tests.ledger import Ledger
@@ -51,6 +52,7 @@ ANCHOR = {
     "kind": "ConfigMap",
     "metadata": {"name": "anchor", "finalizers": ["floe-tests.example/holds"]},
 }
+SYSTEM = ("default", "kube-system")
 NO_FINALIZERS = {"metadata": {"finalizers": None}}
 
 
@@ -65,9 +67,10 @@ class Reaper:
     def ledger(self) -> Ledger:
         return Ledger(self.place.home / "floe-tests" / "runs")
 
-    def run(self, *words: str) -> tuple[int, dict[str, Any]]:
+    def run(self, *words: str, under: tuple[str, ...] = ()) -> tuple[int, dict[str, Any]]:
+        program = str(Path(sys.executable).with_name("floe-tests"))
         done = subprocess.run(
-            [str(Path(sys.executable).with_name("floe-tests")), "reap", "--json", *words],
+            [*under, program, "reap", "--json", *words],
             env={**os.environ, "DAGSTER_HOME": str(self.place.home)},
             capture_output=True,
             text=True,
@@ -119,6 +122,7 @@ def neighbours(
     """What must not be touched; call it for what is there of it."""
     later = str(int((datetime.now(UTC) + timedelta(hours=2)).timestamp()))
     marked = {labels.RUN: str(uuid4()), labels.EXPIRES: "1"}
+    two_labels = {**marked, labels.MANAGED_BY: labels.MANAGER}
     namespaces: dict[str, dict[str, str]] = {
         "of-nobody": {},
         "of-another-manager": {**marked, labels.MANAGED_BY: "Helm"},
@@ -129,11 +133,16 @@ def neighbours(
             labels.RUN: str(uuid4()),
             labels.EXPIRES: later,
         },
+        "of-a-team-with-two-labels-and-an-old-date": two_labels,
+        # Named as a run names it, and nothing says that a run created it.
+        f"floe-test-{marked[labels.RUN][:8]}": two_labels,
     }
     for name, found in namespaces.items():
         kube.create(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": found}}
         )
+    for name in SYSTEM:
+        kube.patch("Namespace", name, {"metadata": {"labels": two_labels}})
     project = write_project(
         tmp_path_factory.mktemp("live") / "project",
         job(HANGING),
@@ -152,18 +161,20 @@ def neighbours(
                 for kind in ("Namespace", "Pod")
                 for item in kube.list(kind, label_selector=of_the_run if kind == "Pod" else "")
                 if "deletionTimestamp" not in item["metadata"]
-                and (kind == "Pod" or item["metadata"]["name"] in namespaces)
+                and (kind == "Pod" or item["metadata"]["name"] in {*namespaces, *SYSTEM})
             }
             assert CLUSTER in kind_clusters()
             assert reaper.lease(live.run_id).state == "held"
             return found
 
-        assert len(there()) == len(namespaces) + 1
+        assert len(there()) == len(namespaces) + len(SYSTEM) + 1
         yield there
         live.signal(signal.SIGTERM)
         live.wait(timeout_seconds=90)
     for name in namespaces:
         kube.delete("Namespace", name)
+    for name in SYSTEM:
+        kube.patch("Namespace", name, {"metadata": {"labels": dict.fromkeys(two_labels)}})
 
 
 @pytest.fixture(autouse=True)
@@ -279,6 +290,57 @@ def test_killed_while_its_tests_run(tmp_path: Path, reaper: Reaper, kube: Kube) 
     assert (code, done["remaining"], done["problems"]) == (0, [], [])
     assert_nothing_is_left(reaper, kube, run_id)
     reaper.judge("tests running", run_id, "HARNESS")
+
+
+def test_what_was_exported_from_a_runs_namespace_and_applied_again_is_listed_and_stays(
+    tmp_path: Path, reaper: Reaper, kube: Kube
+) -> None:
+    """A team keeps a copy to look into a failure: under a name of its own, or the run's."""
+    project = write_project(tmp_path / "project", job(HANGING), kind=SHARED)
+    with start(project, reaper.place) as process:
+        process.wait_for("passed test_suite::test_before", timeout_seconds=120)
+        exported = kube.get("Namespace", reaper.lease(process.run_id).namespace)
+        run_id = kill(process)
+    assert exported is not None
+    same = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {key: exported["metadata"][key] for key in ("name", "labels", "annotations")},
+    }
+    other = {**same, "metadata": {**same["metadata"], "name": "kept-by-a-team"}}
+    kube.create(other)
+
+    code, done = reaper.run("--yes")
+
+    assert (code, done["remaining"], done["problems"]) == (0, [], [])
+    assert kube.get("Namespace", same["metadata"]["name"]) is None, "the real one goes"
+    assert reaper.lease(run_id).state == "released"
+    kube.create(same)
+    try:
+        code, done = reaper.run("--yes")
+
+        assert (code, done["remaining"], done["problems"]) == (0, [], [])
+        listed = {item["name"]: item for item in done["staying"] if item["run_id"] == run_id}
+        assert set(listed) == {same["metadata"]["name"], "kept-by-a-team"}
+        assert {item["word"] for item in listed.values()} == {"unproved"}
+        for item in listed.values():
+            found = kube.get("Namespace", item["name"])
+            assert found is not None
+            assert "deletionTimestamp" not in found["metadata"]
+            by_hand = [*item["command"].split(), "--dry-run=server", "--wait=false"]
+            assert subprocess.run(by_hand, check=False).returncode == 0, "it works as it stands"
+    finally:
+        for name in (same["metadata"]["name"], "kept-by-a-team"):
+            kube.delete("Namespace", name)
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="needs faketime (Debian)")
+@pytest.mark.parametrize("step", ["+1h", "+1s", "-1s", "-1h"])
+def test_a_reaper_whose_clock_was_set_touches_no_live_run(reaper: Reaper, step: str) -> None:
+    """The fixture holds its neighbours, the live run's pod among them, against before."""
+    _, done = reaper.run("--yes", under=("faketime", "-f", step))
+
+    assert (done["removed"], done["remaining"]) == ([], [])
 
 
 def test_killed_while_it_writes_its_results_is_not_green(

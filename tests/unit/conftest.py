@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -74,3 +77,28 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     made.write(f"{made.package}/definitions.py", DEFINITIONS)
     monkeypatch.syspath_prepend(str(made.root))
     return made
+
+
+# Where this package asks what time it is, and something depends on it that is removed or stays.
+CLOCKS = ("clusters.clock", "clusters.context", "clusters.lease", "clusters.namespace")
+
+
+@pytest.fixture
+def step_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Set this machine's clock by some hours, as a person or NTP does; others keep their time."""
+    booted_at = psutil.boot_time()
+
+    def step(hours: float) -> None:
+        by = timedelta(hours=hours)
+
+        class Stepped(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # pyright: ignore[reportIncompatibleMethodOverride] - a plain datetime, as everybody expects
+                return datetime.now(tz or UTC) + by
+
+        for module in CLOCKS:
+            monkeypatch.setattr(f"floe_tests.{module}.datetime", Stepped)
+        # The kernel tells when it booted by the clock of now: it moves with it.
+        monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted_at + by.total_seconds())
+
+    return step

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.clusters.lease import Holder, Lease
-from floe_tests.errors import FloeTestsError
+from floe_tests.clusters.identity import Holder
+from floe_tests.clusters.lease import Lease
+from floe_tests.errors import FloeTestsError, HarnessError
 from floe_tests.jobs.attempt import Attempt, Timings
 from floe_tests.jobs.facts import Facts
 from floe_tests.jobs.verdict import Cause, Fault, Verdict
@@ -165,3 +166,20 @@ def test_a_history_that_cannot_be_written_is_an_error(workspace: Workspace, tmp_
 
     with pytest.raises(FloeTestsError):
         remember_killed(nowhere, LEASE)
+
+
+def test_a_lease_whose_tier_is_a_path_writes_nothing_elsewhere(
+    workspace: Workspace, history: History, tmp_path: Path
+):
+    """A lease that was changed by hand led to a folder of somebody else."""
+    elsewhere = tmp_path / "elsewhere"
+    received = elsewhere / "runs" / RUN / "one-1" / "results"
+    received.mkdir(parents=True)
+    before = sorted(elsewhere.rglob("*"))
+    lease = replace(LEASE, owner=replace(LEASE.owner, tier=str(elsewhere)))
+
+    with pytest.raises(HarnessError, match=r"tier .* is no plain name"):
+        remember_killed(workspace, lease)
+
+    assert sorted(elsewhere.rglob("*")) == before
+    assert history.run(run_id=RUN) is None

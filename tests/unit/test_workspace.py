@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import ConfigurationError
+from floe_tests.errors import ConfigurationError, HarnessError
 from floe_tests.settings import TierSettings
 from floe_tests.workspace import Workspace
 
@@ -186,3 +186,14 @@ def test_another_node_image_takes_the_place_of_every_tiers_own(tmp_path: Path):
     assert here.kind.node_image == image
     assert here.kind.kubernetes_version == "v1.33.1"
     assert Workspace.from_environment(tmp_path, {}).adapted(tier) == tier
+
+
+@pytest.mark.parametrize("name", ["/etc", "../elsewhere", "a/b", "..", "", "a\\b"])
+def test_what_a_run_receives_never_lies_outside_of_the_output_folder(name: str):
+    """A bundle or a lease may name any tier: files were written to an absolute path."""
+    workspace = Workspace(root=Path(), output=Path("output"), home=Path(), history_url="")
+
+    with pytest.raises(HarnessError, match="no plain name"):
+        workspace.received(name, "1a2b3c4d")
+    with pytest.raises(HarnessError, match="no plain name"):
+        workspace.received("integration", name)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from floe_tests.clusters.lease import Holder
+from floe_tests.clusters.identity import Holder
 
 # Starts a program in a session of its own, as program.run does, and waits to be killed.
 ORCHESTRATOR = """
@@ -38,7 +38,9 @@ class Orchestrator:
             env={**os.environ, **environment},
         )
         process = psutil.Process(self._process.pid)
-        self.holder = Holder(process_id=process.pid, created=process.create_time())
+        holder = Holder.of(process.pid)
+        assert holder is not None
+        self.holder = holder
         assert self._process.stdout is not None
         while "child runs" not in (line := self._process.stdout.readline()) or "$" in line:
             assert line, "the orchestrator ended"

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from floe_tests.clusters.kind_nodes import KindAccess, clusters_in, labels_in
 
 CONTAINERS = """\
-b\tworker\tb-worker\t2026-11-24 09:53:44 +0100 CET
-b\tcontrol-plane\tb-control-plane\t2026-11-24 08:53:45 +0000 UTC
-a\tcontrol-plane\ta-control-plane\t2026-11-24 08:00:00 +0000 UTC
+b\tworker\tb-worker\t2026-11-24 09:53:44 +0100 CET\t3f
+b\tcontrol-plane\tb-control-plane\t2026-11-24 08:53:45 +0000 UTC\t2e
+a\tcontrol-plane\ta-control-plane\t2026-11-24 08:00:00 +0000 UTC\t1d
 """
 BETA_3 = """\
 nodeRegistration:
@@ -29,7 +29,7 @@ def test_nodes_are_gathered_into_clusters_with_a_control_plane_and_their_first_s
     first, second = clusters_in(CONTAINERS)
 
     assert (first.name, first.node) == ("a", "a-control-plane")
-    assert (second.name, second.node) == ("b", "b-control-plane")
+    assert (second.name, second.node, second.node_id) == ("b", "b-control-plane", "2e")
     assert second.created_at == datetime(2026, 11, 24, 8, 53, 44, tzinfo=UTC)
     assert clusters_in("") == ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,17 +16,18 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from floe_tests.clusters.lease import ENTRY, Holder, Lease
-from floe_tests.clusters.leftovers import Scope
+from floe_tests.clusters.identity import Holder
+from floe_tests.clusters.lease import ENTRY, Lease
 from floe_tests.clusters.processes import processes_of_runs
 from floe_tests.clusters.reap import plan, reap
+from floe_tests.clusters.reap_plan import Scope
 from floe_tests.errors import InfrastructureError
 from floe_tests.kube import ClusterAccess
 from floe_tests.labels import Owner
 from floe_tests.ledger import Ledger
 from floe_tests.program import RUN_VARIABLE
 
-from .conftest import STUBBORN
+from .conftest import CHILD, STUBBORN
 
 if TYPE_CHECKING:
     from .conftest import Orchestrator
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     Start = Callable[..., Orchestrator]
 
 pytestmark = pytest.mark.usefixtures("no_programs")
+FAKETIME = shutil.which("faketime") or "faketime"
 
 
 @pytest.fixture
@@ -108,7 +111,7 @@ def test_a_live_runs_processes_stay_also_past_its_time(
     ledger: Ledger, run_id: str, orchestrator: Start
 ):
     live = orchestrator(run_id)
-    write_lease(ledger, run_id, live.holder, expires_at=datetime.now(UTC) - timedelta(hours=1))
+    write_lease(ledger, run_id, live.holder, expires_at=datetime.now(UTC) - timedelta(hours=3))
 
     done = reap(Scope(ledger), log=print)
 
@@ -116,6 +119,109 @@ def test_a_live_runs_processes_stay_also_past_its_time(
     (hung,) = done.staying
     assert (hung.word, hung.name) == ("hung", str(live.child.pid))
     assert not has_ended(live.child)
+
+
+REAP = (
+    "import sys; from pathlib import Path; from floe_tests.ledger import Ledger\n"
+    "from floe_tests.clusters.reap_plan import Scope\n"
+    "from floe_tests.clusters.reap import reap\n"
+    "done = reap(Scope(Ledger(Path(sys.argv[1]))), log=print)\n"
+    "print('removed', [item.what for item in done.removed])\n"
+)
+
+
+@pytest.mark.parametrize("hours", [-1, -1 / 3600, 1 / 3600, 1])
+def test_nothing_of_a_live_run_goes_when_the_clock_steps(
+    ledger: Ledger,
+    run_id: str,
+    orchestrator: Start,
+    step_clock: Callable[[float], None],
+    hours: float,
+):
+    """NTP set the clock by a second: the run's process counted as dead, and was ended."""
+    live = orchestrator(run_id)
+    write_lease(ledger, run_id, live.holder, expires_at=datetime.now(UTC) + timedelta(minutes=5))
+    in_a_container = str(uuid4())
+    elsewhere = replace(live.holder, pid_namespace="pid:[4026599999]")
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    write_lease(ledger, in_a_container, elsewhere, expires_at=soon)
+
+    step_clock(hours)
+    done = reap(Scope(ledger), log=print)
+
+    assert (done.removed, done.remaining, done.problems) == ((), (), ())
+    assert not has_ended(live.child)
+    assert (state(ledger, run_id), state(ledger, in_a_container)) == ("held", "held")
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="needs faketime (Debian)")
+@pytest.mark.parametrize("step", ["+1h", "-1h"])
+def test_a_reaper_whose_clock_is_an_hour_off_touches_no_live_run(
+    ledger: Ledger, run_id: str, orchestrator: Start, step: str
+):
+    live = orchestrator(run_id)
+    write_lease(ledger, run_id, live.holder, expires_at=datetime.now(UTC) + timedelta(minutes=5))
+
+    done = subprocess.run(
+        [FAKETIME, "-f", step, sys.executable, "-c", REAP, str(ledger.directory)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert "removed []" in done.stdout
+    assert not has_ended(live.child)
+    assert state(ledger, run_id) == "held"
+
+
+def test_a_process_of_a_dead_run_with_a_terminal_is_a_persons(
+    ledger: Ledger, run_id: str, orchestrator: Start
+):
+    """Somebody repeats a command of the run, with its variables, to look into it."""
+    killed = orchestrator(run_id)
+    write_lease(ledger, run_id, killed.holder)
+    killed.kill()
+    ours, theirs = os.openpty()
+    take_terminal = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    with subprocess.Popen(
+        [sys.executable, "-c", take_terminal + CHILD],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, RUN_VARIABLE: run_id},
+        start_new_session=True,
+    ) as person:
+        assert person.stdout is not None
+        assert "child runs" in person.stdout.readline()
+
+        done = reap(Scope(ledger), log=print)
+
+        (stays,) = [item for item in done.staying if item.name == str(person.pid)]
+        assert stays.word == "unproved"
+        assert "a person may have started it" in stays.reason
+        assert person.poll() is None
+        person.kill()
+    os.close(ours)
+    os.close(theirs)
+    assert has_ended(killed.child)
+
+
+@pytest.mark.parametrize("changed", ["/etc", "../elsewhere", "another-run"])
+def test_a_lease_that_names_another_run_than_its_folder_is_not_followed(
+    ledger: Ledger, run_id: str, tmp_path: Path, changed: str
+):
+    """A file that was changed by hand must not lead the reaper out of the ledger."""
+    lease = write_lease(ledger, run_id, replace(Holder.this_process(), start_ticks=1))
+    elsewhere = replace(lease, owner=replace(lease.owner, run_id=changed))
+    ledger.write(run_id, ENTRY, elsewhere)
+    before = sorted(tmp_path.rglob("*"))
+
+    done = reap(Scope(ledger), log=print)
+
+    assert done.removed == ()
+    assert "was changed by hand and is not followed" in done.problems[0]
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_only_the_variable_of_the_process_itself_counts(
@@ -136,19 +242,12 @@ def test_only_the_variable_of_the_process_itself_counts(
 
 def test_the_reapers_own_ancestors_are_spared(ledger: Ledger, run_id: str, tmp_path: Path):
     """A test of a killed run may be what calls the reaper."""
-    dead = replace(Holder.this_process(), created=1.0)
+    dead = replace(Holder.this_process(), start_ticks=1)
     write_lease(ledger, run_id, dead)
-    program = (
-        "import sys; from pathlib import Path; from floe_tests.ledger import Ledger\n"
-        "from floe_tests.clusters.leftovers import Scope\n"
-        "from floe_tests.clusters.reap import reap\n"
-        "done = reap(Scope(Ledger(Path(sys.argv[1]))), log=print)\n"
-        "print('spared', [item.what for item in done.removed])\n"
-    )
     ancestor = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))"
 
     done = subprocess.run(
-        [sys.executable, "-c", ancestor, "-c", program, str(ledger.directory)],
+        [sys.executable, "-c", ancestor, "-c", REAP, str(ledger.directory)],
         env={**os.environ, RUN_VARIABLE: run_id, "PATH": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -156,7 +255,7 @@ def test_the_reapers_own_ancestors_are_spared(ledger: Ledger, run_id: str, tmp_p
         timeout=60,
     )
 
-    assert "spared ['lease']" in done.stdout
+    assert "removed ['lease']" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -185,7 +284,7 @@ def test_a_process_stays_when_its_run_is(
 
 def test_what_was_kept_too_long_goes(ledger: Ledger, run_id: str, orchestrator: Start):
     run = orchestrator(run_id)
-    past = datetime.now(UTC) - timedelta(minutes=1)
+    past = datetime.now(UTC) - timedelta(hours=3)
     write_lease(ledger, run_id, run.holder, state="kept", expires_at=past)
     run.kill()
     told: list[str] = []
@@ -198,7 +297,7 @@ def test_what_was_kept_too_long_goes(ledger: Ledger, run_id: str, orchestrator: 
 
 
 def test_a_killed_run_that_left_nothing_is_settled(ledger: Ledger, run_id: str):
-    write_lease(ledger, run_id, replace(Holder.this_process(), created=1.0))
+    write_lease(ledger, run_id, replace(Holder.this_process(), start_ticks=1))
 
     (item,) = plan(Scope(ledger)).removable
     assert (item.what, item.name) == ("lease", run_id)
@@ -211,7 +310,7 @@ def test_a_killed_run_that_left_nothing_is_settled(ledger: Ledger, run_id: str):
 def test_a_history_that_cannot_be_written_is_an_error_and_the_run_stays_known(
     ledger: Ledger, run_id: str
 ):
-    write_lease(ledger, run_id, replace(Holder.this_process(), created=1.0))
+    write_lease(ledger, run_id, replace(Holder.this_process(), start_ticks=1))
 
     def refuse(_lease: Lease) -> None:
         raise InfrastructureError("the history is away")
@@ -226,7 +325,7 @@ def test_a_history_that_cannot_be_written_is_an_error_and_the_run_stays_known(
 def test_a_kind_cluster_that_cannot_be_looked_for_is_a_problem_if_a_killed_run_had_one(
     ledger: Ledger, run_id: str
 ):
-    dead = replace(Holder.this_process(), created=1.0)
+    dead = replace(Holder.this_process(), start_ticks=1)
     assert plan(Scope(ledger)).problems == ()
 
     write_lease(ledger, run_id, dead, provider="kind", namespace="x", kind_cluster="floe-x")
@@ -241,7 +340,7 @@ def test_a_cluster_that_cannot_be_reached_is_a_problem_only_for_what_may_go(
     ledger: Ledger, run_id: str, tmp_path: Path
 ):
     gone = ClusterAccess(str(tmp_path / "no-kubeconfig"), "staging")
-    holder = replace(Holder.this_process(), created=1.0)
+    holder = replace(Holder.this_process(), start_ticks=1)
     lease = write_lease(ledger, run_id, holder, provider="context", namespace="x", access=gone)
 
     found = plan(Scope(ledger))
@@ -255,7 +354,7 @@ def test_a_cluster_that_cannot_be_reached_is_a_problem_only_for_what_may_go(
 
 
 def test_a_lease_that_cannot_be_read_does_not_stop_the_others(ledger: Ledger, run_id: str):
-    write_lease(ledger, run_id, replace(Holder.this_process(), created=1.0))
+    write_lease(ledger, run_id, replace(Holder.this_process(), start_ticks=1))
     (ledger.folder("broken") / "lease.json").write_text("{")
 
     done = reap(Scope(ledger), log=print)

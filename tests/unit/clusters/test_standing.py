@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from floe_tests import labels
-from floe_tests.clusters.lease import Holder, Lease
+from floe_tests.clusters.identity import Holder
+from floe_tests.clusters.lease import Lease
 from floe_tests.clusters.standing import RunState, standing_of
 from floe_tests.labels import Owner
 
@@ -18,8 +19,10 @@ NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 EARLIER, LATER = NOW - timedelta(minutes=1), NOW + timedelta(minutes=1)
 
 ALIVE = Holder.this_process()
-DEAD = replace(ALIVE, created=ALIVE.created - 1)  # this id, and a process before this one
+DEAD = replace(ALIVE, start_ticks=1)  # this id, and a process before this one
 ELSEWHERE = replace(DEAD, host="another-machine")
+IN_A_CONTAINER = replace(DEAD, pid_namespace="pid:[4026599999]")
+OF_BEFORE = Holder(process_id=ALIVE.process_id, created=1.0, host=ALIVE.host)
 
 
 def lease(holder: Holder, expires_at: datetime = LATER, **changes: Any) -> Lease:
@@ -68,14 +71,29 @@ ROWS: dict[str, tuple[Lease | None, dict[str, str], RunState, str, str]] = {
     "kept longer by hand, with a label": (
         *(lease(DEAD, EARLIER, state="kept"), expiry(LATER), "unknown", "kept", "kept until"),
     ),
-    "another machine's": (lease(ELSEWHERE), {}, "unknown", "live", "may still run elsewhere"),
+    "another machine's": (lease(ELSEWHERE), {}, "unknown", "live", "may still run on another"),
+    "in a container with process ids of its own": (
+        *(lease(IN_A_CONTAINER), {}, "unknown", "live", "on another machine or in a container"),
+    ),
+    "in a container, expired": (
+        *(lease(IN_A_CONTAINER, EARLIER), {}, "unknown", "expired", "its time was over"),
+    ),
+    "in a container, running for Dagster past its expiry": (
+        *(lease(IN_A_CONTAINER, EARLIER), {}, "live", "hung", "its time was over"),
+    ),
+    "in a container, ended for Dagster": (
+        *(lease(IN_A_CONTAINER), {}, "over", "over", "Dagster says that it has ended"),
+    ),
+    "of before ticks were written, and its id is taken": (
+        *(lease(OF_BEFORE), {}, "unknown", "live", "may still run on another machine"),
+    ),
     "another machine's, expired": (
         *(lease(ELSEWHERE, EARLIER), {}, "unknown", "expired", "its time was over"),
     ),
     "another machine's, ended for Dagster": (
         *(lease(ELSEWHERE), {}, "over", "over", "Dagster says that it has ended"),
     ),
-    "unknown here": (None, expiry(LATER), "unknown", "live", "may still run elsewhere"),
+    "unknown here": (None, expiry(LATER), "unknown", "live", "may still run on another machine"),
     "unknown here, expired": (None, expiry(EARLIER), "unknown", "expired", "08:59 UTC"),
     "unknown here, without an expiry": (None, {}, "unknown", "live", "without an end"),
     "unknown here, with an expiry that is none": (

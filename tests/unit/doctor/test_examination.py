@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from floe_tests import labels
-from floe_tests.clusters.lease import ENTRY, Holder, new_lease
+from floe_tests.clusters.identity import Holder
+from floe_tests.clusters.lease import ENTRY, new_lease
 from floe_tests.doctor import leftovers
 from floe_tests.doctor.examination import examine
 from floe_tests.kube import Kube

@@ -150,7 +150,7 @@ def test_a_long_stream_stays_for_questions_until_it_is_told_to_go(
 def test_an_exporter_beside_containers_that_run_on_finishes_and_stays(
     start: Start, results: Path
 ) -> None:
-    """The kubelet would start a sidecar that ends while others run again, and it would send anew."""
+    """A sidecar that ends while others run is started again, and would send everything anew."""
     (results / "junit.xml").write_bytes(b"<testsuites/>")
     running = start()
     running.wait_for_content("junit.xml", 13)

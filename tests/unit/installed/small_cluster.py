@@ -155,6 +155,11 @@ class Handler(BaseHTTPRequestHandler):
         elif self.command == "GET":
             self._send(200, cluster.objects[plural, name])
         elif self.command == "DELETE":
+            metadata = cluster.objects[plural, name]["metadata"]
+            wanted = body.get("preconditions", {})
+            if any(metadata[key] != value for key, value in wanted.items()):
+                self._refuse(409)
+                return
             with cluster.changed:
                 cluster.objects.pop((plural, name))
                 cluster.version += 1
@@ -166,10 +171,11 @@ class Handler(BaseHTTPRequestHandler):
     def _patch(self, plural: str, name: str, body: dict[str, Any]) -> None:
         with self.cluster.changed:
             old = self.cluster.objects[plural, name]
-            wanted = body.get("metadata", {}).pop("resourceVersion", None)
-            if wanted is not None and wanted != old["metadata"]["resourceVersion"]:
-                self._refuse(409)
-                return
+            wanted = body.get("metadata", {})
+            for key in ("resourceVersion", "uid"):
+                if wanted.pop(key, old["metadata"][key]) != old["metadata"][key]:
+                    self._refuse(409)
+                    return
         self._send(200, self.cluster.put(plural, name, **_merged(old, body)))
 
     def _watch(self, query: dict[str, str]) -> None:

@@ -43,7 +43,9 @@ def take(lease: ClusterLease, *, seconds: float = 5) -> list[str]:
     return lines
 
 
-def put_holder(cluster: Cluster, *, age_seconds: float = 0, run_id: str = OTHER) -> None:
+def put_holder(
+    cluster: Cluster, *, age_seconds: float = 0, run_id: str = OTHER, duration_seconds: int = 240
+) -> None:
     renewed = datetime.now(UTC) - timedelta(seconds=age_seconds)
     cluster.put(
         "leases",
@@ -51,7 +53,7 @@ def put_holder(cluster: Cluster, *, age_seconds: float = 0, run_id: str = OTHER)
         metadata={"labels": owner(run_id, "staging-soak").labels()},
         spec={
             "holderIdentity": f"staging-soak/{run_id}@another-host",
-            "leaseDurationSeconds": 240,
+            "leaseDurationSeconds": duration_seconds,
             "renewTime": renewed.isoformat(),
             "leaseTransitions": 3,
         },
@@ -60,7 +62,7 @@ def put_holder(cluster: Cluster, *, age_seconds: float = 0, run_id: str = OTHER)
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_lease, "_UNCHANGED_SECONDS", 0.2)
+    monkeypatch.setattr(cluster_lease, "_LEAST_SECONDS", 0.2)
     monkeypatch.setattr(cluster_lease, "_TICK_SECONDS", 0.1)
     monkeypatch.setattr(cluster_lease, "RENEW_SECONDS", 0.05)
 
@@ -134,8 +136,12 @@ def test_who_waits_gets_the_cluster_as_soon_as_it_is_given_back(cluster: Cluster
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_a_killed_run_holds_is_taken_over_once_it_has_expired(cluster: Cluster) -> None:
-    put_holder(cluster, age_seconds=600)
+@pytest.mark.parametrize("hours", [-1, 0, 1], ids=["an hour late", "right", "an hour early"])
+def test_what_a_killed_run_holds_is_taken_over_once_nobody_has_renewed_it_for_its_time(
+    cluster: Cluster, hours: int
+) -> None:
+    """Whatever time is written in it: the clocks of two machines are not compared."""
+    put_holder(cluster, age_seconds=-3600 * hours, duration_seconds=0)
 
     lines = take(claim(cluster))
 
@@ -144,15 +150,40 @@ def test_what_a_killed_run_holds_is_taken_over_once_it_has_expired(cluster: Clus
 
 
 @pytest.mark.usefixtures("quick")
+def test_one_that_looks_expired_is_watched_for_its_whole_time_before_it_is_taken_over(
+    cluster: Cluster,
+) -> None:
+    """The holder's clock is an hour late, or this machine's was just set ahead."""
+    put_holder(cluster, age_seconds=3600, duration_seconds=2)
+
+    with pytest.raises(ClusterBusyError):
+        take(claim(cluster), seconds=1)
+
+    assert OTHER in spec_of(cluster)["holderIdentity"]
+
+
+def test_the_time_in_a_lease_is_the_servers(
+    cluster: Cluster, step_clock: Callable[[float], None]
+) -> None:
+    step_clock(1)
+    take(claim(cluster))
+
+    renewed = datetime.fromisoformat(spec_of(cluster)["renewTime"])
+
+    assert abs(renewed - datetime.now(UTC)) < timedelta(minutes=1)
+    assert held_by(cluster.kube(), NAMESPACE) is not None
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_holder_whose_clock_is_late_and_who_renews_keeps_the_cluster(cluster: Cluster) -> None:
-    put_holder(cluster, age_seconds=600)
+    put_holder(cluster, age_seconds=600, duration_seconds=0)
     stopped = threading.Event()
 
     def renew() -> None:
         late = 600.0
         while not stopped.wait(0.05):
             late -= 0.01
-            put_holder(cluster, age_seconds=late)
+            put_holder(cluster, age_seconds=late, duration_seconds=0)
 
     thread = threading.Thread(target=renew)
     thread.start()

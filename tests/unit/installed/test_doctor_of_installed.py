@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from floe_tests import labels
 from floe_tests.clusters.cluster_lease import LEASE
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.installed import check_installed
@@ -94,7 +95,8 @@ def test_a_cluster_that_a_run_has_and_what_another_left_are_told(
     put_platform(cluster)
     now = datetime.now(UTC)
     dead = Owner("dead-run", "staging-soak", "main", "1", now - timedelta(hours=1))
-    cluster.put("jobs", "soak-dead", metadata={"labels": dead.labels()})
+    mark = {labels.CREATED_UID_ANNOTATION: "uid-of-soak-dead-run-1"}
+    cluster.put("jobs", "soak-dead-run-1", metadata={"labels": dead.labels(), "annotations": mark})
     spec = {
         "holderIdentity": "staging-benchmark/other@host",
         "renewTime": now.isoformat(),
@@ -106,7 +108,7 @@ def test_a_cluster_that_a_run_has_and_what_another_left_are_told(
 
     assert checks["cluster's turn"].state == "warning"
     assert "staging-benchmark/other@host" in checks["cluster's turn"].found
-    assert checks["left-overs in the namespace"].found == "run dead-run: job/soak-dead"
+    assert checks["left-overs in the namespace"].found == "run dead-run: job/soak-dead-run-1"
 
 
 def test_what_may_not_be_seen_is_unknown_and_no_failure(

@@ -13,9 +13,10 @@ import pytest
 from floe_tests import labels
 from floe_tests.clusters import persistent
 from floe_tests.clusters.cluster_lease import LEASE, held_by
-from floe_tests.clusters.lease import ENTRY, Holder, Lease, give_back, live_lease, new_lease
-from floe_tests.clusters.leftovers import Scope
+from floe_tests.clusters.identity import Holder
+from floe_tests.clusters.lease import ENTRY, Lease, give_back, live_lease, new_lease
 from floe_tests.clusters.reap import plan, reap
+from floe_tests.clusters.reap_plan import Scope
 from floe_tests.errors import CleanupError, ConfigurationError, LeaseError
 from floe_tests.labels import Owner
 from floe_tests.ledger import Ledger
@@ -81,10 +82,31 @@ def acquired(
 def put_job(
     cluster: Cluster, run_id: str = RUN, *, name: str = "", expires: datetime | None = None
 ) -> None:
-    owner = Owner(run_id, "staging-soak", "main", "1", expires or _later())
+    """Put a Job with its pod and its ConfigMap there, as a run makes them."""
+    carried = {"labels": Owner(run_id, "staging-soak", "main", "1", expires or _later()).labels()}
     name = name or f"soak-{run_id[:8]}"
-    for plural in ("jobs", "pods", "configmaps"):
-        cluster.put(plural, f"{name}-{plural[0]}", metadata={"labels": owner.labels()})
+    uid = f"uid-of-{name}-j"
+    mark = {labels.CREATED_UID_ANNOTATION: uid}
+    cluster.put("jobs", f"{name}-j", metadata={**carried, "annotations": mark})
+    owner = [{"kind": "Job", "name": f"{name}-j", "uid": uid}]
+    for plural in ("pods", "configmaps"):
+        cluster.put(plural, f"{name}-{plural[0]}", metadata={**carried, "ownerReferences": owner})
+
+
+def put_copies(cluster: Cluster, run_id: str) -> None:
+    """Put there what somebody exported from a run and applied again, under names of its own."""
+    carried = {"labels": Owner(run_id, "staging-soak", "main", "1", _later()).labels()}
+    mark = {labels.CREATED_UID_ANNOTATION: "uid-of-the-original"}
+    owner = [{"kind": "Job", "name": f"soak-{run_id[:8]}-1", "uid": "uid-of-the-original"}]
+    cluster.put("jobs", f"soak-{run_id[:8]}-1", metadata={**carried, "annotations": mark})
+    cluster.put("jobs", "debug", metadata={**carried, "annotations": mark})
+    cluster.put("pods", f"soak-{run_id[:8]}-1-x", metadata={**carried, "ownerReferences": owner})
+    cluster.put("configmaps", f"soak-{run_id[:8]}-1-plan", metadata=carried)
+
+
+def copies_of(run_id: str) -> set[str]:
+    stem = f"soak-{run_id[:8]}-1"
+    return {stem, "debug", f"{stem}-x", f"{stem}-plan"}
 
 
 def _later() -> datetime:
@@ -129,6 +151,46 @@ def test_a_run_takes_its_own_away_and_gives_the_cluster_back(
     assert there(cluster) == STRANGERS | {f"soak-{OTHER[:8]}-{letter}" for letter in "jpc"}
     assert cluster.names("namespaces") == {NAMESPACE}
     assert held_by(cluster.kube(), NAMESPACE) is None
+
+
+def test_what_carries_its_labels_alone_stays_is_said_and_waited_for_by_nobody(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace
+) -> None:
+    """A team looks into a failure with a copy of the run's Job, in the platform's namespace."""
+    acquired(cluster, ledger, workspace)
+    put_job(cluster)
+    put_copies(cluster, RUN)
+    lines: list[str] = []
+
+    released = give_back(ledger, RUN, log=lines.append)
+
+    assert released is not None
+    assert released.state == "released"
+    assert there(cluster) == copies_of(RUN)
+    said = [line for line in lines if "is left alone" in line]
+    assert len(said) == len(copies_of(RUN))
+    assert any("job/debug" in line and "its name" in line for line in said)
+    assert any("it is a copy" in line for line in said)
+
+
+def test_what_carries_a_dead_runs_labels_alone_is_listed_by_a_reaper_and_stays(
+    cluster: Cluster, ledger: Ledger, workspace: Workspace
+) -> None:
+    _killed(ledger, acquired(cluster, ledger, workspace))
+    put_job(cluster)
+    put_copies(cluster, RUN)
+
+    done = reap(Scope(ledger), log=print)
+
+    assert not done.remaining
+    assert there(cluster) == copies_of(RUN)
+    listed = {item.name.partition("/")[2]: item for item in done.staying}
+    assert set(listed) == copies_of(RUN)
+    assert {item.word for item in listed.values()} == {"unproved"}
+    assert listed["debug"].command.endswith(f"delete job/debug --namespace {NAMESPACE}")
+    lease = ledger.read(RUN, ENTRY, Lease)
+    assert lease is not None
+    assert lease.state == "released", "what may be anybody's keeps no run open"
 
 
 def test_what_cannot_be_removed_is_said_and_the_cluster_is_free_all_the_same(

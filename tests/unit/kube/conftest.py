@@ -50,6 +50,7 @@ class Script:
         watches: Answers to watch requests, in order; then empty streams.
         answers: Answers to other requests, by method and path: a status and a JSON value or text.
         streams: Streamed answers, by path.
+        date: The time that it names; None for the real one, empty for none.
     """
 
     lists: deque[list[dict[str, Any]] | int] = field(default_factory=lambda: deque([[]]))
@@ -58,6 +59,7 @@ class Script:
     streams: dict[str, Stream] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
+    date: str | None = None
 
 
 def status_object(code: int) -> dict[str, Any]:
@@ -79,6 +81,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_words: object) -> None:
         """Keep quiet."""
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Begin an answer, with the script's time where it has one."""
+        self.send_response_only(code, message)
+        date = self.date_time_string() if self.script.date is None else self.script.date
+        if date:
+            self.send_header("Date", date)
 
     def do_GET(self) -> None:
         self._answer()

@@ -28,7 +28,9 @@ def create(api: Api, *, account: str = "system:serviceaccount:floe-tests:floe-te
     answers[WHO] = (201, {"status": {"userInfo": {"username": account}}})
     answers.setdefault(MAY, (201, {"status": {"allowed": True}}))
     answers.setdefault(BIND, (201, {}))
-    answers["POST", "/api/v1/namespaces"] = (201, {})
+    made = {"metadata": {"name": "ns", "uid": "uid-1"}}
+    answers["POST", "/api/v1/namespaces"] = (201, made)
+    answers["PATCH", "/api/v1/namespaces/ns"] = (200, made)
     answers[QUOTA] = (201, {})
     api.script.lists.appendleft([{"metadata": {"name": "default"}}])
     create_namespace(api.kube(), "ns", owner=OWNER, memory="8Gi", deadline=Deadline(1), role=ROLE)

@@ -6,6 +6,7 @@ The API is a scripted server; docker and kind are scripts that know one cluster.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +16,11 @@ from uuid import uuid4
 import pytest
 
 from floe_tests import labels
+from floe_tests.clusters.identity import Holder
 from floe_tests.clusters.kind import CREATED, CreatedCluster, KindEnvironment
-from floe_tests.clusters.lease import ENTRY, Holder, Lease, give_back
-from floe_tests.clusters.leftovers import Scope
+from floe_tests.clusters.lease import ENTRY, Lease, give_back
 from floe_tests.clusters.reap import plan, reap
+from floe_tests.clusters.reap_plan import Scope
 from floe_tests.labels import Owner
 from floe_tests.ledger import Ledger
 from floe_tests.settings import TierSettings
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
 
 NAMESPACES, NODES = "/api/v1/namespaces", "/api/v1/nodes"
 NOW = datetime.now(UTC).replace(microsecond=0)
-EARLIER, LATER = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
+# By more than any step of this machine's clock, which is that of a kind cluster too.
+EARLIER, LATER = NOW - timedelta(hours=3), NOW + timedelta(hours=1)
 ALIVE = Holder.this_process()
-DEAD = replace(ALIVE, created=1.0)
+DEAD = replace(ALIVE, start_ticks=1)
 RUN = str(uuid4())
+NODE = "3f1d2c"
 
 TIER = TierSettings.model_validate(
     {
@@ -80,7 +84,7 @@ class Machine:
             created_at: When its container was created.
         """
         time = created_at.strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
-        line = f"floe-x\tcontrol-plane\tfloe-x-control-plane\t{time}\n"
+        line = f"floe-x\tcontrol-plane\tfloe-x-control-plane\t{time}\t{NODE}\n"
         (self.folder / "containers").write_text(line)
         if configured is not None:
             text = ",".join(f"{name}={value}" for name, value in configured.items())
@@ -97,8 +101,11 @@ class Machine:
         for item in found:
             self.api.script.answers["GET", f"{NAMESPACES}/{item['metadata']['name']}"] = (200, item)
 
-    def nodes(self, found: dict[str, str]) -> None:
-        self._list(NODES, {"metadata": {"name": "floe-x-control-plane", "labels": found}})
+    def nodes(self, found: dict[str, str], *, marked: str | None = None) -> None:
+        """Have a node with labels, and with its creator's mark or another's."""
+        annotations = {} if marked is None else {labels.CREATED_UID_ANNOTATION: marked}
+        metadata = {"name": "floe-x-control-plane", "uid": "uid-of-node", "labels": found}
+        self._list(NODES, {"metadata": {**metadata, "annotations": annotations}})
 
     def lease(self, run_id: str, holder: Holder, **changes: Any) -> None:
         lease = Lease(
@@ -111,17 +118,18 @@ class Machine:
                 "state": "held",
                 "holder": holder,
                 "kind_cluster": "floe-x",
+                "cluster_id": run_id,
                 **changes,
             }
         )
         self.ledger.write(run_id, ENTRY, lease)
 
-    def note(self, run_id: str, created_at: datetime = NOW) -> None:
-        self.ledger.write(CREATED, "floe-x", CreatedCluster(run_id, created_at))
+    def note(self, run_id: str, created_at: datetime = NOW, node_id: str = "") -> None:
+        self.ledger.write(CREATED, "floe-x", CreatedCluster(run_id, created_at, node_id))
 
     def reap(self, **scope: Any) -> tuple[list[str], list[str]]:
         """Reap; give what is gone and what stays, as `what word` each."""
-        done = reap(Scope(self.ledger, **scope), log=print, seconds=1)
+        done = reap(Scope(self.ledger, **scope), log=print, seconds=30)
         assert done.problems == ()
         return (
             [f"{item.what} {item.word}" for item in done.removed],
@@ -160,13 +168,26 @@ def marks(run_id: str, expires_at: datetime) -> dict[str, str]:
     return owner(run_id, expires_at).labels()
 
 
-def namespace(run_id: str, expires_at: datetime = LATER, **more: str) -> dict[str, Any]:
+def namespace(
+    run_id: str,
+    expires_at: datetime = LATER,
+    *,
+    name: str | None = None,
+    uid: str | None = None,
+    marked: str | None = "its own",
+    more: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """A namespace as its creator left it; `marked` with another's UID for a copy, None for none."""
+    uid = uid or f"uid-of-{run_id}"
+    annotations = {labels.CREATED_UID_ANNOTATION: uid if marked == "its own" else marked}
     return {
         "metadata": {
-            "name": f"floe-test-{run_id[:8]}",
-            "uid": f"uid-of-{run_id}",
+            "name": name or f"floe-test-{run_id[:8]}",
+            "uid": uid,
+            "resourceVersion": "7",
             "creationTimestamp": "2026-11-24T08:00:00Z",
-            "labels": {**marks(run_id, expires_at), **more},
+            "labels": {**marks(run_id, expires_at), **(more or {})},
+            "annotations": annotations if marked else {},
         }
     }
 
@@ -253,9 +274,11 @@ def test_a_cluster_stays_for_a_run_that_has_no_namespace_there_yet(machine: Mach
 
 
 @pytest.mark.parametrize("expires_at", [EARLIER, LATER], ids=["expired", "not expired"])
-def test_another_ledgers_cluster_goes_by_its_expiry_alone(machine: Machine, expires_at: datetime):
+def test_another_ledgers_cluster_goes_by_its_creators_mark_and_its_expiry(
+    machine: Machine, expires_at: datetime
+):
     machine.kind_cluster(configured=marks(RUN, EARLIER))
-    machine.nodes(marks(RUN, expires_at))
+    machine.nodes(marks(RUN, expires_at), marked="uid-of-node")
     machine.answers()
 
     gone, stays = machine.reap()
@@ -266,16 +289,44 @@ def test_another_ledgers_cluster_goes_by_its_expiry_alone(machine: Machine, expi
 
 
 @pytest.mark.parametrize(
-    ("hours", "stays"),
-    [pytest.param(23, ["cluster kept"], id="23 h"), pytest.param(25, [], id="25 h")],
+    "marked",
+    [
+        pytest.param(None, id="labels alone, as in a copied configuration"),
+        pytest.param("uid-of-another-node", id="the mark of another node"),
+    ],
 )
-def test_one_whose_api_is_silent_may_be_kept_and_gets_a_day_more(
-    machine: Machine, hours: int, stays: list[str]
+@pytest.mark.parametrize("answers", [True, False], ids=["its API answers", "its API is silent"])
+def test_a_cluster_that_nothing_proves_to_be_a_runs_is_listed_and_stays(
+    machine: Machine,
+    marked: str | None,
+    answers: bool,  # noqa: FBT001 - the row
 ):
-    """A stopped Docker leaves it so; its API alone knows that it was kept."""
-    machine.kind_cluster(configured=marks(RUN, NOW - timedelta(hours=hours)))
+    machine.kind_cluster(configured=marks(RUN, EARLIER))
+    machine.nodes(marks(RUN, EARLIER), marked=marked)
+    if answers:
+        machine.answers()
 
-    assert machine.reap()[1] == stays
+    found = plan(Scope(machine.ledger))
+
+    assert (machine.reap(), machine.deleted) == (([], ["cluster unproved"]), False)
+    (cluster,) = found.staying
+    assert cluster.command == "kind delete cluster --name floe-x"
+    assert "neither this ledger nor a mark on its nodes" in cluster.reason
+
+
+@pytest.mark.parametrize("configured", [marks(RUN, LATER), None], ids=["configured", "not yet"])
+def test_a_cluster_made_anew_under_the_name_of_a_runs_is_not_the_runs(
+    machine: Machine, configured: dict[str, str] | None
+):
+    """The note has the container that the run made; this one is another."""
+    machine.lease(RUN, DEAD, state="released")
+    machine.note(RUN, node_id="the-container-of-then")
+    machine.kind_cluster(configured=configured)
+    machine.answers()
+
+    machine.reap()
+
+    assert not machine.deleted
 
 
 def test_a_namespace_of_an_expired_user_in_somebody_elses_cluster_goes_alone(machine: Machine):
@@ -309,6 +360,110 @@ def test_only_namespaces_with_both_labels_are_asked_for(machine: Machine):
     ]
 
 
+def deletions(machine: Machine) -> list[str]:
+    return [item.path for item in machine.api.script.requests if item.method == "DELETE"]
+
+
+NOT_OURS: dict[str, dict[str, Any]] = {
+    "kube-system": {"name": "kube-system"},
+    "default": {"name": "default"},
+    "of a distribution": {"name": "openshift-monitoring"},
+    "of the platform": {"name": "floe-staging"},
+    "of the platform, named as a run's": {"name": f"floe-platform-{RUN[:8]}"},
+    "a team's own": {"name": "team-checkout"},
+    "a team's own, with a mark that was copied": {"name": "team-checkout", "marked": "of-a-run"},
+    "a team's own, named as a run's": {"marked": None},
+    "exported and applied under another name": {"name": "copy", "marked": "uid-of-the-original"},
+    "exported and applied under the same name": {"marked": "uid-of-the-original"},
+    "killed between creation and mark": {"marked": None},
+}
+
+
+@pytest.mark.parametrize("what", NOT_OURS)
+@pytest.mark.parametrize("known", ["over", "expired", "released"])
+def test_labels_and_an_old_date_alone_remove_nothing(machine: Machine, what: str, known: str):
+    """Two labels and an old date on kube-system, or on a team's namespace, meant DELETE."""
+    found = namespace(RUN, EARLIER, **NOT_OURS[what])
+    if what in {"kube-system", "default", "of a distribution"} or what.startswith("of the"):
+        own = found["metadata"]["uid"]  # not even a mark, or a name, helps there
+        assert found["metadata"]["annotations"] == {labels.CREATED_UID_ANNOTATION: own}
+    machine.namespaces(found)
+    if known != "expired":
+        state = "released" if known == "released" else "held"
+        access = machine.api.access
+        machine.lease(RUN, DEAD, provider="context", state=state, access=access, kind_cluster=None)
+    scope = Scope(
+        machine.ledger,
+        clusters=(machine.api.access,),
+        protected=frozenset({"floe-staging", f"floe-platform-{RUN[:8]}"}),
+    )
+
+    done = reap(scope, log=print, seconds=5)
+
+    assert deletions(machine) == []
+    (stays,) = [item for item in done.staying if item.what == "namespace"]
+    assert (stays.word, stays.name) == ("unproved", found["metadata"]["name"])
+    is_protected = "system" in stays.reason or "platform" in stays.reason
+    verb = "label" if is_protected else "delete"
+    assert f" {verb} namespace {stays.name}" in stays.command
+
+
+def test_a_namespace_of_a_killed_run_goes_by_its_mark_its_uid_and_as_it_was_read(machine: Machine):
+    machine.namespaces(namespace(RUN, EARLIER))
+    one = f"{NAMESPACES}/floe-test-{RUN[:8]}"
+    machine.api.script.answers["DELETE", one] = (200, {})
+
+    reap(Scope(machine.ledger, clusters=(machine.api.access,)), log=print, seconds=0.5)
+
+    first, *later = [item for item in machine.api.script.requests if item.method == "DELETE"]
+    uid = f"uid-of-{RUN}"
+    assert first.body["preconditions"] == {"uid": uid, "resourceVersion": "7"}
+    assert all(item.body["preconditions"]["uid"] == uid for item in later)
+
+
+def test_one_that_the_ledger_knows_by_its_uid_goes_without_a_mark(machine: Machine):
+    machine.namespaces(namespace(RUN, LATER, marked=None))
+    access, uid = machine.api.access, f"uid-of-{RUN}"
+    machine.lease(RUN, DEAD, provider="context", access=access, namespace_uid=uid)
+
+    (found,) = plan(Scope(machine.ledger)).removable
+
+    assert (found.what, found.word) == ("namespace", "over")
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1], ids=["an hour behind", "right", "an hour ahead"])
+@pytest.mark.parametrize(("minutes", "word"), [(-5, "expired"), (30, "live")])
+def test_an_expiry_in_a_cluster_is_told_by_its_own_clock(
+    machine: Machine,
+    step_clock: Callable[[float], None],
+    hours: int,
+    minutes: int,
+    word: str,
+):
+    """A machine an hour ahead took other machines' live runs for expired."""
+    machine.namespaces(namespace(RUN, NOW + timedelta(minutes=minutes)))
+
+    step_clock(hours)
+    found = plan(Scope(machine.ledger, clusters=(machine.api.access,)))
+
+    assert [item.word for item in (*found.removable, *found.staying)] == [word]
+
+
+@pytest.mark.parametrize("hours", [-1, 1], ids=["an hour behind", "an hour ahead"])
+def test_a_kind_cluster_has_the_clock_of_its_machine_and_is_left_two_hours_more(
+    machine: Machine, step_clock: Callable[[float], None], hours: int
+):
+    machine.kind_cluster(configured=marks(RUN, NOW + timedelta(minutes=5)))
+    machine.nodes(marks(RUN, NOW + timedelta(minutes=5)), marked="uid-of-node")
+    machine.answers()
+    machine.namespaces(namespace(RUN, NOW + timedelta(minutes=5)))
+
+    step_clock(hours)
+
+    assert machine.reap() == ([], ["cluster live", "namespace live"])
+    assert not machine.deleted
+
+
 @pytest.mark.parametrize("change", ["kept", "another of the name", "gone"])
 def test_a_namespace_is_looked_at_again_before_it_goes(machine: Machine, change: str):
     machine.namespaces(namespace(RUN, EARLIER))
@@ -338,7 +493,9 @@ def test_a_cluster_reached_twice_is_listed_once(machine: Machine):
 def test_what_dagster_says_counts_where_the_ledger_is_another(machine: Machine):
     ended, running, kept = (str(uuid4()) for _ in range(3))
     machine.namespaces(
-        namespace(ended), namespace(running, EARLIER), namespace(kept, **{labels.KEPT: "true"})
+        namespace(ended),
+        namespace(running, EARLIER),
+        namespace(kept, LATER, more={labels.KEPT: "true"}),
     )
 
     found = plan(
@@ -364,12 +521,14 @@ def test_a_run_takes_a_cluster_for_one_of_ours_only_if_its_nodes_say_so(
     ready = {"conditions": [{"type": "Ready", "status": "True"}]}
     found = {labels.RUN: label} if label else {}
     script = machine.api.script
+    made = namespace(new, LATER)
+    script.answers["PATCH", f"{NAMESPACES}/floe-test-{new[:8]}"] = (200, made)
     node = {"metadata": {"name": "n", "labels": found}, "status": ready}
     script.lists.append([node] if label == RUN else [])
     script.lists.append([{"metadata": {"name": "default"}}])
     script.lists[0] = [node]
     del script.answers["GET", NODES]
-    script.answers["POST", NAMESPACES] = (201, {})
+    script.answers["POST", NAMESPACES] = (201, made)
     script.answers["POST", f"{NAMESPACES}/floe-test-{new[:8]}/resourcequotas"] = (201, {})
     machine.lease(new, ALIVE, state="acquiring", kind_cluster=None)
     lease = machine.ledger.read(new, ENTRY, Lease)

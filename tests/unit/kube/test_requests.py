@@ -6,6 +6,7 @@ import shlex
 import socket
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -101,6 +102,42 @@ def test_a_deletion_takes_what_belongs_to_it_along(
 
     assert api.kube().delete("Pod", "a", namespace="ns", grace_seconds=grace) is True
     assert api.script.requests[0].body == options
+
+
+def test_a_deletion_of_one_object_names_its_uid_and_its_version(api: Api):
+    """Another that was made anew under its name meanwhile must not be hit."""
+    api.script.answers["DELETE", POD] = (200, {})
+
+    assert api.kube().delete("Pod", "a", namespace="ns", uid="u", resource_version="7")
+
+    wanted = {"uid": "u", "resourceVersion": "7"}
+    assert api.script.requests[0].body["preconditions"] == wanted
+
+    api.script.answers["DELETE", POD] = (409, {"reason": "Conflict", "message": "uid"})
+    assert api.kube().delete("Pod", "a", namespace="ns", uid="u") is False
+    with pytest.raises(RefusedError):
+        api.kube().delete("Pod", "a", namespace="ns")
+
+
+def test_the_time_is_the_servers(api: Api):
+    api.script.date = "Mon, 23 Nov 2026 09:00:00 GMT"
+    api.script.answers["GET", "/version"] = (200, {"gitVersion": "v1.34.2"})
+    kube = api.kube()
+
+    first = kube.now()
+
+    assert timedelta(0) <= first - datetime(2026, 11, 23, 9, tzinfo=UTC) < timedelta(seconds=5)
+    assert kube.now() > first, "it goes on between two answers"
+    assert len(api.script.requests) == 1
+
+
+def test_a_server_that_names_no_time_is_an_error(api: Api):
+    """Of an expiry that nobody can compare, nothing may be concluded."""
+    api.script.date = ""
+    api.script.answers["GET", "/version"] = (200, {"gitVersion": "v1.34.2"})
+
+    with pytest.raises(InfrastructureError, match="have no Date"):
+        api.kube().now()
 
 
 def test_a_refusal_keeps_status_reason_and_the_apis_own_words(api: Api):

@@ -15,8 +15,9 @@ import dagster as dg
 import psutil
 import pytest
 
-from floe_tests.clusters.lease import ENTRY, Holder, Lease
-from floe_tests.clusters.leftovers import Leftover
+from floe_tests.clusters.identity import Holder
+from floe_tests.clusters.lease import ENTRY, Lease
+from floe_tests.clusters.reap_plan import Leftover
 from floe_tests.labels import Owner
 from floe_tests.ledger import Ledger
 from floe_tests.program import RUN_VARIABLE
@@ -39,7 +40,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
 @pytest.fixture
 def orphan(ledger: Ledger) -> Iterator[subprocess.Popen[bytes]]:
     """A process of a killed run."""
-    holder = replace(Holder.this_process(), created=1.0)
+    holder = replace(Holder.this_process(), start_ticks=1)
     owner = Owner(RUN, "unit", "main", "72c65fc", datetime.now(UTC) + timedelta(hours=1))
     ledger.write(RUN, ENTRY, Lease("local", owner, "", "never", 60, state="held", holder=holder))
     with subprocess.Popen(

@@ -1,9 +1,10 @@
-"""The namespace a run gets for itself: restricted, with a quota, and gone afterwards."""
+"""The namespace a run gets for itself: its pods restricted, with a quota, and gone afterwards."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from floe_tests import labels
@@ -12,6 +13,7 @@ from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, ConfigurationError, DeadlineError, InfrastructureError
 from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
 from floe_tests.labels import Owner
+from floe_tests.settings import PodSecurity
 
 _CONFLICT = 409
 _FORBIDDEN = 403
@@ -24,16 +26,29 @@ _CUSTOM_RESOURCE = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class NamespaceRules:
+    """What holds in a run's namespace.
+
+    Attributes:
+        memory: Sum of the memory limits of all pods, as Kubernetes writes it (`8Gi`).
+        pod_security: The level of the Pod Security Standards that it enforces.
+    """
+
+    memory: str
+    pod_security: PodSecurity = "restricted"
+
+
 def create_namespace(
     kube: Kube,
     name: str,
     *,
     owner: Owner,
-    memory: str,
+    rules: NamespaceRules,
     deadline: Deadline,
     role: str | None = None,
 ) -> None:
-    """Create a run's namespace, with Pod Security `restricted` and the tier's memory as its quota.
+    """Create a run's namespace, with the tier's Pod Security level and its memory as a quota.
 
     One that the same run has created is gone on with: a run may be taken up by another process.
 
@@ -41,7 +56,7 @@ def create_namespace(
         kube: The cluster.
         name: Name of the namespace.
         owner: What is written on it.
-        memory: Sum of the memory limits of all pods, as Kubernetes writes it (`8Gi`).
+        rules: What holds in it.
         deadline: When its service account must be there.
         role: ClusterRole that this account binds itself to in it; None where it has its rights
             everywhere.
@@ -51,7 +66,8 @@ def create_namespace(
         DeadlineError: Kubernetes did not prepare it in time.
     """
     security = {
-        f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
+        f"pod-security.kubernetes.io/{mode}": rules.pod_security
+        for mode in ("enforce", "audit", "warn")
     }
     creator = creator_label(kube) if role is not None else {}
     try:
@@ -79,7 +95,7 @@ def create_namespace(
             raise
     if role is not None:
         bind_own_role(kube, name, role=role, deadline=deadline)
-    _create_quota(kube, name, owner=owner, memory=memory)
+    _create_quota(kube, name, owner=owner, memory=rules.memory)
     try:
         for accounts in kube.follow(
             "ServiceAccount", namespace=name, deadline=deadline, tick_seconds=2

@@ -10,7 +10,8 @@ from floe_tests import labels
 from floe_tests.deadline import Deadline
 from floe_tests.errors import FloeTestsError, first_line
 from floe_tests.kube import Kube, part
-from floe_tests.platform.rollout import containers_of
+from floe_tests.platform.scope import Scope
+from floe_tests.platform.troubles import containers_of
 
 Log = Callable[[str], None]
 
@@ -26,7 +27,7 @@ def export_logs(
     directory: Path,
     *,
     log: Log,
-    selector: str = "",
+    release: str = "",
     since: datetime | None = None,
 ) -> None:
     """Write the log of every container that is no test's, and of its life before a restart.
@@ -38,14 +39,15 @@ def export_logs(
         namespace: The platform's namespace.
         directory: The run's folder; the logs go below it, at most 4 MiB each, the end of them.
         log: Receives what was done.
-        selector: Chooses the pods by their labels; all of the namespace's without one.
+        release: The release whose pods are meant, as helm knows them; all of the namespace's
+            without one.
         since: Only what they said from then on (UTC): a platform that stays has said much before.
     """
     deadline = Deadline(_SECONDS)
     folder = directory / FOLDER
     written = 0
     try:
-        for pod, container, previous in _lives(kube, namespace, selector):
+        for pod, container, previous in _lives(kube, namespace, release):
             if deadline.passed:
                 log(f"logs of the platform: not all of them could be read in {_SECONDS:g} s")
                 break
@@ -68,9 +70,15 @@ def export_logs(
         log(f"logs of the platform: {written} files in {folder}")
 
 
-def _lives(kube: Kube, namespace: str, selector: str) -> Iterator[tuple[str, str, bool]]:
-    """Give pod, container, and whether its life before the last restart is meant."""
-    for pod in kube.list("Pod", namespace=namespace, label_selector=selector):
+def _lives(kube: Kube, namespace: str, release: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield pod, container, and whether its life before the last restart is meant."""
+    pods = kube.list("Pod", namespace=namespace)
+    if release:
+        scope = Scope(kube, release, namespace)
+        scope.find_out()
+        scope.refresh()
+        pods = list(scope.pods(pods).values())
+    for pod in pods:
         # The tests' own output is among the results.
         if labels.SUITE not in part(pod, "metadata", "labels"):
             name = str(pod["metadata"]["name"])

@@ -508,7 +508,11 @@ class TierRun:
             lease.namespace,
             self.workspace.received(self.settings.name, self.run_id),
             log=self.log,
-            release=installed.release if installed else "",
+            releases=(
+                [installed.release]
+                if installed
+                else [release.name for release in self.settings.releases]
+            ),
             since=stages["cluster"].started_at if installed and "cluster" in stages else None,
         )
 

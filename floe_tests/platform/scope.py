@@ -205,6 +205,15 @@ class Scope:
         )
 
     @property
+    def reaches_out(self) -> bool:
+        """Whether it has pods in other namespaces than its own."""
+        record = self.record or Record(0)
+        return any(
+            str(each["kind"]) in _WITH_PODS and self._namespace_of(each) != self.namespace
+            for each in record.objects
+        )
+
+    @property
     def makes_more(self) -> bool:
         """Whether operators, hooks or Jobs make objects that helm's own list does not have."""
         record = self.record or Record(0)

@@ -59,6 +59,7 @@ class Cluster:
     kinds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     log_queries: list[dict[str, str]] = field(default_factory=list)
+    log_paths: list[str] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     version: int = 1
     closing: bool = False
@@ -135,6 +136,7 @@ class Handler(BaseHTTPRequestHandler):
                 return
             if url.path.endswith("/log"):
                 self.cluster.log_queries.append(query)
+                self.cluster.log_paths.append(url.path)
                 self._send(200, "its last words\n")
                 return
             if url.path.removeprefix("/apis/") in self.cluster.kinds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from floe_tests.platform.target import Target
 from floe_tests.settings import InstalledSettings
 from floe_tests.workspace import Workspace
 
+from ..platform.records import packed, secret  # noqa: TID252
 from .small_cluster import LABELS, NAMESPACE, Cluster, put_platform
 
 SETTINGS = InstalledSettings(release="floe-platform", namespace=NAMESPACE, ready_seconds=1.5)
@@ -219,6 +221,38 @@ def test_its_logs_are_those_of_its_own_pods(cluster: Cluster, tmp_path: Path) ->
     )
     lines: list[str] = []
 
-    export_logs(cluster.kube(), NAMESPACE, tmp_path, release="floe-platform", log=lines.append)
+    since = datetime(2026, 11, 24, tzinfo=UTC)
+    export_logs(
+        cluster.kube(),
+        NAMESPACE,
+        tmp_path,
+        releases=["floe-platform"],
+        since=since,
+        log=lines.append,
+    )
 
     assert [file.name for file in (tmp_path / "platform-logs").iterdir()] == ["code-1-code.log"]
+
+
+def test_pods_of_a_release_in_other_namespaces_have_their_logs_kept(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    chart = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "agent", "namespace": "agents"},
+    }
+    cluster.put("secrets", "v1", **secret(packed(chart)))
+    cluster.put("daemonsets", "agent", metadata={"namespace": "agents"}, status={})
+    owner = {"kind": "DaemonSet", "name": "agent", "uid": "uid-of-agent"}
+    cluster.put(
+        "pods",
+        "agent-x",
+        metadata={"namespace": "agents", "ownerReferences": [owner]},
+        status={"containerStatuses": [{"name": "a"}]},
+    )
+
+    export_logs(cluster.kube(), NAMESPACE, tmp_path, releases=["web"], log=print)
+
+    assert [file.name for file in (tmp_path / "platform-logs").iterdir()] == ["agent-x-a.log"]
+    assert cluster.log_paths[-1].startswith("/api/v1/namespaces/agents/")

@@ -1,7 +1,7 @@
 """The errors of this package, one class for each party that can be at fault.
 
     FloeTestsError
-    ├── ConfigurationError      a setting, a file or an argument is wrong; nothing was created
+    ├── ConfigurationError      a setting, a file or an argument is wrong, or refused by the cluster
     ├── InfrastructureError     the cluster, its API or a program around it failed
     │   ├── ProgramError        kind, helm or another program ended with an error
     │   └── DeadlineError       something did not happen in its time
@@ -35,7 +35,10 @@ class FloeTestsError(Exception):
 
 
 class ConfigurationError(FloeTestsError):
-    """A setting, a file or an argument is wrong. Raised before anything is created."""
+    """A setting, a file or an argument is wrong, or the cluster's rules refuse what it asks for.
+
+    Nearly always raised before anything is created.
+    """
 
 
 class InfrastructureError(FloeTestsError):

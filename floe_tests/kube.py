@@ -33,11 +33,14 @@ _RESOURCES: Mapping[str, tuple[str, str]] = {
     "Node": ("/api/v1", "nodes"),
     "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
     "Pod": ("/api/v1", "pods"),
+    "ReplicationController": ("/api/v1", "replicationcontrollers"),
     "ResourceQuota": ("/api/v1", "resourcequotas"),
+    "Secret": ("/api/v1", "secrets"),
     "Service": ("/api/v1", "services"),
     "ServiceAccount": ("/api/v1", "serviceaccounts"),
     "DaemonSet": ("/apis/apps/v1", "daemonsets"),
     "Deployment": ("/apis/apps/v1", "deployments"),
+    "ReplicaSet": ("/apis/apps/v1", "replicasets"),
     "StatefulSet": ("/apis/apps/v1", "statefulsets"),
     "Job": ("/apis/batch/v1", "jobs"),
     "CertificateSigningRequest": ("/apis/certificates.k8s.io/v1", "certificatesigningrequests"),
@@ -164,6 +167,8 @@ class Kube:
         self._patience_seconds = patience_seconds
         self._was_away = False
         self._read_time: tuple[datetime, Deadline] | None = None
+        # Kinds that _RESOURCES does not know, by API version and kind.
+        self._found: dict[tuple[str, str], tuple[str, bool]] = {}
         self._api = _api_client(access, connections)
 
     def get(self, kind: str, name: str, *, namespace: str | None = None) -> JsonObject | None:
@@ -174,6 +179,54 @@ class Kube:
             if error.status == _NOT_FOUND:
                 return None
             raise
+
+    def get_any(
+        self, api_version: str, kind: str, name: str, *, namespace: str
+    ) -> JsonObject | None:
+        """Read one object of any kind, a custom resource too.
+
+        Args:
+            api_version: Group and version, as manifests write them.
+            kind: The kind.
+            name: Name of the object.
+            namespace: Its namespace, where its kind has namespaces.
+
+        Returns:
+            The object; None when there is none, or the cluster has no such kind (yet).
+        """
+        try:
+            path = self._any_path(api_version, kind, namespace)
+            return None if path is None else self._json("GET", f"{path}/{name}")
+        except RefusedError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    def list_any(self, api_version: str, kind: str, *, namespace: str) -> list[JsonObject]:
+        """Read all objects of any kind; none when the cluster has no such kind (yet)."""
+        try:
+            path = self._any_path(api_version, kind, namespace)
+            found = {} if path is None else self._json("GET", path)
+        except RefusedError as error:
+            if error.status == _NOT_FOUND:
+                return []
+            raise
+        # The items of a list leave out what the list says.
+        return [{**item, "kind": kind} for item in parts(found, "items")]
+
+    def _any_path(self, api_version: str, kind: str, namespace: str) -> str | None:
+        """Return where objects of a kind are, by discovery; None when there is no such kind."""
+        base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        if (api_version, kind) not in self._found:
+            self._found.update(
+                ((api_version, str(each["kind"])), (each["name"], each["namespaced"] is True))
+                for each in parts(self._json("GET", base), "resources")
+                if "/" not in each["name"]
+            )
+        if (api_version, kind) not in self._found:
+            return None
+        plural, is_namespaced = self._found[api_version, kind]
+        return f"{base}/namespaces/{namespace}/{plural}" if is_namespaced else f"{base}/{plural}"
 
     def list(
         self,

@@ -102,6 +102,7 @@ class PublishedRun:
         left_out: The tier's suites that the run did not choose; nothing is said of them.
         account: What the tier's history says now, this run included.
         pages: The pages of its soaks and benchmarks.
+        platform_notes: What of its releases was not waited for, or could not be seen.
     """
 
     run_id: str
@@ -118,6 +119,7 @@ class PublishedRun:
     left_out: tuple[str, ...] = ()
     account: TierAccount | None = None
     pages: tuple[Path, ...] = ()
+    platform_notes: tuple[Evidence, ...] = ()
 
     @property
     def report(self) -> Path:
@@ -203,6 +205,10 @@ def publish(run: TierRun) -> PublishedRun:
     verdict = next(
         (suite.verdict for suite in suites if not suite.verdict.passed), suites[0].verdict
     )
+    notes = _platform_notes(run)
+    if not verdict.passed:
+        # Whoever reads why it is red should know what was not looked at.
+        verdict = replace(verdict, evidence=(*verdict.evidence, *notes))
     began = min((record.started_at for record in stages.values()), default=datetime.now(UTC))
     directory = run.workspace.received(run.settings.name, run.run_id)
     overheads = [a.timings.overhead for a in attempts if a.timings.overhead is not None]
@@ -226,6 +232,7 @@ def publish(run: TierRun) -> PublishedRun:
             default=None,
         ),
         left_out=tuple(suite.name for suite in run.settings.suites if suite.name not in chosen),
+        platform_notes=notes,
     )
     _write_own_junit(run, published)
     record = _record(run, published, lease=lease, stages=stages, began=began)
@@ -249,6 +256,20 @@ def _chosen_suites(run: TierRun) -> tuple[str, ...]:
         return tuple(suite.name for suite in run.suites())
     except ConfigurationError:  # it chose none, which is its verdict
         return tuple(suite.name for suite in run.settings.suites)
+
+
+def _platform_notes(run: TierRun) -> tuple[Evidence, ...]:
+    """Return what of the platform was not waited for, or could not be seen."""
+    installed = run.installed()
+    if installed is None:
+        return ()
+    releases = (*installed.releases, *(change.release for change in installed.changes))
+    notes = (
+        Evidence(f"release/{release.name}", "watched", note)
+        for release in releases
+        for note in release.notes
+    )
+    return tuple(dict.fromkeys(notes))
 
 
 def _variables(run: TierRun) -> Mapping[str, Mapping[str, str]]:
@@ -587,7 +608,7 @@ def _summary(
             for case in suite.results.cases
             if case.outcome.is_failing
         )[:50],
-        notices=tuple(notices),
+        notices=(*(str(note) for note in published.platform_notes), *notices),
         stage_seconds={name: record.seconds for name, record in stages.items()},
         overhead_seconds=published.overhead_seconds,
         first_test_seconds=published.first_test_seconds,

@@ -49,8 +49,8 @@ from floe_tests.ledger import Ledger
 from floe_tests.platform.embedded import EmbeddedPlatform
 from floe_tests.platform.helm import InstalledRelease
 from floe_tests.platform.installed import Fingerprint
-from floe_tests.platform.rollout import Target, selector_of
 from floe_tests.platform.substitutes import MissingImages
+from floe_tests.platform.target import Target
 from floe_tests.selection import Selection, release_values
 from floe_tests.settings import (
     EnvironmentName,
@@ -508,7 +508,11 @@ class TierRun:
             lease.namespace,
             self.workspace.received(self.settings.name, self.run_id),
             log=self.log,
-            selector=selector_of(installed.release) if installed else "",
+            releases=(
+                [installed.release]
+                if installed
+                else [release.name for release in self.settings.releases]
+            ),
             since=stages["cluster"].started_at if installed and "cluster" in stages else None,
         )
 

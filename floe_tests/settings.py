@@ -31,6 +31,8 @@ _Item = TypeVar("_Item")
 
 EnvironmentName = Literal["local", "kind", "context"]
 Keep = Literal["never", "on_failure", "always"]
+# Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+PodSecurity = Literal["restricted", "baseline", "privileged"]
 
 # RFC 1123 label, as Kubernetes wants it for namespaces and in labels; cut to 40 characters because
 # a run's id and a suite's name are appended to it and the result must fit in 63.
@@ -544,8 +546,8 @@ class InstalledSettings(_Settings):
     """A platform that is there before a run and stays after it: looked at, never installed."""
 
     release: DnsLabel = Field(
-        description="Name of the Helm release, as its workloads carry it in "
-        "app.kubernetes.io/instance."
+        description="Name of the Helm release. What belongs to it is read from helm's record, or, "
+        "where the account may not read Secrets, from helm's annotations on its objects."
     )
     namespace: DnsLabel = Field(
         description="Where it is, and where the tier's Jobs run; neither created nor deleted."
@@ -611,6 +613,12 @@ class TierSettings(_Settings):
     )
     namespace: DnsLabel = Field(
         default="floe-test", description="Prefix of the namespace that each run gets for itself."
+    )
+    pod_security: PodSecurity = Field(
+        default="restricted",
+        description="Level of the Pod Security Standards that the run's namespace enforces: what "
+        "the pods of charts and suites may ask for. `floe-tests doctor` names every field that it "
+        "would refuse.",
     )
     kind: KindSettings = Field(default_factory=KindSettings, description="The tier's kind cluster.")
     context: ContextSettings = Field(
@@ -757,6 +765,7 @@ def _beside_an_installed_platform(tier: TierSettings) -> list[str]:
         f"{field}: does not go with `installed`: {reason}. Take it out."
         for field, reason in (
             ("namespace", "runs have no namespace of their own; they use installed.namespace"),
+            ("pod_security", "installed.namespace has a level of its own"),
             ("kind", "the tier runs on an existing cluster"),
         )
         if field in tier.model_fields_set

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from floe_tests import labels, program
 from floe_tests.clusters.lease import ENTRY, Lease, Log
-from floe_tests.clusters.namespace import create_namespace, delete_namespace
+from floe_tests.clusters.namespace import NamespaceRules, create_namespace, delete_namespace
 from floe_tests.deadline import Deadline
 from floe_tests.errors import InfrastructureError
 from floe_tests.kube import ClusterAccess, Kube
@@ -46,7 +46,7 @@ class ContextEnvironment:
             kube,
             lease.namespace,
             owner=lease.owner,
-            memory=settings.budget.memory,
+            rules=NamespaceRules(settings.budget.memory, settings.pod_security),
             deadline=Deadline(settings.deadlines.cluster_seconds),
             role=workspace.namespace_role,
         )

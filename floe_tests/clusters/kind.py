@@ -22,7 +22,7 @@ from floe_tests.clusters import kind_nodes
 from floe_tests.clusters.clock import certain_now
 from floe_tests.clusters.context import extend_namespace, namespace_is_live
 from floe_tests.clusters.lease import ENTRY, Lease, Log
-from floe_tests.clusters.namespace import create_namespace, delete_namespace
+from floe_tests.clusters.namespace import NamespaceRules, create_namespace, delete_namespace
 from floe_tests.clusters.ownership import mark
 from floe_tests.deadline import Deadline
 from floe_tests.errors import (
@@ -121,7 +121,7 @@ class KindEnvironment:
                 kube,
                 lease.namespace,
                 owner=lease.owner,
-                memory=settings.budget.memory,
+                rules=NamespaceRules(settings.budget.memory, settings.pod_security),
                 deadline=deadline,
             )
         self._load_images(settings.kind, workspace, deadline=deadline)

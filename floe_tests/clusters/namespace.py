@@ -1,10 +1,11 @@
-"""The namespace a run gets for itself: restricted, with a quota, and gone afterwards."""
+"""The namespace a run gets for itself: its pods restricted, with a quota, and gone afterwards."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from floe_tests import labels
@@ -14,6 +15,7 @@ from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, ConfigurationError, DeadlineError, InfrastructureError
 from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts
 from floe_tests.labels import Owner
+from floe_tests.settings import PodSecurity
 
 _CONFLICT = 409
 _FORBIDDEN = 403
@@ -26,16 +28,29 @@ _CUSTOM_RESOURCE = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class NamespaceRules:
+    """What holds in a run's namespace.
+
+    Attributes:
+        memory: Sum of the memory limits of all pods, as Kubernetes writes it (`8Gi`).
+        pod_security: The level of the Pod Security Standards that it enforces.
+    """
+
+    memory: str
+    pod_security: PodSecurity = "restricted"
+
+
 def create_namespace(
     kube: Kube,
     name: str,
     *,
     owner: Owner,
-    memory: str,
+    rules: NamespaceRules,
     deadline: Deadline,
     role: str | None = None,
 ) -> str:
-    """Create a run's namespace, with Pod Security `restricted` and the tier's memory as its quota.
+    """Create a run's namespace, with the tier's Pod Security level and its memory as a quota.
 
     One that the same run has created is gone on with: a run may be taken up by another process.
 
@@ -43,7 +58,7 @@ def create_namespace(
         kube: The cluster.
         name: Name of the namespace.
         owner: What is written on it.
-        memory: Sum of the memory limits of all pods, as Kubernetes writes it (`8Gi`).
+        rules: What holds in it.
         deadline: When its service account must be there.
         role: ClusterRole that this account binds itself to in it; None where it has its rights
             everywhere.
@@ -56,7 +71,8 @@ def create_namespace(
         DeadlineError: Kubernetes did not prepare it in time.
     """
     security = {
-        f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
+        f"pod-security.kubernetes.io/{mode}": rules.pod_security
+        for mode in ("enforce", "audit", "warn")
     }
     creator = creator_label(kube) if role is not None else {}
     try:
@@ -80,7 +96,7 @@ def create_namespace(
         made = _taken_up(kube, name, owner)
     if role is not None:
         bind_own_role(kube, name, role=role, deadline=deadline)
-    _create_quota(kube, name, owner=owner, memory=memory)
+    _create_quota(kube, name, owner=owner, memory=rules.memory)
     try:
         for accounts in kube.follow(
             "ServiceAccount", namespace=name, deadline=deadline, tick_seconds=2

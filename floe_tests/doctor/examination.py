@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from floe_tests.doctor import cluster, images, installed, leftovers, machine, permissions, programs
+from floe_tests.doctor import (
+    cluster,
+    images,
+    installed,
+    leftovers,
+    machine,
+    permissions,
+    programs,
+    security,
+)
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs, needs_of
 from floe_tests.settings import EnvironmentName, TierSettings
@@ -101,6 +110,7 @@ def _cluster(
     needs: Needs,
 ) -> Iterable[Callable[[], Found]]:
     kube = reached.kube
+    yield lambda: security.check_pod_security(needs, kube=kube, kube_version=reached.version)
     if kube is not None:
         if provider == "context":
             yield lambda: permissions.check_permissions(kube, needs)

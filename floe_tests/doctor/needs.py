@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.quantity import quantity
@@ -18,11 +15,14 @@ from floe_tests.jobs.manifest import JobRequest, build_job, load_template
 from floe_tests.kube import JsonObject, part, parts
 from floe_tests.labels import Owner
 from floe_tests.platform import helm
+from floe_tests.platform.record import is_test, manifests_in
 from floe_tests.platform.substitutes import missing_images, with_values, without
 from floe_tests.selection import release_values
 from floe_tests.settings import EnvironmentName, TierSettings
 from floe_tests.workspace import Workspace
 
+# Charts are rendered for it: what they put there goes to the run's namespace.
+RENDERED_NAMESPACE = helm.RENDERED_NAMESPACE
 _RUN = "00000000-0000-0000-0000-000000000000"
 
 
@@ -124,7 +124,7 @@ def needs_of(
                     Check(name, "failed", (lines or str(error).splitlines())[0], str(error))
                 )
                 continue
-            manifests += [item for item in yaml.safe_load_all(text) if isinstance(item, dict)]
+            manifests += manifests_in(text)
             version = f" for Kubernetes {kube_version}" if kube_version else ""
             checks.append(Check(name, "ok", f"renders{version}"))
     jobs: list[JsonObject] = []
@@ -144,7 +144,7 @@ def needs_of(
         tier=tier,
         namespace=_namespace(tier),
         # What helm runs as tests is installed by `helm test` alone.
-        manifests=tuple(item for item in manifests if not _is_hook(item)),
+        manifests=tuple(item for item in manifests if not is_test(item)),
         jobs=tuple(jobs),
         checks=tuple(checks),
     )
@@ -175,10 +175,6 @@ def _request(
 
 def _namespace(tier: TierSettings) -> str:
     return tier.installed.namespace if tier.installed else f"{tier.namespace}-{_RUN[:8]}"
-
-
-def _is_hook(manifest: Mapping[str, Any]) -> bool:
-    return "test" in str(part(manifest, "metadata", "annotations").get("helm.sh/hook", ""))
 
 
 def _pods(manifests: tuple[JsonObject, ...]) -> Iterator[PodNeed]:

@@ -59,6 +59,8 @@ _LOOK: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("apps", "deployments", ("list",)),
     ("apps", "statefulsets", ("list",)),
     ("apps", "daemonsets", ("list",)),
+    # A Deployment's pods are its ReplicaSets'.
+    ("apps", "replicasets", ("list",)),
 )
 _INSTALLED = ("create", "get", "patch")
 # Kind → resource, where the plural is not the kind with an s.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,24 @@ import yaml
 
 from floe_tests import program
 from floe_tests.deadline import Deadline
-from floe_tests.errors import ConfigurationError, ProgramError
-from floe_tests.kube import ClusterAccess, JsonObject
+from floe_tests.errors import ConfigurationError, InfrastructureError, ProgramError
+from floe_tests.kube import ClusterAccess
 from floe_tests.platform import rollout
-from floe_tests.platform.rollout import Target
+from floe_tests.platform.rollout import Up
 from floe_tests.platform.substitutes import merged
+from floe_tests.platform.target import Target
+from floe_tests.platform.troubles import images_of
 from floe_tests.settings import ReleaseChangeSettings, ReleaseSettings
 from floe_tests.workspace import Workspace
 
+# What `check` renders releases for: their own namespace is not there yet.
+RENDERED_NAMESPACE = "default"
 _RENDER_SECONDS = 60.0
+# A registry that does not answer, in the words of Go's network library and of HTTP.
+_UNREACHABLE = re.compile(
+    r"dial tcp|no such host|i/o timeout|TLS handshake timeout|connection reset|"
+    r"context deadline exceeded|unexpected status[^\n]*: 5\d\d|response status code 5\d\d"
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,7 @@ class InstalledRelease:
         images: Image → digest, as the pods report them.
         seconds: From the call of helm to everything ready.
         revision: helm's number of it; every upgrade and rollback counts one up.
+        notes: What a reader should know: what in it is not waited for, and what cannot be seen.
     """
 
     name: str
@@ -46,6 +57,7 @@ class InstalledRelease:
     images: tuple[tuple[str, str], ...]
     seconds: float
     revision: int = 1
+    notes: tuple[str, ...] = ()
 
 
 def check(
@@ -64,14 +76,18 @@ def check(
 
     Raises:
         ConfigurationError: Helm refuses the chart or its values.
+        InfrastructureError: The chart's registry does not answer.
     """
-    target = Target(ClusterAccess(), "default", workspace, directory, log=_quiet)
+    target = Target(ClusterAccess(), RENDERED_NAMESPACE, workspace, directory, log=_quiet)
     command = _chart_and_values(release, target)
     if kube_version is not None:
         command += ["--kube-version", kube_version]
     try:
         return program.run(["helm", "template", *command], deadline=Deadline(_RENDER_SECONDS))
     except ProgramError as error:
+        if release.chart.startswith("oci://") and _UNREACHABLE.search(error.output_tail):
+            message = f"releases: {release.name}: chart {release.chart} cannot be had: {error}"
+            raise InfrastructureError(message, evidence=error.evidence) from error
         message = (
             f"releases: {release.name}: helm refuses chart {release.chart} with these values:\n"
             f"{error.output_tail}\nThe command was `{error.command}`."
@@ -91,6 +107,8 @@ def install(release: ReleaseSettings, target: Target) -> InstalledRelease:
 
     Raises:
         PlatformError: A component did not come up; the message names it and says why.
+        ConfigurationError: The cluster's rules refuse a part of it: Pod Security, a quota.
+        InfrastructureError: What guards the cluster does not answer, or the chart cannot be had.
     """
     command = ["helm", "upgrade", "--install", *_chart_and_values(release, target)]
     return _roll_out(release, target, command)
@@ -111,6 +129,8 @@ def change(
 
     Raises:
         PlatformError: helm refused, or a component did not come up.
+        ConfigurationError: The cluster's rules refuse a part of it.
+        InfrastructureError: What guards the cluster does not answer.
     """
     if wanted.action == "rollback":
         # To the revision before, which is what a person in a hurry does.
@@ -130,14 +150,14 @@ def _roll_out(release: ReleaseSettings, target: Target, command: Sequence[str]) 
     deadline = Deadline(release.ready_seconds)
     # helm itself waits for its hooks alone; no longer than everything may take.
     command = [*command, "--timeout", f"{release.ready_seconds:.0f}s"]
-    before = rollout.pods_before(release.name, target)
+    before = rollout.state_before(release.name, target)
     with program.Program(command, deadline=deadline, log=target.log) as helm:
-        pods = rollout.wait_until_ready(
-            release.name, target, helm, deadline=deadline, before=before
-        )
+        up = rollout.wait_until_ready(release.name, target, helm, deadline=deadline, before=before)
     seconds = monotonic() - started
-    target.log(f"release {release.name}: ready in {seconds:.1f} s")
-    return _installed(release, target, pods, seconds=seconds)
+    target.log(f"release {release.name}: {up.shown} in {seconds:.1f} s")
+    for note in up.notes:
+        target.log(f"release {release.name}: {note}")
+    return _installed(release, target, up, seconds=seconds)
 
 
 def _chart_and_values(release: ReleaseSettings, target: Target) -> list[str]:
@@ -168,7 +188,7 @@ def _cluster_of(access: ClusterAccess) -> list[str]:
 
 
 def _installed(
-    release: ReleaseSettings, target: Target, pods: Sequence[JsonObject], *, seconds: float
+    release: ReleaseSettings, target: Target, up: Up, *, seconds: float
 ) -> InstalledRelease:
     command = ["helm", "list", "--namespace", target.namespace, "--filter", f"^{release.name}$"]
     text = program.run(
@@ -183,9 +203,10 @@ def _installed(
         version=version,
         app_version=str(listed.get("app_version", "")),
         namespace=target.namespace,
-        images=rollout.images_of(pods),
+        images=images_of(up.pods),
         seconds=seconds,
         revision=int(listed["revision"]),
+        notes=up.notes,
     )
 
 

@@ -1,7 +1,7 @@
 """A platform that is there already: what it is, and whether all of it is up. Nothing is changed.
 
-It is read from the labels of its workloads and the status of its pods. Helm's own record of a
-release lies in a Secret, and no run may read Secrets.
+What belongs to it is what helm installed (`scope.py`), as far as the account may see it; its
+version is read from the labels of its workloads.
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ from typing import TypeGuard
 from floe_tests.deadline import Deadline
 from floe_tests.errors import PlatformError
 from floe_tests.evidence import Evidence
-from floe_tests.kube import JsonObject, Kube, part, parts, pod_is_over
+from floe_tests.kube import JsonObject, Kube, part
 from floe_tests.platform import rollout
 from floe_tests.platform.helm import InstalledRelease
-from floe_tests.platform.rollout import Target
+from floe_tests.platform.inspection import Inspection
+from floe_tests.platform.readiness import WORKLOADS
+from floe_tests.platform.scope import Scope, to_stay
+from floe_tests.platform.target import Target
+from floe_tests.platform.troubles import condition, images_of, is_of_job, troubles_of
 from floe_tests.settings import InstalledSettings
 
 _CHART = "helm.sh/chart"
 _VERSION = "app.kubernetes.io/version"
 # NAME-VERSION, where both may have hyphens: a version begins with its number.
 _CHART_LABEL = re.compile(r"(?P<name>.+?)-(?P<version>v?\d+\.\d+\.\d+.*)")
-_OWNERS = frozenset({"ReplicaSet", "StatefulSet", "DaemonSet"})
 
 
 @dataclass(frozen=True)
@@ -82,27 +85,26 @@ def state_of(kube: Kube, installed: InstalledSettings) -> InstalledState:
     Raises:
         InfrastructureError: It cannot be seen.
     """
-    selector = rollout.selector_of(installed.release)
-    workloads = _workloads(kube, installed)
-    pods = kube.list("Pod", namespace=installed.namespace, label_selector=selector)
+    scope = _scope_of(kube, installed)
+    workloads = _workloads(scope)
     if not workloads:
         return InstalledState(None, (f"{_named(installed)} is not there",))
-    serving = _serving(pods)
+    pods = scope.pods(kube.list("Pod", namespace=installed.namespace))
+    serving = to_stay(pods)
     lacking = [
-        trouble.why for kind, item in workloads for trouble in rollout.lacking(kind, item, ())
+        trouble.why
+        for trouble in Inspection(scope, status_seconds=0).lacking(pods, helm_has_ended=True)
     ]
     unready = {
         name: pod
         for name, pod in serving.items()
-        if rollout.condition(pod, "Ready").get("status") != "True"
+        if condition(pod, "Ready").get("status") != "True"
     }
-    told = [f"{each.subject}: {each.why}" for each in rollout.troubles_of(unready, ())]
+    told = [f"{each.subject}: {each.why}" for each in troubles_of(unready, scope.events)]
     lacking += told or [f"pod/{name} is not ready" for name in unready]
-    if len(serving) < sum(not pod_is_over(pod) for pod in _owned(pods)):
+    if any("deletionTimestamp" in pod["metadata"] and not is_of_job(pod) for pod in pods.values()):
         lacking.append("pods of before a change are still going")
-    return InstalledState(
-        fingerprint_of((item for _, item in workloads), serving.values()), tuple(lacking)
-    )
+    return InstalledState(fingerprint_of(workloads, serving.values()), tuple(lacking))
 
 
 def wait_until_complete(
@@ -122,21 +124,20 @@ def wait_until_complete(
     """
     started = monotonic()
     kube = Kube(target.access)
-    if not _workloads(kube, installed):
+    scope = _scope_of(kube, installed)
+    if not _workloads(scope):
         message = (
-            f"{_named(installed)} is not there: no workload carries "
-            f"{rollout.selector_of(installed.release)}. Install it, or set installed.release; "
-            f"`helm list --namespace {installed.namespace}` lists what there is."
+            f"{_named(installed)} is not there: {scope.told_by} names no workload. Install it, or "
+            f"set installed.release; `helm list --namespace {installed.namespace}` lists what "
+            "there is."
         )
         raise PlatformError(
             message, evidence=[Evidence(f"release/{installed.release}", "workloads", "none")]
         )
+    target.log(f"{_named(installed)} is known by {scope.told_by}")
     target.directory.mkdir(parents=True, exist_ok=True)
-    pods = rollout.watch_until_ready(
-        installed.release, target, deadline=Deadline(installed.ready_seconds), serving=_serving
-    )
-    workloads = [item for _, item in _workloads(kube, installed)]
-    fingerprint = fingerprint_of(workloads, pods)
+    up = rollout.watch_until_ready(scope, target, deadline=Deadline(installed.ready_seconds))
+    fingerprint = fingerprint_of(_workloads(scope), up.pods)
     name, version = _name_and_version(fingerprint.chart)
     release = InstalledRelease(
         name=installed.release,
@@ -144,10 +145,13 @@ def wait_until_complete(
         version=version,
         app_version=fingerprint.version,
         namespace=installed.namespace,
-        images=rollout.images_of(pods),
+        images=images_of(up.pods),
         seconds=monotonic() - started,
+        notes=up.notes,
     )
     target.log(f"{_named(installed)} is up: {fingerprint}")
+    for note in up.notes:
+        target.log(f"{_named(installed)}: {note}")
     return release, fingerprint
 
 
@@ -159,7 +163,7 @@ def fingerprint_of(workloads: Iterable[JsonObject], pods: Iterable[JsonObject]) 
         pods: Their pods.
     """
     labels = [part(item, "metadata", "labels") for item in workloads]
-    images = rollout.images_of(list(pods))
+    images = images_of(list(pods))
     return Fingerprint(
         chart=_joined(found.get(_CHART) for found in labels),
         version=_joined(found.get(_VERSION) for found in labels),
@@ -167,32 +171,19 @@ def fingerprint_of(workloads: Iterable[JsonObject], pods: Iterable[JsonObject]) 
     )
 
 
-def _workloads(kube: Kube, installed: InstalledSettings) -> list[tuple[str, JsonObject]]:
-    selector = rollout.selector_of(installed.release)
+def _scope_of(kube: Kube, installed: InstalledSettings) -> Scope:
+    scope = Scope(kube, installed.release, installed.namespace)
+    scope.find_out()
+    scope.refresh()
+    return scope
+
+
+def _workloads(scope: Scope) -> list[JsonObject]:
+    """Return what has pods that stay: Deployments and their like."""
     return [
-        (kind, item)
-        for kind in rollout.WORKLOADS
-        for item in kube.list(kind, namespace=installed.namespace, label_selector=selector)
-    ]
-
-
-def _serving(pods: Iterable[JsonObject]) -> dict[str, JsonObject]:
-    """Give the pods that workloads have now: not those of Jobs and `helm test`, and none that go.
-
-    One that was evicted stays on the books as Failed beside the one that took its place.
-    """
-    return {
-        str(pod["metadata"]["name"]): pod
-        for pod in _owned(pods)
-        if "deletionTimestamp" not in pod["metadata"] and not pod_is_over(pod)
-    }
-
-
-def _owned(pods: Iterable[JsonObject]) -> list[JsonObject]:
-    return [
-        pod
-        for pod in pods
-        if any(item.get("kind") in _OWNERS for item in parts(pod, "metadata", "ownerReferences"))
+        each.item
+        for each in scope.objects
+        if each.item is not None and each.kind in WORKLOADS and not each.hook
     ]
 
 

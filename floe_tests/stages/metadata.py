@@ -103,6 +103,7 @@ def of_platform(installed: InstalledPlatform) -> Metadata:
             f"chart {code(release.chart)} {escaped(release.version)}, "
             f"app {escaped(release.app_version)}, ready in {release.seconds:.1f} s\n\n"
             + "\n".join(f"- {code(image)} {escaped(digest)}" for image, digest in release.images)
+            + "".join(f"\n- note: {escaped(note)}" for note in release.notes)
         )
     return shown
 

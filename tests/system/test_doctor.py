@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from floe_tests.deadline import Deadline
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.examination import examine
 from floe_tests.doctor.needs import needs_of
 from floe_tests.doctor.permissions import check_permissions
+from floe_tests.doctor.pod_security import violations
 from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.run import TierRun
-from floe_tests.settings import EnvironmentName
+from floe_tests.settings import EnvironmentName, PodSecurity
 
 from .conftest import CLUSTER, ROOT, SmallTier, job
 
@@ -169,3 +171,94 @@ def test_a_cluster_that_does_not_answer_fails_with_the_command_to_look(
     assert found["cluster"].state == "failed"
     assert f"kubectl --kubeconfig {small_tier.kubeconfig} cluster-info" in found["cluster"].remedy
     assert "permissions" not in found
+
+
+SECURE = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+# Changes of a pod that `restricted` lets in: of the pod, of its container, of the container's
+# security context.
+CHANGES: dict[str, tuple[dict[str, object], dict[str, object], dict[str, object]]] = {
+    "good": ({}, {}, {}),
+    "host-network": ({"hostNetwork": True}, {}, {}),
+    "host-pid": ({"hostPID": True}, {}, {}),
+    "host-path": ({"volumes": [{"name": "v", "hostPath": {"path": "/tmp"}}]}, {}, {}),  # noqa: S108
+    "nfs": ({"volumes": [{"name": "v", "nfs": {"server": "x", "path": "/"}}]}, {}, {}),
+    "ephemeral-volume": ({"volumes": [{"name": "v", "emptyDir": {}}]}, {}, {}),
+    "host-port": ({}, {"ports": [{"containerPort": 80, "hostPort": 80}]}, {}),
+    "host-probe": ({}, {"livenessProbe": {"httpGet": {"port": 80, "host": "127.0.0.1"}}}, {}),
+    "own-probe": ({}, {"livenessProbe": {"httpGet": {"port": 80}}}, {}),
+    "privileged": ({}, {}, {"privileged": True, "allowPrivilegeEscalation": True}),
+    "escalation": ({}, {}, {"allowPrivilegeEscalation": None}),
+    "root": ({}, {}, {"runAsNonRoot": None}),
+    "root-user": ({}, {}, {"runAsUser": 0}),
+    "capability": ({}, {}, {"capabilities": {"drop": ["ALL"], "add": ["CHOWN"]}}),
+    "bind-capability": ({}, {}, {"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}),
+    "bad-capability": ({}, {}, {"capabilities": {"drop": ["ALL"], "add": ["SYS_ADMIN"]}}),
+    "undropped": ({}, {}, {"capabilities": {"drop": ["NET_RAW"]}}),
+    "no-seccomp": ({}, {}, {"seccompProfile": None}),
+    "unconfined": ({}, {}, {"seccompProfile": {"type": "Unconfined"}}),
+    "apparmor": ({}, {}, {"appArmorProfile": {"type": "Unconfined"}}),
+    "selinux": ({}, {}, {"seLinuxOptions": {"type": "spc_t"}}),
+    "selinux-engine": ({}, {}, {"seLinuxOptions": {"type": "container_engine_t"}}),
+    "sysctl": ({"securityContext": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}}, {}, {}),
+    "safe-sysctl": (
+        {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_rmem", "value": "1"}]}},
+        {},
+        {},
+    ),
+}
+
+
+def changed_pod(name: str) -> dict[str, object]:
+    of_pod, of_container, of_context = CHANGES[name]
+    context = {key: value for key, value in {**SECURE, **of_context}.items() if value is not None}
+    container = {"name": "c", "image": "x", "securityContext": context, **of_container}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"containers": [container], **of_pod},
+    }
+
+
+@pytest.mark.parametrize("level", ["baseline", "restricted"])
+def test_pod_security_is_judged_as_the_api_server_judges_it(
+    kubeconfig: Path, kube: Kube, level: PodSecurity
+) -> None:
+    namespace = f"doctor-{level}"
+    label = {"pod-security.kubernetes.io/enforce": level}
+    kube.create(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": label}}
+    )
+    pods = [changed_pod(name) for name in CHANGES]
+    try:
+        for accounts in kube.follow("ServiceAccount", namespace=namespace, deadline=Deadline(60)):
+            if "default" in accounts:
+                break
+        tried = subprocess.run(
+            [
+                *("kubectl", "--kubeconfig", str(kubeconfig), "create", "--dry-run=server"),
+                *("--namespace", namespace, "--output", "name", "--filename", "-"),
+            ],
+            check=False,
+            input=json.dumps({"apiVersion": "v1", "kind": "List", "items": pods}),
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        kube.delete("Namespace", namespace)
+    let_in = {line.removeprefix("pod/") for line in tried.stdout.split()}
+    version = kube.server_version()
+
+    judged = {
+        str(name)
+        for name, pod in zip(CHANGES, pods, strict=True)
+        if not violations(pod, level, kube_version=version)
+    }
+
+    assert let_in, tried.stderr
+    assert judged == let_in, tried.stderr

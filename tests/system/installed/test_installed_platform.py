@@ -9,7 +9,6 @@ import pytest
 from floe_tests.clusters.cluster_lease import ClusterBusyError, held_by
 from floe_tests.clusters.lease import Lease
 from floe_tests.kube import JsonObject, Kube
-from floe_tests.platform.rollout import selector_of
 from floe_tests.publish import publish
 from floe_tests.run import TierRun
 
@@ -25,7 +24,9 @@ TWO = """
 
 
 def pods_of_platform(kube: Kube) -> dict[str, tuple[str, int]]:
-    pods = kube.list("Pod", namespace=NAMESPACE, label_selector=selector_of(RELEASE))
+    pods = kube.list(
+        "Pod", namespace=NAMESPACE, label_selector=f"app.kubernetes.io/instance={RELEASE}"
+    )
     return {pod["metadata"]["name"]: (pod["metadata"]["uid"], _restarts(pod)) for pod in pods}
 
 

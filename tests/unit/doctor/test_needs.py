@@ -134,3 +134,26 @@ def test_a_chart_is_rendered_with_what_its_suites_need(workspace: Workspace, pro
     check = needs_of(wanted, "context", workspace, kube_version=None).checks[0]
 
     assert "one: true\ntwo: true" in check.remedy
+
+
+def test_what_helm_test_alone_creates_is_no_need(workspace: Workspace, programs: Put):
+    (workspace.root / "test-job.yaml").write_text(yaml.safe_dump(JOB))
+    rendered = workspace.root / "rendered.yaml"
+    hooks = {"ask": "test", "migrate": "post-install"}
+    rendered.write_text(
+        "\n---\n".join(
+            yaml.safe_dump(
+                {**JOB, "metadata": {"name": name, "annotations": {"helm.sh/hook": events}}}
+            )
+            for name, events in hooks.items()
+        )
+    )
+    programs(
+        "helm",
+        f'while read -r line; do echo "$line"; done <{rendered}'.replace("read", "IFS= read"),
+    )
+    wanted = tier(releases=[{"name": "engine", "chart": "charts/engine"}])
+
+    found = needs_of(wanted, "context", workspace, kube_version=None)
+
+    assert [each["metadata"]["name"] for each in found.manifests] == ["migrate"]

@@ -6,10 +6,14 @@ import contextlib
 import json
 import re
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+import yaml
 
 from floe_tests.kube import ClusterAccess, Kube
 
@@ -42,6 +46,8 @@ class Cluster:
     Attributes:
         objects: The objects.
         refused: Method and plural → the HTTP status that it is refused with.
+        lists_refused: Plurals whose objects may be read by name alone.
+        kinds: API group and version → its custom resources, as discovery tells them.
         access: How it is reached.
         changed: Notified of every change.
     """
@@ -49,8 +55,11 @@ class Cluster:
     access: ClusterAccess
     objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     refused: dict[tuple[str, str], int] = field(default_factory=dict)
+    lists_refused: set[str] = field(default_factory=set)
+    kinds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     log_queries: list[dict[str, str]] = field(default_factory=list)
+    log_paths: list[str] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     version: int = 1
     closing: bool = False
@@ -92,12 +101,21 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 def _chosen(item: dict[str, Any], query: dict[str, str]) -> bool:
     carried = item["metadata"].get("labels") or {}
     for term in filter(None, query.get("labelSelector", "").split(",")):
+        if "!=" in term:
+            key, _, value = term.partition("!=")
+            if carried.get(key) == value:
+                return False
+            continue
         key, equals, value = term.partition("=")
         if key not in carried or (equals and carried[key] != value):
             return False
     field, _, value = query.get("fieldSelector", "").partition("=")
     if field == "metadata.name":
         return item["metadata"]["name"] == value
+    if field == "involvedObject.kind":
+        return item.get("involvedObject", {}).get("kind") == value
+    if field == "type":
+        return item.get("type") == value
     return field != "status.phase" or item.get("status", {}).get("phase") == value
 
 
@@ -118,7 +136,12 @@ class Handler(BaseHTTPRequestHandler):
                 return
             if url.path.endswith("/log"):
                 self.cluster.log_queries.append(query)
+                self.cluster.log_paths.append(url.path)
                 self._send(200, "its last words\n")
+                return
+            if url.path.removeprefix("/apis/") in self.cluster.kinds:
+                kinds = self.cluster.kinds[url.path.removeprefix("/apis/")]
+                self._send(200, {"resources": kinds})
                 return
             found = _PATH.fullmatch(url.path)
             assert found is not None, url.path
@@ -134,6 +157,8 @@ class Handler(BaseHTTPRequestHandler):
         refused = cluster.refused.get((self.command, plural))
         if refused is not None:
             self._refuse(refused)
+        elif name is None and plural in cluster.lists_refused:
+            self._refuse(403)
         elif "watch" in query:
             self._watch(query)
         elif self.command == "POST":
@@ -240,3 +265,39 @@ def put_platform(
             ],
         },
     )
+
+
+@contextlib.contextmanager
+def serving(tmp_path: Path) -> Iterator[Cluster]:
+    """Serve a cluster with the namespace of an installed platform for the length of a block."""
+    kubeconfig = tmp_path / "kubeconfig"
+    made = Cluster(ClusterAccess(str(kubeconfig), "test"))
+    handler = type("ClusterHandler", (Handler,), {"cluster": made})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        kubeconfig.write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "test",
+                    "clusters": [
+                        {
+                            "name": "test",
+                            "cluster": {"server": f"http://127.0.0.1:{server.server_port}"},
+                        }
+                    ],
+                    "users": [{"name": "test", "user": {"token": "opens nothing"}}],
+                    "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+                }
+            )
+        )
+        made.put("namespaces", NAMESPACE)
+        yield made
+        with made.changed:
+            made.closing = True
+            made.changed.notify_all()
+        server.shutdown()
+        thread.join()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import PlatformError
-from floe_tests.platform import installed, rollout
+from floe_tests.errors import InfrastructureError, PlatformError
 from floe_tests.platform.installed import Fingerprint, state_of, wait_until_complete
-from floe_tests.platform.rollout import Target
+from floe_tests.platform.logs import export_logs
+from floe_tests.platform.target import Target
 from floe_tests.settings import InstalledSettings
 from floe_tests.workspace import Workspace
 
+from ..platform.records import packed, secret  # noqa: TID252
 from .small_cluster import LABELS, NAMESPACE, Cluster, put_platform
 
 SETTINGS = InstalledSettings(release="floe-platform", namespace=NAMESPACE, ready_seconds=1.5)
@@ -143,6 +146,113 @@ def test_a_rollout_under_way_is_not_complete(cluster: Cluster) -> None:
     )
 
 
-def test_the_selector_is_the_one_that_helm_charts_agree_on() -> None:
-    assert rollout.selector_of("x") == "app.kubernetes.io/instance=x"
-    assert installed.Fingerprint("a", "b", ()).key == installed.Fingerprint("a", "b", ()).key
+HELMS = {
+    "meta.helm.sh/release-name": "floe-platform",
+    "meta.helm.sh/release-namespace": NAMESPACE,
+}
+
+
+def strip_labels(cluster: Cluster) -> None:
+    """Make the platform a stranger's: only its own selector's label is left."""
+    for plural, name in (("deployments", "code"), ("pods", "code-1")):
+        metadata = cluster.objects[plural, name]["metadata"]
+        metadata["labels"] = {"app": "code", "pod-template-hash": "1"}
+    cluster.objects["deployments", "code"]["metadata"]["annotations"] = HELMS
+    owner = {"kind": "ReplicaSet", "name": "code-1", "uid": "uid-of-code-1"}
+    cluster.objects["pods", "code-1"]["metadata"]["ownerReferences"] = [owner]
+    made_by = [{"kind": "Deployment", "name": "code", "uid": "uid-of-code"}]
+    cluster.put("replicasets", "code-1", metadata={"ownerReferences": made_by})
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["all may be read", "no ReplicaSets"])
+def test_a_strangers_platform_is_known_by_helms_annotations(
+    cluster: Cluster, target: Target, *, refused: bool
+) -> None:
+    """Its account may read no Secret, and its objects have none of the common labels."""
+    put_platform(cluster)
+    strip_labels(cluster)
+    cluster.refused["GET", "secrets"] = 403
+    if refused:
+        cluster.refused["GET", "replicasets"] = 403
+    lines: list[str] = []
+
+    release, fingerprint = wait_until_complete(SETTINGS, replace(target, log=lines.append))
+
+    assert fingerprint.digests == ("sha256:aa",)
+    assert any("helm's annotation meta.helm.sh/release-name (" in line for line in lines)
+    assert bool(release.notes) is refused
+
+
+def test_objects_of_another_release_of_that_name_elsewhere_are_not_its(cluster: Cluster) -> None:
+    put_platform(cluster)
+    strip_labels(cluster)
+    others = {**HELMS, "meta.helm.sh/release-namespace": "other"}
+    cluster.objects["deployments", "code"]["metadata"]["annotations"] = others
+
+    assert state_of(cluster.kube(), SETTINGS).fingerprint is None
+
+
+def test_a_platform_that_helm_did_not_install_is_known_by_its_label_and_said(
+    cluster: Cluster, target: Target
+) -> None:
+    put_platform(cluster)
+    lines: list[str] = []
+
+    wait_until_complete(SETTINGS, replace(target, log=lines.append))
+
+    assert any("the label app.kubernetes.io/instance" in line for line in lines)
+
+
+def test_a_platform_that_may_not_be_seen_is_not_called_absent(cluster: Cluster) -> None:
+    put_platform(cluster)
+    for plural in ("deployments", "statefulsets", "daemonsets", "replicasets"):
+        cluster.refused["GET", plural] = 403
+    del cluster.objects["pods", "code-1"]
+
+    with pytest.raises(InfrastructureError, match=r"cannot be seen: GET .* 403"):
+        state_of(cluster.kube(), SETTINGS)
+
+
+def test_its_logs_are_those_of_its_own_pods(cluster: Cluster, tmp_path: Path) -> None:
+    put_platform(cluster)
+    strip_labels(cluster)
+    cluster.put(
+        "pods", "of-others", metadata={}, spec={}, status={"containerStatuses": [{"name": "x"}]}
+    )
+    lines: list[str] = []
+
+    since = datetime(2026, 11, 24, tzinfo=UTC)
+    export_logs(
+        cluster.kube(),
+        NAMESPACE,
+        tmp_path,
+        releases=["floe-platform"],
+        since=since,
+        log=lines.append,
+    )
+
+    assert [file.name for file in (tmp_path / "platform-logs").iterdir()] == ["code-1-code.log"]
+
+
+def test_pods_of_a_release_in_other_namespaces_have_their_logs_kept(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    chart = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "agent", "namespace": "agents"},
+    }
+    cluster.put("secrets", "v1", **secret(packed(chart)))
+    cluster.put("daemonsets", "agent", metadata={"namespace": "agents"}, status={})
+    owner = {"kind": "DaemonSet", "name": "agent", "uid": "uid-of-agent"}
+    cluster.put(
+        "pods",
+        "agent-x",
+        metadata={"namespace": "agents", "ownerReferences": [owner]},
+        status={"containerStatuses": [{"name": "a"}]},
+    )
+
+    export_logs(cluster.kube(), NAMESPACE, tmp_path, releases=["web"], log=print)
+
+    assert [file.name for file in (tmp_path / "platform-logs").iterdir()] == ["agent-x-a.log"]
+    assert cluster.log_paths[-1].startswith("/api/v1/namespaces/agents/")

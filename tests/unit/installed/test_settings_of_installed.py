@@ -46,6 +46,9 @@ def test_two_clusters_with_one_namespace_are_two():
         ),
         pytest.param({"embedded": {"code": "x"}}, "embedded: does not go with", id="embedded"),
         pytest.param({"namespace": "mine"}, "namespace: does not go with", id="namespace"),
+        pytest.param(
+            {"pod_security": "baseline"}, "pod_security: does not go with", id="Pod Security"
+        ),
         pytest.param({"kind": {"workers": 1}}, "kind: does not go with", id="kind"),
         pytest.param(
             {"environments": ["kind", "context"]}, r"environments: .*Write \[context\]", id="kind"

@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from floe_tests import labels
-from floe_tests.clusters.namespace import create_namespace, delete_namespace, strike_stuck_pods
+from floe_tests.clusters.namespace import (
+    NamespaceRules,
+    create_namespace,
+    delete_namespace,
+    strike_stuck_pods,
+)
 from floe_tests.deadline import Deadline
 from floe_tests.errors import CleanupError, ConfigurationError, DeadlineError
 from floe_tests.labels import Owner
+from floe_tests.settings import PodSecurity
 
 if TYPE_CHECKING:
     from conftest import Api
 
 OWNER = Owner("1a2b3c4d", "integration", "main", "72c65fc", datetime(2026, 11, 23, tzinfo=UTC))
+RULES = NamespaceRules("8Gi")
 NAMESPACES = "/api/v1/namespaces"
 NAME = "floe-test-1a2b3c4d"
 ONE = f"{NAMESPACES}/{NAME}"
@@ -43,7 +50,7 @@ def methods(api: Api) -> list[str]:
 def create(api: Api, *, seconds: float = 30) -> None:
     deadline = Deadline(seconds)
     assert (
-        create_namespace(api.kube(), NAME, owner=OWNER, memory="8Gi", deadline=deadline) == "uid-1"
+        create_namespace(api.kube(), NAME, owner=OWNER, rules=RULES, deadline=deadline) == "uid-1"
     )
 
 
@@ -64,6 +71,23 @@ def test_it_is_restricted_limited_and_labelled_before_anything_runs_in_it(api: A
     assert mark == {"metadata": {"uid": "uid-1", "annotations": own}}
     assert quota["spec"] == {"hard": {"limits.memory": "8Gi"}}
     assert quota["metadata"]["labels"] == OWNER.labels()
+
+
+@pytest.mark.parametrize("level", ["baseline", "privileged"])
+def test_its_pod_security_is_the_tiers(api: Api, level: PodSecurity):
+    api.script.answers["POST", NAMESPACES] = (201, namespace(marked=None))
+    api.script.answers["PATCH", ONE] = (200, namespace())
+    api.script.answers["POST", QUOTAS] = (201, {})
+    api.script.lists.appendleft([{"metadata": {"name": "default"}}])
+
+    rules = NamespaceRules("8Gi", level)
+    create_namespace(api.kube(), NAME, owner=OWNER, rules=rules, deadline=Deadline(30))
+
+    set_labels = api.script.requests[0].body["metadata"]["labels"]
+    modes = {
+        set_labels[f"pod-security.kubernetes.io/{mode}"] for mode in ("enforce", "audit", "warn")
+    }
+    assert modes == {level}
 
 
 def test_it_waits_for_the_account_that_pods_need(api: Api):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from floe_tests.clusters.namespace import create_namespace
+from floe_tests.clusters.namespace import NamespaceRules, create_namespace
 from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError, DeadlineError
 from floe_tests.labels import Owner
@@ -33,7 +33,9 @@ def create(api: Api, *, account: str = "system:serviceaccount:floe-tests:floe-te
     answers["PATCH", "/api/v1/namespaces/ns"] = (200, made)
     answers[QUOTA] = (201, {})
     api.script.lists.appendleft([{"metadata": {"name": "default"}}])
-    create_namespace(api.kube(), "ns", owner=OWNER, memory="8Gi", deadline=Deadline(1), role=ROLE)
+    create_namespace(
+        api.kube(), "ns", owner=OWNER, rules=NamespaceRules("8Gi"), deadline=Deadline(1), role=ROLE
+    )
 
 
 def test_its_mark_is_on_the_namespace_and_its_role_holds_before_anything_else(api: Api) -> None:

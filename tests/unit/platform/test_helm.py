@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from floe_tests.errors import ConfigurationError, InfrastructureError
 from floe_tests.kube import ClusterAccess
 from floe_tests.platform import helm
-from floe_tests.platform.rollout import Target
+from floe_tests.platform.target import Target
 from floe_tests.settings import ReleaseSettings
 from floe_tests.workspace import Workspace
 
@@ -65,3 +67,31 @@ def test_the_registry_prefix_is_a_global_value_and_absent_without_one(tmp_path: 
         "global.imageRegistryPrefix=localhost:5001/"
     ]
     assert options(command(tmp_path, chart="c"), "--set-string") == []
+
+
+def check_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """Render a remote chart with a helm that fails."""
+    program = tmp_path / "bin" / "helm"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    workspace = Workspace(root=tmp_path, output=tmp_path, home=tmp_path, history_url="")
+    release = ReleaseSettings(name="app", chart="oci://example.com/app", version="1.2.3")
+    helm.check(release, kube_version=None, workspace=workspace, directory=tmp_path)
+
+
+def test_a_chart_whose_registry_does_not_answer_is_infrastructure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    said = "Error: failed to do request: Head: dial tcp 192.0.2.1:443: connect: connection refused"
+
+    with pytest.raises(InfrastructureError, match=r"chart oci://example\.com/app cannot be had"):
+        check_with(tmp_path, monkeypatch, said)
+
+
+def test_a_chart_that_helm_refuses_is_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with pytest.raises(ConfigurationError, match=r"helm refuses chart oci://example\.com/app"):
+        check_with(tmp_path, monkeypatch, "Error: values do not meet the schema")

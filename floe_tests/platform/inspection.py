@@ -1,0 +1,149 @@
+"""What a release lacks as a whole, its pods aside, and what of it can be watched at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from floe_tests.deadline import Deadline
+from floe_tests.kube import JsonObject, part
+from floe_tests.platform.readiness import (
+    WORKLOADS,
+    is_paused,
+    is_suspended,
+    lacking,
+    lacking_of_claim,
+    lacking_of_custom,
+    lacking_of_job,
+    peculiarities_of,
+    says_something,
+    wanted_pods,
+)
+from floe_tests.platform.scope import Live, Scope
+from floe_tests.platform.troubles import Trouble, claims_of, component_of
+
+# An object that helm has made and that is gone again does not come back by waiting.
+_GONE_SECONDS = 5.0
+
+
+@dataclass
+class Inspection:
+    """A release's objects, looked at again and again.
+
+    Attributes:
+        scope: What belongs to it.
+        status_seconds: How long custom resources without a status are waited for, once all else is
+            up: their operator may just have started.
+    """
+
+    scope: Scope
+    status_seconds: float = 3.0
+    _all_else_is_up: Deadline | None = None
+
+    def lacking(self, pods: Mapping[str, JsonObject], *, helm_has_ended: bool) -> Iterator[Trouble]:
+        """Yield what the release's objects lack.
+
+        Args:
+            pods: All of its pods.
+            helm_has_ended: Whether all objects should be there; before that its hooks count too,
+                for which helm waits.
+        """
+        found = list(self._of_objects(pods, helm_has_ended=helm_has_ended))
+        yield from found
+        if found or not helm_has_ended:
+            self._all_else_is_up = None
+            return
+        self._all_else_is_up = self._all_else_is_up or Deadline(self.status_seconds)
+        for each in self.scope.objects:
+            is_silent = each.item is not None and each.is_custom and not part(each.item, "status")
+            if is_silent and not self._all_else_is_up.passed:
+                why = f"{each.subject} has no status yet"
+                yield Trouble(
+                    each.subject, component_of(each.manifest), why, quiet_seconds=math.inf
+                )
+
+    def watched(self) -> int:
+        """Return how many objects say whether they are up."""
+        return sum(_is_telling(each) for each in self.scope.objects if not each.hook)
+
+    def notes(self) -> Iterator[str]:
+        """Yield what a reader should know: what is not waited for, and what cannot be seen."""
+        for each in self.scope.objects:
+            if each.item is not None and each.kind != "Pod" and not each.hook:
+                yield from peculiarities_of(each.kind, each.item)
+        for (kind, namespace), why in self.scope.unseen.items():
+            yield f"{kind} in namespace {namespace} cannot be seen, and is not watched: {why}"
+        record = self.scope.record
+        yield from record.unread if record else ()
+        if not self.watched():
+            kinds = sorted({str(each["kind"]) for each in record.objects}) if record else []
+            shown = ", ".join(kinds) or "no object"
+            yield f"nothing of it can be watched ({shown}): whether it works is not known"
+
+    def _of_objects(
+        self, pods: Mapping[str, JsonObject], *, helm_has_ended: bool
+    ) -> Iterator[Trouble]:
+        if self.scope.record is None:
+            name = self.scope.release
+            why = "helm has no record of it"
+            yield Trouble(f"release/{name}", name, why, quiet_seconds=math.inf)
+        used = {name for pod in pods.values() for name in claims_of(pod)}
+        for each in self.scope.objects:
+            if not (each.hook and helm_has_ended):
+                yield from self._lacking_of(each, pods, used, helm_has_ended=helm_has_ended)
+
+    def _lacking_of(
+        self,
+        each: Live,
+        pods: Mapping[str, JsonObject],
+        used: set[str],
+        *,
+        helm_has_ended: bool,
+    ) -> Iterator[Trouble]:
+        item, events = each.item, self.scope.events
+        if item is None:
+            yield from _missing(each, helm_has_ended=helm_has_ended)
+        elif each.kind in WORKLOADS:
+            own = self.scope.pods_of(item, pods.values())
+            makers = self.scope.makers_of(item)
+            yield from lacking(each.kind, item, events, makers=makers[-1:], pods=own)
+        elif each.kind == "Job":
+            own = self.scope.pods_of(item, pods.values())
+            yield from lacking_of_job(item, events, pods=own, hook=each.hook)
+        elif each.kind == "Pod":
+            name = each.manifest["metadata"]["name"]
+            if all(pod["metadata"]["name"] != name for pod in pods.values()):
+                yield from _missing(each, helm_has_ended=helm_has_ended)
+        elif each.kind == "PersistentVolumeClaim":
+            name = str(item["metadata"]["name"])
+            if name not in used:
+                yield from lacking_of_claim(item, self.scope.claim_events.get(name, {}))
+        else:
+            yield from lacking_of_custom(item)
+
+
+def _missing(each: Live, *, helm_has_ended: bool) -> Iterator[Trouble]:
+    """Yield that an object is not there: helm has not come to it, or somebody has taken it."""
+    is_cleaned_up = each.kind == "Job" and "ttlSecondsAfterFinished" in part(each.manifest, "spec")
+    if each.hook or (is_cleaned_up and helm_has_ended):
+        return
+    yield Trouble(
+        each.subject,
+        component_of(each.manifest),
+        f"{each.subject} is not there",
+        patience_seconds=_GONE_SECONDS if helm_has_ended else math.inf,
+        quiet_seconds=math.inf,
+        namespace=str(each.manifest["metadata"].get("namespace") or ""),
+    )
+
+
+def _is_telling(each: Live) -> bool:
+    """Return whether an object says whether it is up."""
+    if each.item is None:
+        return False
+    if each.kind in WORKLOADS:
+        return wanted_pods(each.item) > 0 and not is_paused(each.kind, each.item)
+    if each.kind in {"Job", "Pod", "PersistentVolumeClaim"}:
+        return not is_suspended(each.item)
+    return says_something(each.item)

@@ -1,0 +1,68 @@
+"""The last lines of containers that fail, kept while they can still be read.
+
+helm takes some hooks away once they have failed, and a controller its pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from floe_tests.kube import JsonObject, Kube
+from floe_tests.platform.target import Target
+from floe_tests.platform.troubles import containers_of
+
+_LINES = 50
+_SAID_LINES = 5
+
+
+@dataclass
+class LastWords:
+    """What the containers of a release's pods have said last.
+
+    Attributes:
+        kube: The cluster.
+        target: Where the release is, and where its logs are kept.
+    """
+
+    kube: Kube
+    target: Target
+    _kept: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+
+    def remember_once(self, pod: JsonObject) -> None:
+        """Keep the end of a pod's logs, unless they were read before: the pod may go."""
+        if pod["metadata"]["name"] not in self._kept:
+            self._read(pod)
+
+    def lines(self, pod: JsonObject) -> Iterator[str]:
+        """Read the end of a pod's logs, write them into files, and yield them for an error."""
+        name = str(pod["metadata"]["name"])
+        self._read(pod)
+        for container, text in self._kept[name].items():
+            (self.target.directory / f"{name}-{container}.log").write_text(text)
+            yield f"last lines of {container}:\n{text}"
+
+    def of_crash(self, pod: JsonObject | None) -> Iterator[str]:
+        """Yield the last lines of the containers of a pod that have crashed, for the log."""
+        for container in containers_of(pod or {}):
+            if int(container.get("restartCount") or 0) > 0:
+                text = self._log_of(pod or {}, container, lines=_SAID_LINES)
+                yield from (text or "").splitlines()
+
+    def _read(self, pod: JsonObject) -> None:
+        kept = self._kept.setdefault(str(pod["metadata"]["name"]), {})
+        for container in containers_of(pod):
+            text = self._log_of(pod, container, lines=_LINES)
+            if text:
+                kept[str(container["name"])] = text
+
+    def _log_of(self, pod: JsonObject, container: JsonObject, *, lines: int) -> str | None:
+        """Read the end of a container's log, of its life before if it has crashed."""
+        metadata = pod["metadata"]
+        return self.kube.log(
+            str(metadata["name"]),
+            namespace=str(metadata.get("namespace") or self.target.namespace),
+            container=container["name"],
+            previous=int(container.get("restartCount") or 0) > 0,
+            tail_lines=lines,
+        )

@@ -135,7 +135,8 @@ def collate(
         used is named in the notices.
     """
     deadline = deadline or Deadline(_READ_SECONDS)
-    earlier = [_collate(version, cut=(), deadline=deadline) for version in versions(directory)]
+    # One after the other: a hundred accounts at once would be a hundred times the memory.
+    earlier = (_collate(version, cut=(), deadline=deadline) for version in versions(directory))
     results = accounts.united(earlier, _collate(directory, cut=cut, deadline=deadline))
     if not deadline.passed:
         return results

@@ -186,8 +186,9 @@ def _sightings(test: GridTest, context: _Context) -> list[Sighting]:
             failing=outcome in _FAILING,
             commit=context.runs[column].commit,
             reruns=reruns,
+            passed_later=passed_later,
         )
-        for column, outcome, _, reruns in test.cells
+        for column, outcome, _, reruns, passed_later in test.cells
         if outcome in _RAN and counting[column]
     ]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from floe_tests.results.cases import CaseResult
+from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults
 
 _SHOWN = 5
@@ -57,5 +57,5 @@ def _with_both(failure: CaseResult, now: CaseResult | None, number: int, *, of: 
         seconds=failure.seconds if now is None else now.seconds,
         file=failure.file or (now.file if now else None),
         line=failure.line or (now.line if now else None),
-        reruns=failure.reruns + 1,
+        passed_later=now is not None and now.outcome is CaseOutcome.PASSED,
     )

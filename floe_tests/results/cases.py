@@ -123,6 +123,8 @@ class CaseResult:
             failed tries said is in message and text, also where it passed in the end (flaky).
         is_collection: Whether this is no test but a module that could not be collected (ERROR) or
             was skipped as a whole. Such cases are not among the tests that were collected.
+        passed_later: Whether it failed in one attempt of its run and passed in a later one: failed,
+            and flaky.
         is_expected_failure: Whether a skipped one ran and failed as it was expected to (xfail).
     """
 
@@ -135,6 +137,7 @@ class CaseResult:
     line: int | None = None
     reruns: int = 0
     is_collection: bool = False
+    passed_later: bool = False
     is_expected_failure: bool = False
 
     def __post_init__(self) -> None:

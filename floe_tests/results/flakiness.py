@@ -7,8 +7,8 @@ branch. The rules, in the order in which they decide:
   as before, do not know it. Whoever deleted it has left nothing to mend.
 - **broken**: its newest three results are failures; of a test that wavered before, at least 80 % of
   its newest ten. What always fails is no matter of luck.
-- **flaky**: it passed and failed on one commit, or the test tool passed it only when it ran it
-  again. Nothing but the test, or what it stands on, can have changed between the two.
+- **flaky**: it passed and failed on one commit, in two runs or in two attempts of one, or the test
+  tool passed it only when it ran it again. Nothing but the test, or what it stands on, can have changed between the two.
 - **suspected**: it went between pass and fail three times or more. Three or more failures in a row
   are left out of that count: somebody broke it, and somebody mended it.
 - **recovered**: it was flaky or suspected, and has been clean for 7 days or for 100 results.
@@ -73,12 +73,14 @@ class Sighting:
         failing: Whether it failed.
         commit: The commit; None when unknown.
         reruns: How often the test tool ran it again before this result.
+        passed_later: Whether it failed, and passed in a later attempt of its run.
     """
 
     at: datetime
     failing: bool
     commit: str | None = None
     reruns: int = 0
+    passed_later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ def flips_of(sightings: Iterable[Sighting]) -> int:
 
 
 def _standing(sightings: Sequence[Sighting], *, mixed: tuple[str, ...], flips: int) -> Standing:
-    retried = any(each.reruns and not each.failing for each in sightings)
+    retried = any(each.passed_later or (each.reruns and not each.failing) for each in sightings)
     confirmed, suspected = bool(mixed) or retried, flips >= SUSPECTED_FLIPS
     if _is_broken(sightings, is_known_to_waver=confirmed or suspected):
         return Standing.BROKEN
@@ -241,6 +243,8 @@ def _mixed_commits(sightings: Iterable[Sighting]) -> tuple[str, ...]:
     for each in sightings:
         if each.commit and each.commit != _UNKNOWN:
             outcomes.setdefault(each.commit, set()).add(each.failing)
+            if each.passed_later:
+                outcomes[each.commit].add(False)
     return tuple(commit for commit, seen in outcomes.items() if len(seen) > 1)
 
 

@@ -37,12 +37,14 @@ class Cell(NamedTuple):
         outcome: How it ended.
         seconds: How long it took.
         reruns: How often the test tool ran it again before that.
+        passed_later: Whether it failed, and passed in a later attempt of that run.
     """
 
     column: int
     outcome: str
     seconds: float
     reruns: int
+    passed_later: bool = False
 
 
 class CaseText(NamedTuple):
@@ -160,7 +162,7 @@ def _cells(connection: Connection, columns: Mapping[int, int]) -> dict[int, list
         return {}
     numbers = ", ".join(str(suite_id) for suite_id in columns)
     query = (
-        "SELECT suite_id, test_id, outcome, seconds, reruns FROM history_cases "  # noqa: S608 - numbers
+        "SELECT suite_id, test_id, outcome, seconds, reruns, passed_later FROM history_cases "  # noqa: S608 - numbers
         f"WHERE suite_id IN ({numbers})"
     )
     cursor = connection.connection.cursor()
@@ -171,8 +173,8 @@ def _cells(connection: Connection, columns: Mapping[int, int]) -> dict[int, list
     gc.disable()
     try:
         cursor.execute(query)
-        for suite_id, test_id, outcome, seconds, reruns in cursor.fetchall():
-            cell = Cell(columns[suite_id], outcome, seconds, reruns)
+        for suite_id, test_id, outcome, seconds, reruns, passed_later in cursor.fetchall():
+            cell = Cell(columns[suite_id], outcome, seconds, reruns, bool(passed_later))
             if test_id in cells:
                 cells[test_id].append(cell)
             else:

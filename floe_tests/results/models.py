@@ -28,6 +28,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -244,6 +245,9 @@ class CaseRow(Base):
     outcome: Mapped[str] = mapped_column(String(7), doc="`passed`, `failed`, `error` or `skipped`.")
     seconds: Mapped[float] = mapped_column(doc="Set-up, call and clean-up.")
     reruns: Mapped[int] = mapped_column(doc="How often the test tool ran it again before that.")
+    passed_later: Mapped[bool] = mapped_column(
+        server_default=false(), doc="Whether it failed, and passed in a later attempt of the run."
+    )
 
 
 class CaseTextRow(Base):

@@ -160,6 +160,7 @@ def _insert_cases(
                         "outcome": case.outcome.value,
                         "seconds": case.seconds,
                         "reruns": case.reruns,
+                        "passed_later": case.passed_later,
                     },
                 )
                 for case in cases
@@ -234,6 +235,7 @@ def case_query(*columns: SQLColumnExpression[Any]) -> Select[Any]:
             CaseRow.outcome,
             CaseRow.seconds,
             CaseRow.reruns,
+            CaseRow.passed_later,
             CaseTextRow.message,
             CaseTextRow.text,
             *columns,
@@ -259,6 +261,7 @@ def case_result(row: Row[Any]) -> CaseResult:
         file=row.file,
         line=row.line,
         reruns=row.reruns,
+        passed_later=row.passed_later,
         is_collection=row.is_collection,
     )
 

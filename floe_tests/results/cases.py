@@ -39,6 +39,9 @@ _ILLEGIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
 
+# What has a look of its own: all control characters of ASCII, but the tab and the line feed.
+_ILLEGIBLE_ASCII = bytes(code for code in (*range(0x20), 0x7F) if code not in {0x09, 0x0A})
+
 
 class CaseOutcome(StrEnum):
     """How a case ended; the four outcomes that JUnit can say.
@@ -68,7 +71,7 @@ def legible(text: str) -> str:
     Colours of a terminal go, line ends become line feeds, other control characters are spelled out
     as in a Python string.
     """
-    if text.isascii() and text.isprintable():
+    if text.isascii() and len(text.encode().translate(None, _ILLEGIBLE_ASCII)) == len(text):
         return text
     if "\x1b" in text:
         text = _TERMINAL_COLOURS.sub("", text)
@@ -250,6 +253,31 @@ class Tally:
 def memory_bytes(*texts: str) -> int:
     """Give what texts take in memory: one, two or four bytes a character, by their widest one."""
     return sum(sys.getsizeof(text) for text in texts) - len(texts) * sys.getsizeof("")
+
+
+class Merging:
+    """Merges reports of the same test, thousands of them too.
+
+    A file that says the same test ten thousand times would make ever the same text anew.
+    """
+
+    _MOST_TEXTS = 1_000
+
+    def __init__(self) -> None:
+        """Start with no report merged."""
+        self._merged = 0
+
+    def of(self, earlier: CaseResult, later: CaseResult) -> CaseResult:
+        """Return one case for two reports; see `CaseResult.merged_with`."""
+        self._merged += 1
+        if self._merged > self._MOST_TEXTS:
+            later = replace(later, text="")
+        return earlier.merged_with(later)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more texts may be joined."""
+        return self._merged <= self._MOST_TEXTS
 
 
 class TextBudget:

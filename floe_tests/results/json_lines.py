@@ -7,11 +7,14 @@ the long strings of such a line are shortened on the way and the line stays vali
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 # Beyond this a line's strings are shortened; shorter lines take the fast path.
 _LONG_LINE_BYTES = 1024 * 1024
 _STRING_BYTES = 128 * 1024
 _LINE_BYTES = 16 * 1024 * 1024
+# Brackets and numbers: an empty list of two bytes takes 64 in memory.
+_STRUCTURE_BYTES = 1024 * 1024
 
 # An escape is one token, so that a string is never cut inside one.
 _TOKEN = re.compile(rb'"|\\u[0-9a-fA-F]{4}|\\[^u]|\\u|[^"\\]+', re.DOTALL)
@@ -27,11 +30,12 @@ class _LongLine:
         self._carry = b""
         self._in_string = False
         self._string_bytes = 0
+        self._structure_bytes = 0
 
     @property
     def is_lost(self) -> bool:
-        """Whether even shortened strings leave too much."""
-        return len(self.kept) > _LINE_BYTES
+        """Whether even shortened strings leave too much, or something else than strings does."""
+        return len(self.kept) > _LINE_BYTES or self._structure_bytes > _STRUCTURE_BYTES
 
     def add(self, data: bytes) -> None:
         if self.is_lost:
@@ -70,6 +74,8 @@ class _LongLine:
             if len(token) > room:
                 # An escape goes whole. A character may be cut; who decodes the line replaces it.
                 token = (b"" if token.startswith(b"\\") else token[:room]) + _CUT
+        else:
+            self._structure_bytes += len(token)
         self.kept += token
 
 
@@ -90,15 +96,21 @@ class JsonLines:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes and give the lines that they complete, without empty ones."""
-        lines: list[bytes] = []
-        *complete, partial = data.split(b"\n")
-        for piece in complete:
-            self._extend(piece)
-            line = self._finish_line()
-            if line.strip():
-                lines.append(line)
+        first, end, rest = data.partition(b"\n")
+        self._extend(first)
+        if not end:
+            return []
+        lines = [self._finish_line()]
+        whole, _, partial = rest.rpartition(b"\n")
+        # Millions of short lines: no call for each.
+        lines += whole.split(b"\n") if len(whole) <= _LONG_LINE_BYTES else self._cut(whole)
         self._extend(partial)
-        return lines
+        return [line for line in lines if line and not line.isspace()]
+
+    def _cut(self, whole: bytes) -> Iterator[bytes]:
+        for piece in whole.split(b"\n"):
+            self._extend(piece)
+            yield self._finish_line()
 
     def close(self) -> bytes:
         """Give what stands behind the last line end; empty when nothing does."""

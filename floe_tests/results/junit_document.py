@@ -14,6 +14,7 @@ from floe_tests.results.cases import (
     NAMES_BYTES,
     CaseOutcome,
     CaseResult,
+    Merging,
     TextBudget,
     case_name,
     memory_bytes,
@@ -66,6 +67,7 @@ class JUnitDocument:
         self._text_depth = 0
         self._read = 0
         self._points = False
+        self._merging = Merging()
         self.is_closed = False
         """Whether its root element has ended."""
         self.producer = Producer.OTHER
@@ -228,9 +230,9 @@ class JUnitDocument:
     def _joined(self, earlier: CaseResult, later: CaseResult) -> CaseResult | None:
         """Return the one case that two elements of one name are; None for two tests."""
         if later.message.startswith(_PYTEST_TEARDOWN):
-            return earlier.merged_with(later)
+            return self._merging.of(earlier, later)
         if self.producer is Producer.PYTEST:
-            return replace(earlier.merged_with(later), reruns=earlier.reruns + 1)
+            return replace(self._merging.of(earlier, later), reruns=earlier.reruns + 1)
         if self.producer is Producer.TESTNG:
             is_try = CaseOutcome.SKIPPED in {earlier.outcome, later.outcome}
             if is_try and later.outcome is CaseOutcome.SKIPPED:

@@ -23,6 +23,7 @@ from floe_tests.results.junit_repair import beginning, repaired
 _CHUNK_BYTES = 512 * 1024
 _MOST_ATTRIBUTES = 256
 _MOST_ATTRIBUTES_OF_A_LONG_TAG = 50_000
+_MOST_NAMES = 20_000
 _MOST_ELEMENTS = 2_000_000
 _MOST_DOCUMENTS = 1_000
 # The parser's error codes. For a document that ends too early: no element found, unclosed token,
@@ -207,7 +208,7 @@ class _Document:
                 # Where the last whole token ended. What is behind it waits in the parser's memory.
                 waiting = fed_bytes - parser.CurrentByteIndex
                 attributes = attributes + _attributes(piece) if waiting >= len(piece) else 0
-                self._require_bounds(waiting, attributes)
+                self._require_bounds(waiting, attributes, names=len(parser.intern))
             parser.Parse(b"", True)  # noqa: FBT003
         except expat.ExpatError as error:
             offset = start + max(0, parser.ErrorByteIndex)
@@ -216,12 +217,15 @@ class _Document:
             reason = f"its declared encoding cannot be read ({error})"
             raise _NotWellFormed(reason, code=18, offset=start) from error
 
-    def _require_bounds(self, waiting: int, attributes: int) -> None:
+    def _require_bounds(self, waiting: int, attributes: int, *, names: int) -> None:
         message = ""
         if waiting > self._limits.token_bytes:
             message = f"it holds a tag of more than {self._limits.token_bytes} bytes"
         elif attributes > _MOST_ATTRIBUTES_OF_A_LONG_TAG:
             message = "it holds a tag with too many attributes"
+        elif names > _MOST_NAMES:
+            # The parser forgets none of them.
+            message = f"it holds more than {_MOST_NAMES} different tags and attributes"
         elif self._deadline.passed:
             message = f"reading it took longer than {self._deadline.seconds:g} s"
         if message:

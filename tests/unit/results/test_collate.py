@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from floe_tests.deadline import Deadline
 from floe_tests.results import junit
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import collate
@@ -291,3 +292,29 @@ def test_a_test_at_which_a_cap_cut_the_events_may_have_passed(run_pytest: RunPyt
     assert (whole.reported, whole.ends_early) == (1, True)
     assert cut.in_flight == ()
     assert (cut.reported, cut.in_junit, cut.ends_early) == (2, 2, False)
+
+
+def test_what_junit_declares_and_does_not_show_is_told(tmp_path: Path) -> None:
+    xml = "<testsuite name='s' tests='5'><testcase name='a'/></testsuite>"
+    (tmp_path / "junit.xml").write_text(xml, encoding="utf-8")
+    results = collate(tmp_path)
+    assert results.contradictions == ("junit.xml: suite s declares 5 tests and has 1",)
+
+
+def test_a_junit_file_without_a_test_is_a_result(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text("<testsuite tests='0'/>", encoding="utf-8")
+    results = collate(tmp_path)
+    assert (results.has_result_file, results.reported, results.contradictions) == (True, 0, ())
+
+
+def test_events_that_hold_every_test_outweigh_what_junit_promises(received: Path) -> None:
+    path = received / "junit.xml"
+    path.write_text(path.read_text().replace('failures="', 'failures="9'))
+    results = collate(received)
+    assert results.contradictions == ()
+    assert any("failures and errors and shows" in notice for notice in results.notices)
+
+
+def test_reading_ends_at_its_deadline_and_says_so(received: Path) -> None:
+    results = collate(received, deadline=Deadline(0))
+    assert any("took longer than 0 s" in doubt for doubt in results.doubts)

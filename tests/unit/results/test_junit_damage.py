@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,18 @@ def test_other_files_are_read_beside_one_that_cannot_be(tmp_path: Path) -> None:
     assert outcomes(report) == OUTCOMES
     assert len(report.damage) == 2
     assert report.damage[1] == "gone.xml cannot be read: No such file or directory."
+
+
+def test_a_tag_of_a_hundred_thousand_attributes_is_refused(tmp_path: Path) -> None:
+    attributes = "".join(f" a{number}=''" for number in range(100_000))
+    report = read(tmp_path, f"<testsuite><testcase{attributes}/></testsuite>")
+    assert "attributes" in report.damage[0]
+
+
+def test_cases_beyond_the_limit_are_left_out_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text(TWO, encoding="utf-8")
+    limits = replace(junit.DEFAULT_LIMITS, cases=1)
+    report = junit.read_all([path], root=tmp_path, limits=limits)
+    assert outcomes(report) == OUTCOMES[:1]
+    assert "it holds more than 1 test cases; 1 of its test cases are kept" in report.damage[0]

@@ -8,7 +8,8 @@ branch. The rules, in the order in which they decide:
 - **broken**: its newest three results are failures; of a test that wavered before, at least 80 % of
   its newest ten. What always fails is no matter of luck.
 - **flaky**: it passed and failed on one commit, in two runs or in two attempts of one, or the test
-  tool passed it only when it ran it again. Nothing but the test, or what it stands on, can have changed between the two.
+  tool passed it only when it ran it again. Nothing but the test, or what it stands on, can have
+  changed between the two.
 - **suspected**: it went between pass and fail three times or more. Three or more failures in a row
   are left out of that count: somebody broke it, and somebody mended it.
 - **recovered**: it was flaky or suspected, and has been clean for 7 days or for 100 results.
@@ -242,9 +243,8 @@ def _mixed_commits(sightings: Iterable[Sighting]) -> tuple[str, ...]:
     outcomes: dict[str, set[bool]] = {}
     for each in sightings:
         if each.commit and each.commit != _UNKNOWN:
-            outcomes.setdefault(each.commit, set()).add(each.failing)
-            if each.passed_later:
-                outcomes[each.commit].add(False)
+            seen = {True, False} if each.passed_later else {each.failing}
+            outcomes.setdefault(each.commit, set()).update(seen)
     return tuple(commit for commit, seen in outcomes.items() if len(seen) > 1)
 
 

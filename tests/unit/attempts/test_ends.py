@@ -30,6 +30,8 @@ def evidence(published: PublishedRun) -> str:
 
 KILLED_AFTER_A_FAILURE = """
 import os, signal
+from pathlib import Path
+
 ran = Path(__file__).with_name("ran")
 
 def test_a():

@@ -411,7 +411,9 @@ def serve(
 
 @app.command(name="import")
 def import_runs(  # noqa: PLR0913 - one a flag
-    files: Annotated[list[Path], typer.Argument(help="Bundles of runs, or JUnit files.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Bundles of runs, JUnit files, folders of them.")
+    ],
     *,
     tier: Annotated[str | None, typer.Option(help="The tier of a JUnit file.")] = None,
     suite: Annotated[str | None, typer.Option(help="Its suite; the tier's name without.")] = None,

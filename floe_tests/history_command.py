@@ -17,7 +17,15 @@ from floe_tests.results.analysis import Question, TestAccount, TierAccount
 from floe_tests.results.cases import legible
 from floe_tests.results.database import HistoryUnavailableError
 from floe_tests.results.history import History
-from floe_tests.results.importing import Imported, Origin, add, read
+from floe_tests.results.importing import (
+    TRIGGER,
+    UNPROVED,
+    Imported,
+    Origin,
+    add,
+    read,
+    runs_of,
+)
 from floe_tests.results.records import CaseRun
 
 if TYPE_CHECKING:
@@ -30,6 +38,7 @@ Show = Literal[
 _SPAN = re.compile(r"(?P<number>[1-9][0-9]{0,4})(?P<unit>[hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _MESSAGE_CHARACTERS = 200
+_SHOWN_NOTES = 3
 
 _CHOICES: dict[Show, Callable[[TestAccount], bool]] = {
     "noteworthy": lambda each: (
@@ -249,13 +258,13 @@ def import_files(
     history: History, paths: Iterable[Path], origin: Origin | None, *, replaces: bool
 ) -> Iterable[Imported | NotImported]:
     """Add each file's run, one after the other; a file that cannot be used stops none behind it."""
-    for path in paths:
+    for files in runs_of(paths):
         try:
-            yield add(history, read(path, origin), replaces=replaces)
+            yield add(history, read(files, origin), replaces=replaces)
         except HistoryUnavailableError:
             raise  # no other file would fare better
         except FloeTestsError as error:
-            yield NotImported(path, error)
+            yield NotImported(files[0], error)
 
 
 def imported_line(found: Imported) -> str:
@@ -266,4 +275,11 @@ def imported_line(found: Imported) -> str:
         f"{found.state:<9} {run.run_id} {run.tier} on {run.provider}, "
         f"{run.started_at:%Y-%m-%d %H:%M}: {run.cause}, {tests} tests"
     )
-    return legible(line)
+    notes = [
+        notice.removesuffix(".")
+        for suite in run.suites
+        for notice in suite.notices
+        if run.trigger == TRIGGER and notice != UNPROVED
+    ]
+    more = [f"{len(notes) - _SHOWN_NOTES} more notes"] if notes[_SHOWN_NOTES:] else []
+    return legible("; ".join([line, *notes[:_SHOWN_NOTES], *more]))

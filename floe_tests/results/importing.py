@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import IO, Literal, cast
-from xml.etree.ElementTree import ParseError
-
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import iterparse
+from typing import Literal, cast
 
 from floe_tests.errors import ConfigurationError
 from floe_tests.results import bundle, junit, names
@@ -21,10 +17,18 @@ from floe_tests.results.cases import CaseResult, Tally, legible
 from floe_tests.results.flakiness import SUSPECT_ENVIRONMENT, is_outage
 from floe_tests.results.history import History
 from floe_tests.results.records import RunRecord, SuiteRecord
+from floe_tests.results.result_files import junit_files
 
 State = Literal["added", "unchanged", "replaced"]
 
+TRIGGER = "import"
+"""What such a run was started by."""
+UNPROVED = "Imported from JUnit: nothing proves that it is complete."
+"""What every run from JUnit has among its notices."""
+
 _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
+_OF_A_CLASS = "TEST-"
+_CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,34 +77,72 @@ class Imported:
     state: State
 
 
-def read(path: Path, origin: Origin | None) -> RunRecord:
-    """Read a run from a bundle or a JUnit file.
+def runs_of(paths: Iterable[Path]) -> tuple[tuple[Path, ...], ...]:
+    """Return the files of each run.
+
+    A folder's JUnit files are one run, and so are those of one folder that Surefire or Gradle have
+    written, one a class.
 
     Args:
-        path: The file.
+        paths: Files and folders, as they were named.
+    """
+    runs: list[tuple[Path, ...]] = []
+    by_class: dict[Path, int] = {}
+    for path in paths:
+        if os.path.isdir(path):  # noqa: PTH112 - Path's own raises for a name that is too long
+            runs.append((path, *junit_files(path).paths))
+        elif path.name.startswith(_OF_A_CLASS) and path.parent in by_class:
+            place = by_class[path.parent]
+            runs[place] = (*runs[place], path)
+        else:
+            if path.name.startswith(_OF_A_CLASS):
+                by_class[path.parent] = len(runs)
+            runs.append((path,))
+    return tuple(runs)
+
+
+def read(paths: Path | Sequence[Path], origin: Origin | None) -> RunRecord:
+    """Read a run from a bundle or from JUnit files.
+
+    Args:
+        paths: The file, or the files of one run as `runs_of` gives them.
         origin: What a JUnit file does not say; a bundle says it itself.
 
     Raises:
         ConfigurationError: It is neither, or a JUnit file without an origin.
         UnreadableResults: It is a JUnit file that cannot be used.
     """
+    path, *others = [paths] if isinstance(paths, Path) else paths
+    if others:
+        root = path if path.is_dir() else path.parent
+        files = others if path.is_dir() else paths
+        return _run_of_junit(cast("Sequence[Path]", files), root, _required(path, origin))
+    begin = _begin(path)
+    if begin == bundle.MAGIC or begin.startswith(bundle.PLAIN):
+        return bundle.read(path)
+    return _run_of_junit([path], path.parent, _required(path, origin))
+
+
+def _begin(path: Path) -> bytes:
     try:
         if not path.is_file():
             # A pipe would be empty when it is read again, and a device never ends.
-            what = "is no plain file" if path.exists() else "is not there"
-            message = f"{path} {what}. Name bundles of runs, or JUnit files."
+            what = "holds no JUnit file (*.xml)" if path.is_dir() else "is no plain file"
+            what = what if path.exists() else "is not there"
+            message = f"{path} {what}. Name bundles of runs, JUnit files or a folder of them."
             raise ConfigurationError(message)
         with path.open("rb") as file:
-            begin = file.read(len(bundle.MAGIC))
+            return file.read(len(bundle.MAGIC))
     except (OSError, ValueError) as error:
         message = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
         raise ConfigurationError(message) from error
-    if begin == bundle.MAGIC or begin.startswith(bundle.PLAIN):
-        return bundle.read(path)
+
+
+def _required(path: Path, origin: Origin | None) -> Origin:
     if origin is None:
-        message = f"{path} is a JUnit file, which does not name its tier: add --tier NAME."
+        message = f"{path} is JUnit, which does not name its tier: add --tier NAME."
         raise ConfigurationError(message)
-    return _run_of_junit(path, origin)
+    return origin
 
 
 def add(history: History, run: RunRecord, *, replaces: bool = False) -> Imported:
@@ -172,15 +214,20 @@ def _stored(value: object) -> object:
     return value
 
 
-def _run_of_junit(path: Path, origin: Origin) -> RunRecord:
-    cases = _distinct(junit.read(path))
+def _run_of_junit(paths: Sequence[Path], root: Path, origin: Origin) -> RunRecord:
+    report = junit.read_all(paths, root=root)
+    if not report.files and not report.cases:
+        raise junit.UnreadableResults(report.damage[0])
+    cases = report.cases
     tally = Tally.of(cases)
-    outcome, cause, fault = _verdict(tally)
-    notices = ["Imported from a JUnit file: nothing proves that it is complete."]
-    started_at = origin.started_at or _time_in(path)
+    doubts = (*report.damage, *report.contradictions)
+    outcome, cause, fault = _verdict(tally, is_doubtful=bool(doubts))
+    notices = [*doubts, *report.notices]
+    started_at = origin.started_at or _plausible(report.started_at)
     if started_at is None:
-        notices.append("The file names no time: it is taken from when the file was written.")
-        started_at = _time_of(path)
+        notices.append("No time is named in it: that of when it was written is taken.")
+        started_at = min(map(_time_of, paths))
+    notices.append(UNPROVED)
     suite = SuiteRecord(
         name=origin.suite or origin.tier,
         outcome=outcome,
@@ -193,69 +240,47 @@ def _run_of_junit(path: Path, origin: Origin) -> RunRecord:
         notices=tuple(notices),
     )
     return RunRecord(
-        run_id=_run_id(path, origin),
+        run_id=_run_id(paths, origin),
         tier=origin.tier,
         provider=origin.provider,
         environment="imported",
         outcome=outcome,
         cause=cause,
         fault=fault,
-        summary=f"{cause}, imported from {legible(path.name)}",
+        summary=f"{cause}, imported from {legible(root.name if paths[1:] else paths[0].name)}",
         ref=origin.ref,
         commit=origin.commit,
-        trigger="import",
+        trigger=TRIGGER,
         started_at=started_at,
         suites=(suite,),
     )
 
 
-def _verdict(tally: Tally) -> tuple[str, str, str]:
+def _verdict(tally: Tally, *, is_doubtful: bool) -> tuple[str, str, str]:
     """Return outcome, cause and fault by the words of the table of verdicts."""
+    if tally.failing:
+        is_suspect = is_outage(failed=tally.failing, ran=tally.tests - tally.skipped)
+        return "failed", SUSPECT_ENVIRONMENT if is_suspect else "TEST_FAILURE", "test"
+    if is_doubtful:
+        return "failed", "RESULT_LOST", "test"
     if not tally.tests:
         return "failed", "NO_TESTS", "configuration"
-    if not tally.failing:
-        return "passed", "PASS", "none"
-    is_suspect = is_outage(failed=tally.failing, ran=tally.tests - tally.skipped)
-    return "failed", SUSPECT_ENVIRONMENT if is_suspect else "TEST_FAILURE", "test"
+    return "passed", "PASS", "none"
 
 
-def _distinct(cases: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
-    found: dict[str, CaseResult] = {}
-    for case in cases:
-        before = found.get(case.name)
-        found[case.name] = case if before is None else before.merged_with(case)
-    return tuple(found.values())
-
-
-def _run_id(path: Path, origin: Origin) -> str:
-    """Give an id that the same file has each time: an import twice is one run."""
+def _run_id(paths: Sequence[Path], origin: Origin) -> str:
+    """Return an id that the same files have each time: an import twice is one run."""
     digest = hashlib.sha256(f"{origin.tier}\0{origin.provider}\0{origin.suite}\0".encode())
-    digest.update(path.read_bytes())
+    for path in paths:
+        with path.open("rb") as file:
+            while piece := file.read(_CHUNK_BYTES):
+                digest.update(piece)
     return f"junit-{digest.hexdigest()[:32]}"
 
 
-def _time_in(path: Path) -> datetime | None:
-    """Return the first `timestamp` in the file; UTC where it names no zone, as JUnit has it."""
-    with path.open("rb") as file:
-        text = _first_timestamp(file)
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            time = read(text.strip())
-        except ValueError:
-            continue
-        if _EARLIEST_YEAR <= time.year <= _LATEST_YEAR:
-            return time if time.tzinfo else time.replace(tzinfo=UTC)
-    return None
-
-
-def _first_timestamp(file: IO[bytes]) -> str:
-    try:
-        for _event, element in iterparse(file, events=("start",), forbid_dtd=True):
-            if "timestamp" in element.attrib:
-                return str(element.attrib["timestamp"])
-    except (ParseError, DefusedXmlException):
-        return ""
-    return ""
+def _plausible(time: datetime | None) -> datetime | None:
+    """Return a time that a run can have begun at; None for a clock that was never set."""
+    return time if time and _EARLIEST_YEAR <= time.year <= _LATEST_YEAR else None
 
 
 def _time_of(path: Path) -> datetime:

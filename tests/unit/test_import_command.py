@@ -204,9 +204,46 @@ def test_a_file_without_a_test_is_a_run_of_none_and_the_next_file_follows() -> N
 
     assert said.exit_code == 0
     assert [line.split(": ")[1] for line in said.output.splitlines()] == [
-        "NO_TESTS, 0 tests",
+        "NO_TESTS, 0 tests; No time is named in it",
         "PASS, 1 tests",
     ]
+
+
+# Files of one run.
+
+
+def test_one_file_a_class_is_one_run_by_its_folder_or_its_files() -> None:
+    Path("reports").mkdir()
+    for name in "AB":
+        file = mk(f"reports/TEST-demo.{name}.xml", "p", "2026-11-01T00:00:00", name)
+        assert Path(file).is_file()
+    Path("reports/pom.xml").write_text("<project/>")
+    for words in (["reports"], ["reports/TEST-demo.A.xml", "reports/TEST-demo.B.xml"]):
+        said = ask("import", *words, "--tier", "one")
+        assert said.exit_code == 0
+        assert "PASS, 2 tests" in said.output
+    account = numbers("--tier", "one")
+    assert (account["runs"], account["tests"]) == (1, 2)
+
+
+def test_files_of_other_names_are_runs_of_their_own() -> None:
+    files = [mk(f"{day}.xml", "p", f"2026-11-0{day}T00:00:00") for day in (1, 2)]
+    assert ask("import", *files, "--tier", "two").exit_code == 0
+    assert numbers("--tier", "two")["runs"] == 2
+
+
+def test_a_folder_without_a_file_is_said() -> None:
+    Path("empty").mkdir()
+    assert "holds no JUnit file" in refusal("import", "empty", "--tier", "t")
+
+
+def test_what_a_file_declares_and_does_not_show_is_said_and_no_pass() -> None:
+    Path("cut.xml").write_text(
+        '<testsuite name="s" tests="10" failures="0"><testcase classname="c" name="a"/></testsuite>'
+    )
+    said = ask("import", "cut.xml", "--tier", "t")
+    assert "RESULT_LOST, 1 tests;" in said.output
+    assert "10" in said.output.split("RESULT_LOST", 1)[1]
 
 
 # Names.
@@ -402,8 +439,7 @@ def test_a_bundle_that_was_unpacked_is_one_all_the_same() -> None:
 
 def test_what_is_no_plain_file_is_refused() -> None:
     os.mkfifo("pipe")
-    Path("folder").mkdir()
-    for name in ("pipe", "folder", "/dev/zero", "none"):
+    for name in ("pipe", "/dev/zero", "none"):
         assert "Name bundles" in refusal("import", name)
     assert "cannot be read" in refusal("import", "a" * 300)
 
@@ -423,7 +459,7 @@ def test_a_file_that_cannot_be_used_stops_none_behind_it() -> None:
     ("text", "said"),
     [
         ("Thu, 06 Aug 2020 07:53:15 GMT", "2020-08-06 07:53"),
-        ("2020-08-06T09:53:15+02:00", "2020-08-06 09:53"),
+        ("2020-08-06T09:53:15+02:00", "2020-08-06 07:53"),
     ],
 )
 def test_a_time_is_read_in_either_form(text: str, said: str) -> None:
@@ -434,7 +470,9 @@ def test_a_time_is_read_in_either_form(text: str, said: str) -> None:
 def test_a_time_that_is_none_is_said_to_be_the_files(text: str) -> None:
     name = mk("1.xml", "p", text)
     os.utime(name, (1_600_000_000, 1_600_000_000))
-    assert "2020-09-13" in ask("import", name, "--tier", "t").output
+    said = ask("import", name, "--tier", "t").output
+    assert "2020-09-13" in said
+    assert "No time is named in it" in said
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "yesterday"])

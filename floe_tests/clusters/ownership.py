@@ -9,6 +9,7 @@ The rules: docs/decisions/0008-what-may-be-reaped.md
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -50,8 +51,9 @@ def create_owned(
         RefusedError: The API refused it, or the mark.
     """
     kind = str(manifest["kind"])
-    # A signal between the two would leave an object that nobody may remove.
-    with deferred_signals():
+    # A signal between the two would leave a namespace that nobody may remove. What lies in one has
+    # somebody who removes it by its name; there a signal need not wait for an API that is away.
+    with deferred_signals() if namespace is None else contextlib.nullcontext():
         made = kube.create(manifest, namespace=namespace)
         return mark(kube, kind, made, namespace=namespace)
 

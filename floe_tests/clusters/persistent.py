@@ -1,8 +1,8 @@
 """The namespace of a platform that is there already: lent to one run at a time, never a run's own.
 
-Nothing is created for a run but a claim to the cluster, and nothing is removed after it but what
-carries its labels. The namespace's quota is its owner's. A run's memory is bounded by the limits of
-its own pods, which are therefore required.
+Nothing is created for a run but a claim to the cluster, and nothing is removed after it but what it
+is proved to have created. The namespace's quota is its owner's. A run's memory is bounded by the
+limits of its own pods, which are therefore required.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import ConfigurationError, HarnessError
+from floe_tests.errors import ConfigurationError
 from floe_tests.settings import TierSettings
 from floe_tests.workspace import Workspace
 
@@ -193,7 +193,7 @@ def test_what_a_run_receives_never_lies_outside_of_the_output_folder(name: str):
     """A bundle or a lease may name any tier: files were written to an absolute path."""
     workspace = Workspace(root=Path(), output=Path("output"), home=Path(), history_url="")
 
-    with pytest.raises(HarnessError, match="no plain name"):
+    with pytest.raises(ConfigurationError, match="cannot be a tier"):
         workspace.received(name, "1a2b3c4d")
-    with pytest.raises(HarnessError, match="no plain name"):
+    with pytest.raises(ConfigurationError, match="cannot be a run id"):
         workspace.received("integration", name)

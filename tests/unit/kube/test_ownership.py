@@ -8,7 +8,6 @@ import pytest
 
 from floe_tests import labels
 from floe_tests.clusters.ownership import create_owned, names_run, why_not_proved, why_protected
-from floe_tests.errors import InfrastructureError
 from floe_tests.kube import RefusedError
 
 if TYPE_CHECKING:
@@ -33,21 +32,19 @@ def test_its_creator_writes_its_uid_into_it(api: Api):
     assert change == {"metadata": {"uid": "uid-1", "annotations": own}}
 
 
-@pytest.mark.parametrize(
-    ("answer", "error"),
-    [
-        pytest.param((404, {}), InfrastructureError, id="deleted in the same moment"),
-        pytest.param((409, {"reason": "Conflict"}), RefusedError, id="another by now"),
-    ],
-)
-def test_what_cannot_be_marked_is_no_object_to_go_on_with(
-    api: Api, answer: tuple[int, Any], error: type[Exception]
-):
+def test_one_that_became_another_in_the_same_moment_is_not_marked(api: Api):
     api.script.answers["POST", JOBS] = (201, MADE)
-    api.script.answers["PATCH", f"{JOBS}/{NAME}"] = answer
+    api.script.answers["PATCH", f"{JOBS}/{NAME}"] = (409, {"reason": "Conflict"})
 
-    with pytest.raises(error):
+    with pytest.raises(RefusedError):
         create_owned(api.kube(), JOB, namespace="ns")
+
+
+def test_one_that_somebody_deletes_in_the_same_moment_is_told_by_who_follows_it(api: Api):
+    api.script.answers["POST", JOBS] = (201, MADE)
+    api.script.answers["PATCH", f"{JOBS}/{NAME}"] = (404, {})
+
+    assert create_owned(api.kube(), JOB, namespace="ns") == MADE
 
 
 def item(**metadata: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -70,6 +71,18 @@ def test_what_stays_is_named_with_its_error_and_the_command_for_by_hand():
     assert "STAYS process 17 in this machine: it survived SIGKILL" in text
     assert "by hand: kill -9 17" in text
     assert "Nothing to remove" not in text
+
+
+def test_what_is_not_proved_ours_is_named_with_the_command_and_is_no_error():
+    stranger = replace(
+        HUNG, name="team-checkout", word="unproved", reason="its name is none of ours"
+    )
+
+    text = shown(Plan((), (stranger,), ("1 lease",), ()))
+
+    assert "NOT PROVED OURS namespace team-checkout in context staging: its name is none" in text
+    assert "it stays; by hand: kubectl delete namespace floe-test-9" in text
+    assert "0 of live" in text
 
 
 def test_as_json_it_is_all_there():

@@ -17,7 +17,7 @@ import pytest
 
 from floe_tests.clusters.identity import Holder
 from floe_tests.clusters.lease import ENTRY, Lease
-from floe_tests.clusters.reap_plan import Leftover
+from floe_tests.clusters.reap_plan import Leftover, Plan
 from floe_tests.labels import Owner
 from floe_tests.ledger import Ledger
 from floe_tests.program import RUN_VARIABLE
@@ -77,6 +77,25 @@ def test_a_tick_with_nothing_to_do_says_what_it_looked_at(tmp_path: Path, ledger
     assert found.skip_message is not None
     assert found.skip_message.startswith("Nothing to remove. Looked at 0 leases; ")
     assert "docker and kind not on PATH" in found.skip_message
+
+
+def test_a_tick_names_what_is_not_proved_to_be_a_runs(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    """Nobody reads the table of a run that was never started."""
+    assert not ledger.directory.exists()
+    stranger = Leftover(
+        "namespace", "team", "here", RUN, "unit", "unproved", "", None, "kubectl delete ns team"
+    )
+    found = Plan((), (stranger,), ("1 lease",), ())
+    monkeypatch.setattr("floe_tests.clusters.reap.plan", lambda _scope: found)
+
+    skipped = tick(tmp_path)
+
+    assert isinstance(skipped, dg.SkipReason)
+    assert skipped.skip_message is not None
+    assert "Not proved to be a run's: namespace team" in skipped.skip_message
+    assert "`kubectl delete ns team` removes it" in skipped.skip_message
 
 
 def test_a_tick_asks_for_a_run_and_removes_nothing_itself(

@@ -1246,6 +1246,15 @@ def collection_counts(root: int) -> dict[str, int | None]:
     return counts
 
 
+def free_bytes(root: int) -> int | None:
+    """Return how much more fits onto the volume of the results; None where it does not say."""
+    try:
+        volume = os.fstatvfs(root)
+    except OSError:
+        return None
+    return volume.f_bavail * volume.f_frsize
+
+
 def manifest_document(
     settings: Settings, follower: Follower, writer: FrameWriter, *, root: int, settled: Settled
 ) -> bytearray:
@@ -1256,6 +1265,7 @@ def manifest_document(
         "frames": writer.number,
         "settled": settled.everything,
         "results_settled": settled.results,
+        "free": free_bytes(root),
         "notices": follower.notices,
         **collection_counts(root),
         "refused": [entry._asdict() for entry in refused],

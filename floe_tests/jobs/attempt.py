@@ -121,6 +121,7 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
         _result_facts(results),
         complete=received and not problems,
         received=received,
+        free_bytes=completeness.free_bytes,
         problems=problems,
         notices=shown((*spare.values(), *completeness.notices, *settled)),
         cut=cut,

@@ -61,6 +61,7 @@ class Cause(StrEnum):
     RESULT_LOST = "RESULT_LOST"
     RESOURCE_OOM = "RESOURCE_OOM"
     RESOURCE_EVICTED = "RESOURCE_EVICTED"
+    RESOURCE_DISK = "RESOURCE_DISK"
     KILLED_UNKNOWN = "KILLED_UNKNOWN"
     PLATFORM_FAIL = "PLATFORM_FAIL"
     CONFIG = "CONFIG"
@@ -368,6 +369,15 @@ RULES: tuple[Rule, ...] = (
         pod.killed,
         looks_at="container exit code 137 or 143, and the tests that were running",
         retries=1,
+    ),
+    Rule(
+        Cause.RESOURCE_DISK,
+        Fault.RESOURCES,
+        "the volume of /results was full at the end, and results are missing",
+        "Raise the sizeLimit of the volume at /results in test-job.yaml, or make the tests write "
+        "less there.",
+        pod.full_volume,
+        looks_at="what the exporter's manifest says is free on the volume",
     ),
     Rule(
         Cause.TEST_CRASH,

@@ -67,6 +67,7 @@ class Manifest:
         results_settled: Whether it had the time for all result files at least.
         collected: Tests that the suite said it would run; None when it did not say.
         deselected: Tests that the suite left out; None when it did not say.
+        free_bytes: What was still free on the volume of the results; None when nobody says.
         files: The files.
         refused: What was not sent and may be a result, or hold some.
         refused_more: How many more there were than these.
@@ -79,6 +80,7 @@ class Manifest:
     results_settled: bool
     collected: int | None
     deselected: int | None
+    free_bytes: int | None
     files: tuple[ManifestFile, ...]
     refused: tuple[Refusal, ...]
     refused_more: int
@@ -105,6 +107,7 @@ def read_manifest(content: bytes, limits: StreamLimits) -> Manifest:
         results_settled=fields.get("results_settled") is True,
         collected=_count(document, "collected"),
         deselected=_count(document, "deselected"),
+        free_bytes=_count(document, "free"),
         files=tuple(_manifest_file(item, limits) for item in entries),
         refused=tuple(_refusal(item) for item in refused),
         refused_more=_count(document, "refused_more") or 0,

@@ -97,6 +97,7 @@ class Completeness:
             finds their content proved by another file may take it out.
         doubts: Folders that the exporter could not look into. There may be results in them, which
             the count of collected tests alone can rule out.
+        free_bytes: What was still free on the volume of the results; None when nobody says.
     """
 
     complete: bool
@@ -106,6 +107,7 @@ class Completeness:
     verified: tuple[VerifiedFile, ...]
     cut: tuple[CutResult, ...] = ()
     doubts: tuple[str, ...] = ()
+    free_bytes: int | None = None
 
 
 class ResultStream:
@@ -251,6 +253,7 @@ class ResultStream:
             verified=tuple(verified),
             cut=tuple(cut),
             doubts=tuple(doubts),
+            free_bytes=self._manifest.free_bytes if self._manifest else None,
         )
 
     # --- Frames in their turn

@@ -74,6 +74,8 @@ _THRESHOLD = re.compile(
 )
 _CONSUMER = re.compile(r"Container (?P<name>\S+) was using (?P<used>[0-9A-Za-z.]+),")
 _DISK = frozenset({"ephemeral-storage", "inodes"})
+# Less than this is full: no result file can grow by a page or two.
+_FULL_BYTES = 64 * 1024
 
 
 def exporter_oom(facts: Facts) -> Sequence[Evidence]:
@@ -171,6 +173,19 @@ def filled_disk(facts: Facts) -> Sequence[Evidence]:
             for name, size in consumers.items()
         ),
         *_pod_reason(facts, {"Evicted"}),
+    ]
+
+
+def full_volume(facts: Facts) -> Sequence[Evidence]:
+    """The volume of the results is full, and results are missing."""
+    free = facts.results.free_bytes
+    if free is None or free >= _FULL_BYTES or facts.results.complete or is_settled_red(facts):
+        return ()
+    return [
+        Evidence(facts.subject, "volume of /results", f"full: {free} bytes are free"),
+        *exit_evidence(facts),
+        *in_flight(facts),
+        *progress(facts),
     ]
 
 

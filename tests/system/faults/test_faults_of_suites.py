@@ -256,7 +256,7 @@ def test_a_full_disk(bench: FaultBench) -> None:
     pod_of(manifest)["volumes"][0]["emptyDir"] = {"sizeLimit": "4Mi", "medium": "Memory"}
     published = bench.run(manifest)
 
-    attempt = bench.judge("disk full in /results", published, Cause.RESULT_LOST, "2 of 3")
+    attempt = bench.judge("disk full in /results", published, Cause.RESOURCE_DISK, "full")
     assert attempt is not None
     log = (attempt.directory / "pod.log").read_text()
     assert "No space left on device" in log

@@ -464,6 +464,12 @@ ROWS: dict[str, Row] = {
         "container test-runner: used 9Gi of the node's ephemeral-storage",
         shown=("emptyDir results, tmp", "Threshold quantity: 10Gi"),
     ),
+    "the tests filled the volume of their results": Row(
+        facts("exit-1", results=replace(LEFT, free_bytes=0)),
+        Cause.RESOURCE_DISK,
+        Fault.RESOURCES,
+        "volume of /results: full: 0 bytes are free",
+    ),
     "somebody else filled the node's disk": Row(
         facts(evicted_for(DISK_FILLED_BY_OTHERS), results=CUT_OFF),
         Cause.INFRA_DISRUPTED,

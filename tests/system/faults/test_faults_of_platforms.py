@@ -151,9 +151,10 @@ def test_pods_that_are_refused(bench: FaultBench) -> None:
     bench.judge(
         "platform pods refused by the quota",
         published,
-        Cause.PLATFORM_FAIL,
+        Cause.CONFIG,
         "engine did not come up",
         "exceeded quota",
+        "budget.memory",
     )
     assert published.seconds < 120, "it waited for the deadline"
 

@@ -82,6 +82,12 @@ class Cluster:
             self.changed.notify_all()
             return self.objects[plural, name]
 
+    def refusal_of(self, method: str, plural: str, name: str | None) -> int | None:
+        """Give the status that a request is refused with."""
+        if name is None and plural in self.lists_refused:
+            return 403
+        return self.refused.get((method, plural))
+
     def names(self, plural: str) -> set[str]:
         return {name for kind, name in self.objects if kind == plural}
 
@@ -154,11 +160,9 @@ class Handler(BaseHTTPRequestHandler):
     ) -> None:
         cluster = self.cluster
         cluster.requests.append((self.command, plural))
-        refused = cluster.refused.get((self.command, plural))
+        refused = cluster.refusal_of(self.command, plural, name)
         if refused is not None:
             self._refuse(refused)
-        elif name is None and plural in cluster.lists_refused:
-            self._refuse(403)
         elif "watch" in query:
             self._watch(query)
         elif self.command == "POST":

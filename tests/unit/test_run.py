@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,8 +27,6 @@ from floe_tests.results.records import RunRecord
 if TYPE_CHECKING:
     from conftest import Project
 
-SUITES_CONFTEST = Path(__file__).parents[1] / "conftest.py"
-
 TIER = """\
   name: tiny
   description: a suite of a few tests
@@ -47,6 +44,8 @@ TIER = """\
         - no:cacheprovider
         - -p
         - pytest_reportlog.plugin
+        - -p
+        - floe_tests_pytest
         - --junitxml=/results/junit.xml
         - --report-log=/results/events.jsonl
 """
@@ -80,7 +79,6 @@ class Tier:
     def suite(self, text: str, *, settings: str = "") -> None:
         self.project.tier(TIER + settings)
         self.project.write("suite/test_tiny.py", text)
-        shutil.copy(SUITES_CONFTEST, self.project.root / "suite" / "conftest.py")
 
     def run(self, **options: Any) -> dg.ExecuteInProcessResult:
         job = self.project.load().get_repository_def().get_job("tiny")

@@ -3,7 +3,7 @@
 A plan names tests by hash, so its size hangs on their number and not on their names, which
 parametrisation makes as long as it likes. Two tests of one hash share a shard, which is no harm;
 a test that the plan does not know goes by its hash, so that none is lost. The other half of this
-module is the pytest plugin in `tests/floe_shards.py`, which reads a plan inside the pod.
+module is the pytest plugin in `packages/floe-tests-pytest`, which reads a plan inside the pod.
 """
 
 from __future__ import annotations

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+import floe_tests_pytest
 from floe_tests.errors import HarnessError
 from floe_tests.jobs.shards.plan import (
     CONFIG_MAP_BYTES,
@@ -20,18 +19,7 @@ from floe_tests.jobs.shards.plan import (
 )
 from floe_tests.jobs.shards.plan import test_key as key_of
 from floe_tests.results.cases import case_name_of_node
-
-PLUGIN = Path(__file__).resolve().parents[3] / "floe_shards.py"
-
-
-@pytest.fixture(scope="module")
-def plugin() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("floe_shards_under_test", PLUGIN)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from floe_tests_pytest import sharding
 
 
 def loads(seconds: dict[str, float], count: int) -> list[float]:
@@ -98,20 +86,20 @@ def test_a_plan_fits_into_a_config_map_whatever_the_tests_are_called(tests: int)
         assert len(plan.shards) > 49_990, "two of 50,000 may share a short key, not more"
 
 
-def test_a_plan_is_read_as_it_was_written(plugin: ModuleType):
+def test_a_plan_is_read_as_it_was_written():
     plan = balanced({f"test_{n}": n / 7 for n in range(1000)}, count=33)
 
     assert decoded(plan.encoded()) == dict(plan.shards)
-    assert plugin._read_plan("plan", plan.encoded()) == dict(plan.shards)
+    assert sharding._read_plan("plan", plan.encoded()) == dict(plan.shards)
 
 
-def test_a_damaged_plan_is_refused(plugin: ModuleType):
+def test_a_damaged_plan_is_refused():
     damaged = balanced({"a": 1.0}, count=2).encoded()[:-3]
 
     with pytest.raises(HarnessError, match="damaged"):
         decoded(damaged)
     with pytest.raises(pytest.UsageError, match="no shard plan"):
-        plugin._read_plan("plan", b"something else")
+        sharding._read_plan("plan", b"something else")
 
 
 @pytest.mark.parametrize(
@@ -125,26 +113,27 @@ def test_a_damaged_plan_is_refused(plugin: ModuleType):
         "top.py",
     ],
 )
-def test_the_pod_and_the_history_call_a_test_the_same(plugin: ModuleType, node: str):
+def test_the_pod_and_the_history_call_a_test_the_same(node: str):
     """Else the plan would not be followed, and every test would go by its hash."""
-    assert plugin.test_key(node) == key_of(case_name_of_node(node))
+    assert sharding.test_key(node) == key_of(case_name_of_node(node))
 
 
-def test_unknown_tests_are_spread_and_none_is_lost(plugin: ModuleType):
+def test_unknown_tests_are_spread_and_none_is_lost():
     keys = [key_of(f"new::test_{n}") for n in range(9000)]
     shards = [shard_by_hash(key, 30) for key in keys]
 
     assert set(shards) == set(range(30))
     assert max(shards.count(n) for n in range(30)) < 400
-    selection = plugin.Selection(plugin.Shard(0, 30, {}, ""))
+    selection = sharding.Selection(sharding.Shard(0, 30, {}, ""), None)
     assert [selection.owner(key) for key in keys] == shards
 
 
 def test_the_plugin_needs_nothing_that_a_test_image_may_lack():
     imported = {
         line.split()[1].partition(".")[0]
-        for line in PLUGIN.read_text().splitlines()
+        for path in Path(floe_tests_pytest.__file__).parent.glob("*.py")
+        for line in path.read_text().splitlines()
         if line.startswith(("import ", "from "))
     }
 
-    assert imported - {"__future__", "pytest"} <= sys.stdlib_module_names
+    assert imported - {"floe_tests_pytest", "pytest"} <= sys.stdlib_module_names

@@ -1,4 +1,4 @@
-"""The plugin in the test image, in pytest sessions as pods have them."""
+"""The shards of the plugin in the test image, in pytest sessions as pods have them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from floe_tests.jobs.shards.plan import balanced
 from floe_tests.jobs.shards.plan import test_key as key_of
 from floe_tests.results.collate import collate
 
-TESTS = Path(__file__).resolve().parents[3]
 SUITE = """
 import pytest
 
@@ -32,7 +31,6 @@ NAMES = [f"test_suite::test_a[{n}]" for n in range(20)]
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
     (tmp_path / "test_suite.py").write_text(SUITE)
-    (tmp_path / "conftest.py").write_text((TESTS / "conftest.py").read_text())
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = slow\n")
     (tmp_path / "plan").write_bytes(balanced(dict.fromkeys(NAMES, 1.0), count=3).encoded())
     return tmp_path
@@ -51,8 +49,6 @@ def run(suite: Path, shard: int, *words: str, count: int = 3, **environment: str
         cwd=suite,
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(TESTS),
-            "PYTEST_PLUGINS": "floe_shards",
             "FLOE_RESULTS_DIR": str(results),
             "FLOE_SHARD_INDEX": str(shard),
             "FLOE_SHARD_COUNT": str(count),
@@ -105,8 +101,6 @@ def test_without_a_shard_the_plugin_does_nothing(suite: Path):
         cwd=suite,
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(TESTS),
-            "PYTEST_PLUGINS": "floe_shards",
             **environment,
         },
         capture_output=True,

@@ -25,6 +25,7 @@ from rich.text import Text
 from floe_tests.errors import FloeTestsError, first_line
 from floe_tests.labels import COMMIT, REF, TRIGGER
 from floe_tests.results.cases import legible
+from floe_tests.results.records import UNKNOWN_COUNT
 from floe_tests.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -519,6 +520,7 @@ def _print_summary(summary: Summary) -> None:
             f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed"
             + (f" ({summary.quarantined} in quarantine)" if summary.quarantined else "")
             + f", {summary.skipped} skipped, in {summary.seconds:.0f} s on {summary.provider}"
+            + (f"; {UNKNOWN_COUNT}" if summary.uncounted else "")
         ),
     ]
     shown = Console(highlight=False, emoji=False)

@@ -1,4 +1,4 @@
-"""What a tier's quarantine list and its rules of soak and benchmark make of a verdict.
+"""What a tier's lists, its history and its rules of soak and benchmark make of a verdict.
 
 The one place where they enter: they add to the facts, and the same table decides.
 """
@@ -13,11 +13,19 @@ from pathlib import Path
 from floe_tests.jobs.attempt import Attempt, with_outcomes
 from floe_tests.jobs.facts import JudgedFacts, ResultFacts
 from floe_tests.jobs.verdict import Verdict, classify
-from floe_tests.results import quarantine, received
+from floe_tests.results import quarantine, received, removals
 from floe_tests.results.attempts import with_earlier
-from floe_tests.results.collate import SuiteResults
+from floe_tests.results.collate import COLLECTION_FILE, SuiteResults
+from floe_tests.results.presence import Presence
 from floe_tests.results.quarantine import Quarantine
-from floe_tests.settings import TierSettings
+from floe_tests.results.removals import Removals
+from floe_tests.settings import SuiteSettings, TierSettings
+
+_UNCOUNTED = (
+    f"{COLLECTION_FILE} is missing or has no count, and `require_collection` is set: install "
+    f"floe-tests-pytest in the test image, or have the test tool write {COLLECTION_FILE} "
+    '({"collected": N}) beside its results'
+)
 
 
 def quarantine_of(settings: TierSettings, root: Path) -> Quarantine:
@@ -29,6 +37,23 @@ def quarantine_of(settings: TierSettings, root: Path) -> Quarantine:
     if settings.quarantine is None:
         return quarantine.NOTHING
     return quarantine.read(root / settings.quarantine, today=datetime.now(UTC).date())
+
+
+def removals_of(settings: TierSettings, root: Path) -> Removals:
+    """Return a tier's list of removed tests as it holds today; an empty one where it has none.
+
+    Raises:
+        ConfigurationError: The list is missing or wrong.
+    """
+    if settings.removals is None:
+        return removals.NOTHING
+    return removals.read(root / settings.removals, today=datetime.now(UTC).date())
+
+
+def counts_required(settings: TierSettings, suite: SuiteSettings) -> bool:
+    """Return whether a suite's results are complete only with a count of collected tests."""
+    own = suite.require_collection
+    return settings.require_collection if own is None else own
 
 
 def results_of(attempts: Sequence[Attempt]) -> SuiteResults:
@@ -50,14 +75,18 @@ def verdict_of(
     *,
     results: SuiteResults | None = None,
     judged: JudgedFacts | None = None,
+    presence: Presence | None = None,
+    require_collection: bool = False,
 ) -> Verdict:
-    """Judge a suite by all its attempts, its list and its rules.
+    """Judge a suite by all its attempts, its lists, its history and its rules.
 
     Args:
         attempts: The attempts, each judged by itself, oldest first; at least one.
         listed: The tier's list.
         results: What `results_of` gives, where it has been asked already.
         judged: What the rules of soak and benchmark found; None for a suite without.
+        presence: How its tests compare with those of the last good run; None where they do not.
+        require_collection: Whether its results are complete only with a count of collected tests.
     """
     attempt = attempts[-1]
     facts = replace(attempt.facts, judged=judged)
@@ -68,6 +97,12 @@ def verdict_of(
         facts = replace(
             facts, results=_with_list(facts.results, read, suite=attempt.suite, listed=listed)
         )
+    if presence is not None:
+        compared = replace(facts.results, missing=presence.missing, compared=presence.compared)
+        facts = replace(facts, results=compared)
+    if require_collection and facts.results.collected is None:
+        problems = (*facts.results.problems, _UNCOUNTED)
+        facts = replace(facts, results=replace(facts.results, complete=False, problems=problems))
     return attempt.verdict if facts == attempt.facts else classify(facts)
 
 

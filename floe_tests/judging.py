@@ -1,29 +1,40 @@
-"""Judges what a suite measured: its soak.jsonl and benchmark.json, against the history.
+"""Judges a suite against the history: what it measured, and whether its tests are still there.
 
 The rules are pure functions in results/; here is what they are asked with. numpy and scipy are
-loaded only for suites that are judged.
+loaded only for suites that are measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from floe_tests.clusters.lease import Lease
 from floe_tests.errors import FloeTestsError
 from floe_tests.evidence import Evidence
+from floe_tests.gate import removals_of, results_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import JudgedFacts
+from floe_tests.jobs.verdict import Cause
 from floe_tests.ledger import as_json
+from floe_tests.selection import selected
 from floe_tests.settings import SuiteSettings
+from floe_tests.workspace import UNKNOWN
 
 if TYPE_CHECKING:
     from floe_tests.results import benchmark, soak
+    from floe_tests.results.cases import CaseResult
+    from floe_tests.results.collate import SuiteResults
     from floe_tests.results.judgement import Judgement
     from floe_tests.results.measured import Ground
+    from floe_tests.results.presence import Baseline, Presence
     from floe_tests.run import TierRun
+
+# Verdicts that a suite's own tests gave it: of any other, what is missing is explained already.
+_BY_TESTS = frozenset({Cause.PASS, Cause.TEST_FAILURE, Cause.SUSPECT_ENV})
 
 
 @dataclass(frozen=True)
@@ -166,3 +177,89 @@ def _platform(run: TierRun) -> str:
 
     installed = run.installed()
     return platform_identity(as_json(installed)) if installed else ""
+
+
+def compare_suite(
+    run: TierRun,
+    suite: SuiteSettings,
+    attempts: Sequence[Attempt],
+    results: SuiteResults | None = None,
+) -> Presence | None:
+    """Compare a suite's tests with those of its last good runs on the default branch.
+
+    Args:
+        run: The run.
+        suite: The suite's settings, narrowed to what the run chose.
+        attempts: Its attempts, oldest first; at least one.
+        results: Its results, where they have been read already.
+
+    Returns:
+        What is missing and what is to be said; None where something else ended the attempt.
+
+    Raises:
+        ConfigurationError: The list of removed tests is missing or wrong.
+    """
+    attempt = attempts[-1]
+    if attempt.verdict.cause not in _BY_TESTS:
+        return None
+    from floe_tests.changes import GitChanges
+    from floe_tests.results.presence import Presence, Rules, compare
+
+    try:
+        baseline = _last_good(run, suite, attempt)
+    except FloeTestsError as error:
+        note = Evidence(suite.name, "presence", f"not compared with any run: {error}")
+        return Presence(note, notes=(note,))
+    results = results or results_of(attempts)
+    missing = suite.missing or run.settings.missing
+    return compare(
+        results.cases,
+        baseline,
+        suite=suite.name,
+        rules=Rules(missing.fail_above, missing.fail_proved, missing.fail_named),
+        removals=removals_of(run.settings, run.workspace.root),
+        change_of=GitChanges(
+            run.workspace.root, run.workspace.commit, is_reported=_reported_in(results.cases)
+        ),
+        deselected=results.deselected,
+    )
+
+
+def _last_good(run: TierRun, suite: SuiteSettings, attempt: Attempt) -> Baseline:
+    from floe_tests.results.history import History
+    from floe_tests.results.last_good import Like
+
+    ground = _ground(run, attempt, "")
+    workspace = run.workspace
+    refs = [workspace.default_branch, f"refs/heads/{workspace.default_branch}"]
+    if UNKNOWN == workspace.ref == workspace.commit:
+        refs.append(UNKNOWN)  # a project without a repository has no branches either
+    like = Like(
+        tier=ground.tier,
+        provider=ground.provider,
+        environment=ground.environment,
+        suite=suite.name,
+        selection=selected(suite),
+        refs=tuple(refs),
+        run_id=run.run_id,
+        before=attempt.started_at,
+    )
+    with History.open(workspace.history_url) as history:
+        return history.last_good(like)
+
+
+def _reported_in(cases: Iterable[CaseResult]) -> Callable[[str], bool]:
+    """Return what tells whether a module, class or function reported a test, by its name."""
+
+    @cache
+    def names() -> frozenset[str]:
+        from floe_tests.results.losses import container, function_of
+
+        found = {function_of(case.name) for case in cases if not case.is_collection}
+        inside = {container(name) for name in found}
+        while inside:
+            found |= inside
+            inside = {name.rpartition(".")[0] for name in inside} - found
+        return frozenset(found)
+
+    return lambda name: name in names()

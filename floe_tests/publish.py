@@ -15,18 +15,21 @@ from floe_tests import durable
 from floe_tests.clusters.lease import ENTRY, Lease
 from floe_tests.errors import ConfigurationError, FloeTestsError
 from floe_tests.evidence import Evidence
-from floe_tests.gate import quarantine_of, results_of, verdict_of
+from floe_tests.gate import counts_required, quarantine_of, results_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Facts
 from floe_tests.jobs.verdict import Cause, Fault, Verdict, classify
-from floe_tests.judging import SuiteJudgement, environment_name, judge_suite
+from floe_tests.judging import SuiteJudgement, compare_suite, environment_name, judge_suite
 from floe_tests.ledger import as_json
 from floe_tests.results import bundle, junit, received
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults
+from floe_tests.results.presence import Presence
 from floe_tests.results.quarantine import NOTHING, Quarantine, QuarantineEntry
-from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
+from floe_tests.results.records import UNKNOWN_COUNT, AttemptRecord, RunRecord, SuiteRecord
 from floe_tests.run import StageRecord, TierRun
+from floe_tests.selection import selected
+from floe_tests.settings import SuiteSettings
 from floe_tests.variables import said
 
 if TYPE_CHECKING:
@@ -62,6 +65,8 @@ class PublishedSuite:
         quarantined: What lets a failed test fail, by its name.
         variables: The variables that the run itself set.
         judged: What it measured, where it is a soak or a benchmark.
+        selection: Which tests it was narrowed to; empty for all.
+        presence: How its tests compare with those of the last good run; None where they do not.
     """
 
     name: str
@@ -71,6 +76,8 @@ class PublishedSuite:
     quarantined: Mapping[str, QuarantineEntry] = field(default_factory=dict[str, QuarantineEntry])
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     judged: SuiteJudgement | None = None
+    selection: str = ""
+    presence: Presence | None = None
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -80,7 +87,16 @@ class PublishedSuite:
         measured = self.judged.judgement if self.judged else None
         notes = (str(note) for note in measured.notes) if measured else ()
         unread = measured.notices if measured else ()
-        return (*set_by_run, *self.results.notices, *excused, *unread, *notes)
+        present = map(str, self._on_presence)
+        return (*set_by_run, *self.results.notices, *excused, *unread, *notes, *present)
+
+    @property
+    def _on_presence(self) -> tuple[Evidence, ...]:
+        """What is to be said of missing tests beside the verdict."""
+        if self.presence is None:
+            return ()
+        told = self.verdict.cause is Cause.TESTS_MISSING
+        return (*(() if told else self.presence.missing), *self.presence.notes)
 
 
 @dataclass(frozen=True)
@@ -170,6 +186,7 @@ class Summary:
     flaky: int | None = None
     pages: tuple[Path, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    uncounted: tuple[str, ...] = ()
 
 
 def publish(run: TierRun) -> PublishedRun:
@@ -189,18 +206,19 @@ def publish(run: TierRun) -> PublishedRun:
     stages = run.stages()
     lease = run.ledger.read(run.run_id, ENTRY, Lease)
     attempts = run.attempts()
-    chosen, listed = _chosen_suites(run), _quarantine(run)
+    suites_chosen, listed = _chosen_suites(run), _quarantine(run)
+    chosen = tuple(suite.name for suite in suites_chosen)
     variables = _variables(run)
     suites = tuple(
         _suite(
-            name,
-            tuple(attempt for attempt in attempts if attempt.suite == name),
+            settings,
+            tuple(attempt for attempt in attempts if attempt.suite == settings.name),
             stages=stages,
             run=run,
             listed=listed,
-            variables=variables.get(name, {}),
+            variables=variables.get(settings.name, {}),
         )
-        for name in chosen
+        for settings in suites_chosen
     )
     verdict = next(
         (suite.verdict for suite in suites if not suite.verdict.passed), suites[0].verdict
@@ -251,11 +269,11 @@ def publish(run: TierRun) -> PublishedRun:
     return published
 
 
-def _chosen_suites(run: TierRun) -> tuple[str, ...]:
+def _chosen_suites(run: TierRun) -> tuple[SuiteSettings, ...]:
     try:
-        return tuple(suite.name for suite in run.suites())
+        return run.suites()
     except ConfigurationError:  # it chose none, which is its verdict
-        return tuple(suite.name for suite in run.settings.suites)
+        return run.settings.suites
 
 
 def _platform_notes(run: TierRun) -> tuple[Evidence, ...]:
@@ -287,7 +305,7 @@ def _quarantine(run: TierRun) -> Quarantine:
 
 
 def _suite(
-    name: str,
+    settings: SuiteSettings,
     attempts: tuple[Attempt, ...],
     *,
     stages: Mapping[str, StageRecord],
@@ -295,14 +313,22 @@ def _suite(
     listed: Quarantine,
     variables: Mapping[str, str],
 ) -> PublishedSuite:
+    name = settings.name
     if not attempts:
         verdict = _verdict_of_stages(run.run_id, stages)
         return PublishedSuite(name, verdict, _NO_RESULTS, variables=variables)
     last = attempts[-1]
     results = _results(attempts)
-    settings = next(each for each in run.settings.suites if each.name == name)
     judged = judge_suite(run, settings, last)
-    verdict = verdict_of(attempts, listed, results=results, judged=judged.facts if judged else None)
+    presence = _presence(run, settings, attempts, results)
+    verdict = verdict_of(
+        attempts,
+        listed,
+        results=results,
+        judged=judged.facts if judged else None,
+        presence=presence,
+        require_collection=counts_required(run.settings, settings),
+    )
     earlier = attempts[:-1]
     tests = stages.get("test_job")
     if tests is not None and tests.cancelled and last.number <= verdict.retries:
@@ -321,7 +347,18 @@ def _suite(
         },
         variables=variables,
         judged=judged,
+        selection=selected(settings),
+        presence=presence,
     )
+
+
+def _presence(
+    run: TierRun, settings: SuiteSettings, attempts: Sequence[Attempt], results: SuiteResults
+) -> Presence | None:
+    try:
+        return compare_suite(run, settings, attempts, results)
+    except ConfigurationError:  # which has ended the run: its verdict says so
+        return None
 
 
 def _results(attempts: Sequence[Attempt]) -> SuiteResults:
@@ -365,6 +402,7 @@ def _write_own_junit(run: TierRun, published: PublishedRun) -> None:
             "floe-tests.provider": published.provider,
             "floe-tests.commit": run.workspace.commit,
             "floe-tests.ref": run.workspace.ref,
+            **_collected_properties(published),
             **_attempt_properties(published),
         },
     )
@@ -422,6 +460,17 @@ def _attempt_properties(published: PublishedRun) -> dict[str, str]:
         for suite in published.suites
         for attempt in suite.attempts
         if len(suite.attempts) > 1
+    }
+
+
+def _collected_properties(published: PublishedRun) -> dict[str, str]:
+    """Say of each suite how many tests it collected, or that nobody counted."""
+    return {
+        f"floe-tests.collected.{suite.name}": UNKNOWN_COUNT
+        if suite.results.is_uncounted
+        else str(suite.results.collected)
+        for suite in published.suites
+        if suite.results.is_uncounted or suite.results.collected is not None
     }
 
 
@@ -517,6 +566,7 @@ def suite_record(suite: PublishedSuite) -> SuiteRecord:
         quarantined=tuple(suite.quarantined),
         seconds=seconds if suite.attempts else None,
         shards=_shards_of(suite.attempts),
+        selection=suite.selection,
         measurements=suite.judged.judgement.measurements if suite.judged else (),
         soak=suite.judged.judgement.soak if suite.judged else (),
     )
@@ -631,4 +681,5 @@ def _summary(
         flaky=published.account.flaky if published.account else None,
         pages=published.pages,
         digests={name: _digest(published.directory / name) for name in (JUNIT, bundle.NAME)},
+        uncounted=tuple(suite.name for suite in published.suites if suite.results.is_uncounted),
     )

@@ -38,12 +38,12 @@ from floe_tests.errors import (
     LeaseError,
     PlatformError,
 )
-from floe_tests.gate import quarantine_of, verdict_of
+from floe_tests.gate import counts_required, quarantine_of, verdict_of
 from floe_tests.jobs.attempt import Attempt
 from floe_tests.jobs.facts import ErrorFacts, Party
 from floe_tests.jobs.handover import Handover, never
 from floe_tests.jobs.verdict import classify
-from floe_tests.judging import judge_suite
+from floe_tests.judging import compare_suite, judge_suite
 from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.ledger import Ledger
 from floe_tests.platform.embedded import EmbeddedPlatform
@@ -380,7 +380,13 @@ class TierRun:
                     self._change_release(lease, suite.name, suite.before)
                 made = self._attempt_until_said(lease, suite, made)
             judged = judge_suite(self, suite, made[-1])
-            verdict = verdict_of(made, listed, judged=judged.facts if judged else None)
+            verdict = verdict_of(
+                made,
+                listed,
+                judged=judged.facts if judged else None,
+                presence=compare_suite(self, suite, made),
+                require_collection=counts_required(self.settings, suite),
+            )
             self.log(f"suite {suite.name}: {verdict}")
             attempts += made
             if not verdict.passed:

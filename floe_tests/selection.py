@@ -62,6 +62,13 @@ class Selection:
                 )
 
 
+def selected(suite: SuiteSettings) -> str:
+    """Return which tests a suite was narrowed to, the same for the same groups; empty for all."""
+    wanted, left_out = sorted(set(suite.groups)), sorted(set(suite.excluded_groups))
+    words = [" or ".join(wanted)] if wanted else []
+    return ", ".join([*words, *(f"without {name}" for name in left_out)])
+
+
 def release_values(
     suites: tuple[SuiteSettings, ...], release: str
 ) -> Iterator[Mapping[str, object]]:

@@ -359,6 +359,28 @@ class BenchmarkSettings(_Settings):
     )
 
 
+class MissingSettings(_Settings):
+    """When tests that the last good run had make a run red because they are not there any more."""
+
+    fail_above: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Largest share of the tests that may be missing: gone with nobody to tell why, "
+        "skipped though they ran before, or with fewer parameters. They are named.",
+    )
+    fail_proved: bool = Field(
+        default=True,
+        description="Whether a test that is gone while the repository still has it, in a file that "
+        "did not change or beside the change, is red whatever the share.",
+    )
+    fail_named: tuple[str, ...] = Field(
+        default=(),
+        description="Names of tests that may never be missing, `*` for anything; only a line in "
+        "the list of `removals` accepts their loss.",
+    )
+
+
 class SuiteSettings(_Settings):
     """A test suite: a Job manifest that runs it, or a command where no cluster is needed."""
 
@@ -409,6 +431,14 @@ class SuiteSettings(_Settings):
     benchmark: BenchmarkSettings | None = Field(
         default=None,
         description="The suite leaves benchmark.json, which is compared with the baseline.",
+    )
+    missing: MissingSettings | None = Field(
+        default=None, description="When missing tests make it red; default: as the tier says."
+    )
+    require_collection: bool | None = Field(
+        default=None,
+        description="Whether its results are complete only with a count of collected tests; "
+        "default: as the tier says.",
     )
 
     @model_validator(mode="after")
@@ -643,6 +673,20 @@ class TierSettings(_Settings):
         description="Path of the tier's quarantine list, relative to the project: tests that run "
         "and are reported, and whose failure does not fail the gate until their last day.",
     )
+    removals: str | None = Field(
+        default=None,
+        description="Path of the tier's list of tests that were removed on purpose, relative to "
+        "the project.",
+    )
+    missing: MissingSettings = Field(
+        default_factory=MissingSettings,
+        description="When tests that the last good run had make a run red, TESTS_MISSING.",
+    )
+    require_collection: bool = Field(
+        default=False,
+        description="Whether results are complete only with a count of collected tests "
+        "(collection.json); without it the run says that the count is unknown.",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -728,8 +772,7 @@ class TierSettings(_Settings):
             for index, suite in enumerate(self.suites)
             if suite.job is not None and not (root / suite.job).is_file()
         ]
-        if self.quarantine is not None:
-            problems += _wrong_quarantine(root / self.quarantine)
+        problems += _wrong_lists(self, root)
         followed = self.triggers.after_green
         if followed is not None:
             # Whatever the project's package is called.
@@ -800,14 +843,22 @@ def _missing(field: str, names: tuple[str, ...], root: Path) -> list[str]:
     ]
 
 
-def _wrong_quarantine(path: Path) -> list[str]:
-    from floe_tests.results import quarantine
+def _wrong_lists(tier: TierSettings, root: Path) -> list[str]:
+    """Find what is wrong in the lists that are reviewed like code."""
+    from floe_tests.results import quarantine, removals
 
+    problems: list[str] = []
     try:
-        quarantine.read(path, today=date.min)
+        if tier.quarantine is not None:
+            quarantine.read(root / tier.quarantine, today=date.min)
     except ConfigurationError as error:
-        return [f"quarantine: {error}"]
-    return []
+        problems.append(f"quarantine: {error}")
+    try:
+        if tier.removals is not None:
+            removals.read(root / tier.removals, today=date.min)
+    except ConfigurationError as error:
+        problems.append(f"removals: {error}")
+    return problems
 
 
 def _repeated(field: str, names: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ from floe_tests import durable
 from floe_tests.publish import REPORT
 from floe_tests.results.analysis import TestAccount, TierAccount
 from floe_tests.results.grid import Grid
-from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
+from floe_tests.results.records import UNKNOWN_COUNT, AttemptRecord, RunRecord, SuiteRecord
 
 NAME = REPORT
 TESTS = 3_000
@@ -227,6 +227,7 @@ def _suite(suite: SuiteRecord) -> dict[str, object]:
         "passed": suite.tally.passed,
         "failed": suite.tally.failing,
         "skipped": suite.tally.skipped,
+        "uncounted": UNKNOWN_COUNT if suite.is_uncounted else "",
         "attempts": [_attempt(each, suite) for each in _shown_attempts(suite)],
         "shards": suite.shards,
     }

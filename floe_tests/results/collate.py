@@ -106,6 +106,11 @@ class SuiteResults:
         )
 
     @property
+    def is_uncounted(self) -> bool:
+        """Whether tests reported, and nobody said how many were collected."""
+        return self.collected is None and self.reported > 0
+
+    @property
     def missing(self) -> int | None:
         """Tests that were collected and never reported; None when nobody said how many."""
         return None if self.collected is None else max(0, self.collected - self.reported)

@@ -25,7 +25,9 @@ from floe_tests.results.records import CaseRun, RunRecord, SoakRecord
 
 if TYPE_CHECKING:
     from floe_tests.results.benchmark import Past
+    from floe_tests.results.last_good import Like
     from floe_tests.results.measured import Ground
+    from floe_tests.results.presence import Baseline
 
 
 class History:
@@ -251,6 +253,13 @@ class History:
 
         with self._reading() as connection:
             return measured.last_good_soak(connection, ground)
+
+    def last_good(self, like: Like) -> Baseline:
+        """Return the last good runs that a suite is compared with, and their tests."""
+        from floe_tests.results import last_good
+
+        with self._reading() as connection:
+            return last_good.read_baseline(connection, like)
 
     def tiers(self) -> tuple[tuple[str, str], ...]:
         """Give every tier and provider that the history has runs of, in order."""

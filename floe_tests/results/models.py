@@ -175,6 +175,9 @@ class SuiteRow(Base):
     shards: Mapped[int | None] = mapped_column(
         doc="How many shards it was cut into; none where it ran whole."
     )
+    selection: Mapped[str | None] = mapped_column(
+        doc="Groups that it was narrowed to, empty for all; none where unknown."
+    )
 
 
 class AttemptRow(Base):

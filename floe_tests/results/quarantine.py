@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from floe_tests.errors import ConfigurationError
+from floe_tests.results import reviewed
 
 
 class QuarantineEntry(BaseModel):
@@ -86,22 +85,11 @@ def read(path: Path, *, today: date) -> Quarantine:
     Raises:
         ConfigurationError: It is missing or wrong; all problems at once.
     """
-    try:
-        entries = _LIST.validate_python(yaml.safe_load(path.read_text()) or ())
-    except OSError as error:
-        message = f"{path}: the quarantine list cannot be read: {error.strerror}."
-        raise ConfigurationError(message) from error
-    except yaml.YAMLError as error:
-        message = f"{path}: the quarantine list is no YAML: {error}."
-        raise ConfigurationError(message) from error
-    except ValidationError as error:
-        problems = "; ".join(
-            f"entry {'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors()
-        )
-        message = (
-            f"{path}: {problems}. Each entry has test, owner, reason, expires and, where a name is "
-            "in several suites, suite."
-        )
-        raise ConfigurationError(message) from error
+    entries = reviewed.read(
+        path,
+        _LIST,
+        name="quarantine list",
+        each="Each entry has test, owner, reason, expires and, where a name is in several suites, "
+        "suite.",
+    )
     return Quarantine(entries, today)

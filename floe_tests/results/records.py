@@ -13,6 +13,9 @@ from datetime import datetime
 from floe_tests.evidence import Evidence
 from floe_tests.results.cases import CaseResult, Tally
 
+UNKNOWN_COUNT = "collected count unknown"
+"""Said wherever results are shown that nobody counted: completeness is then not proved."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
@@ -158,6 +161,7 @@ class SuiteRecord:
         quarantined: Names of failed tests that the quarantine list let fail.
         seconds: How long the suite took on the wall clock. None when unknown.
         shards: How many shards it was cut into. None when it ran whole.
+        selection: Groups of tests that it was narrowed to; empty for all. None when unknown.
         measurements: What it measured, where it is a benchmark.
         soak: What each component did, where it is a soak.
     """
@@ -180,8 +184,14 @@ class SuiteRecord:
     quarantined: tuple[str, ...] = ()
     seconds: float | None = None
     shards: int | None = None
+    selection: str | None = None
     measurements: tuple[MeasurementRecord, ...] = ()
     soak: tuple[SoakRecord, ...] = ()
+
+    @property
+    def is_uncounted(self) -> bool:
+        """Whether tests reported, and nobody said how many were collected."""
+        return self.collected is None and self.reported > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,8 @@ from floe_tests.jobs.verdict import Fault, Verdict
 from floe_tests.labels import CAUSE, COMMIT, ENVIRONMENT, FAULT, REF, TRIGGER
 from floe_tests.publish import PublishedRun, PublishedSuite
 from floe_tests.results.cases import CaseResult
+from floe_tests.results.collate import SuiteResults
+from floe_tests.results.records import UNKNOWN_COUNT
 from floe_tests.run import InstalledPlatform, TierRun
 from floe_tests.variables import said
 from floe_tests.workspace import Workspace
@@ -172,6 +174,7 @@ def of_results(published: PublishedRun, workspace: Workspace) -> Metadata:
         "fault": dg.MetadataValue.text(str(published.verdict.fault)),
         "environment": dg.MetadataValue.text(published.provider),
         **_counts(published),
+        **_collected([suite.results for suite in published.suites]),
         "seconds": dg.MetadataValue.float(round(published.seconds, 2)),
         "report": _link(published.report, workspace),
         "junit": _link(published.junit, workspace),
@@ -246,6 +249,14 @@ def _counts(published: PublishedRun) -> Metadata:
     return {name: dg.MetadataValue.int(count) for name, count in counts.items()}
 
 
+def _collected(results: Sequence[SuiteResults]) -> Metadata:
+    """Give the number of collected tests, or say that nobody counted."""
+    if any(each.is_uncounted for each in results):
+        return {"collected": dg.MetadataValue.text(UNKNOWN_COUNT)}
+    known = [each.collected for each in results if each.collected is not None]
+    return {"collected": dg.MetadataValue.int(sum(known))} if known else {}
+
+
 def _link(path: Path, workspace: Workspace) -> dg.MetadataValue:
     """Give a link where a web server shows the output, else the path: browsers open no file."""
     if workspace.output_url is None or not path.is_relative_to(workspace.output):
@@ -276,6 +287,7 @@ def check_of(suite: PublishedSuite, asset: dg.AssetKey) -> dg.AssetCheckResult:
         metadata={
             "verdict": dg.MetadataValue.md("\n".join(lines)),
             "tests": dg.MetadataValue.int(tally.tests),
+            **_collected([suite.results]),
             "failed": dg.MetadataValue.int(tally.failing),
             "in quarantine": dg.MetadataValue.int(len(suite.quarantined)),
         },

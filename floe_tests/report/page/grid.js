@@ -302,7 +302,7 @@
       shown.push(make("h2", test.name), facts(testFacts(test)), ...durations(test, -1));
     } else {
       shown.push(make("h2", `run of ${time(run)}`), facts(runFacts(run)));
-      const tallies = run.suites.map(suite => [suite.name, `${suite.cause}: ${suite.passed} passed, ${suite.failed} failed, ${suite.skipped} skipped${suite.shards ? `, in ${suite.shards} shards` : ""}`]);
+      const tallies = run.suites.map(suite => [suite.name, `${suite.cause}: ${suite.passed} passed, ${suite.failed} failed, ${suite.skipped} skipped${suite.uncounted ? `, ${suite.uncounted}` : ""}${suite.shards ? `, in ${suite.shards} shards` : ""}`]);
       shown.push(make("h3", "suites"), facts(tallies), ...attempts(run.suites));
       shown.push(make("h3", "stages"), facts(Object.entries(run.stages).map(([name, value]) => [name, seconds(value)])));
     }

@@ -1,0 +1,174 @@
+"""Which tests of the last good runs are not there as they were.
+
+A test is known by its function: its name without what parametrisation puts into brackets, because
+those values may come from data. A function is gone when none of its tests reported. It has fewer
+tests when fewer than in any of these runs did. It is skipped when it ran in all of them, and now
+does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from floe_tests.results.cases import CaseOutcome, CaseResult
+
+_REPEATED = re.compile(r" #\d+$")
+
+LossKind = Literal["gone", "fewer", "skipped"]
+
+
+class PastTest(NamedTuple):
+    """What the last good runs did with a test.
+
+    Attributes:
+        name: Its name.
+        file: Its source file, where known.
+        seen: In which of the runs it reported, a bit a run; bit 0 is the newest.
+        ran: In which of them it was not skipped.
+    """
+
+    name: str
+    file: str | None
+    seen: int
+    ran: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A function that is not there as it was.
+
+    Attributes:
+        function: Its name, without parameters.
+        kind: What became of it.
+        cases: Names of the tests that are lost; of some with parameters, those of the newest run.
+        tests: How many are lost.
+        file: Its source file, where known.
+    """
+
+    function: str
+    kind: LossKind
+    cases: tuple[str, ...]
+    tests: int
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a suite reported now.
+
+    Attributes:
+        names: Every test.
+        ran: Those that were not skipped.
+        functions: How many tests each function has, and how many of them ran.
+        skipped_modules: Modules that were skipped as a whole.
+    """
+
+    names: frozenset[str]
+    ran: frozenset[str]
+    functions: Mapping[str, tuple[int, int]]
+    skipped_modules: tuple[str, ...]
+
+    @classmethod
+    def of(cls, cases: Iterable[CaseResult]) -> Reported:
+        """Sort a suite's cases."""
+        names, ran, modules = set[str](), set[str](), list[str]()
+        functions: dict[str, tuple[int, int]] = {}
+        for case in cases:
+            skipped = case.outcome is CaseOutcome.SKIPPED
+            if case.is_collection:
+                modules += [case.name] if skipped else []
+                continue
+            names.add(case.name)
+            function = function_of(case.name)
+            tests, did_run = functions.get(function, (0, 0))
+            functions[function] = tests + 1, did_run + (not skipped)
+            if not skipped:
+                ran.add(case.name)
+        return cls(frozenset(names), frozenset(ran), functions, tuple(modules))
+
+
+def function_of(name: str) -> str:
+    """Return a test's name without its parameters, and without the number of a repeated one."""
+    function = name.partition("[")[0]
+    return _REPEATED.sub("", function) if " #" in function else function
+
+
+def bare(function: str) -> str:
+    """Return a function's own name."""
+    return function.rpartition("::")[2]
+
+
+def container(function: str) -> str:
+    """Return what a function is in: its class or module."""
+    return function.rpartition("::")[0]
+
+
+def by_function(tests: Iterable[PastTest]) -> dict[str, list[PastTest]]:
+    """Return the tests of the functions that the newest run had."""
+    found: dict[str, list[PastTest]] = {}
+    for test in tests:
+        found.setdefault(function_of(test.name), []).append(test)
+    return {name: each for name, each in found.items() if any(test.seen & 1 for test in each)}
+
+
+def expected(tests: Sequence[PastTest]) -> int:
+    """Return how many tests of a function each of the runs that knew it had at least."""
+    return _fewest([test.seen for test in tests], among=[test.seen for test in tests])
+
+
+def losses(past: Mapping[str, Sequence[PastTest]], now: Reported) -> Iterator[Loss]:
+    """Return what is not there as it was.
+
+    Args:
+        past: The tests of each function, as `by_function` gives them.
+        now: What was reported.
+    """
+    for function, tests in past.items():
+        if len(tests) == 1 and tests[0].name in now.ran:
+            continue
+        yield from _losses_of(function, tests, now)
+
+
+def _losses_of(function: str, tests: Sequence[PastTest], now: Reported) -> Iterator[Loss]:
+    newest = [test for test in tests if test.seen & 1]
+    file = next((test.file for test in newest if test.file), None)
+    least = expected(tests)
+    left, ran = now.functions.get(function, (0, 0))
+    seen = [test.seen for test in tests]
+    least_ran = _fewest([test.ran for test in tests], among=seen)
+    if left == 0:
+        names = tuple(test.name for test in newest)
+        kind: LossKind = "skipped" if _is_in(function, now.skipped_modules) else "gone"
+        yield Loss(function, kind, names, least, file)
+        return
+    if ran == 0 and least_ran > 0:
+        names = tuple(test.name for test in newest if test.ran & 1)
+        yield Loss(function, "skipped", names, least_ran, file)
+        return
+    fewer = max(0, least - left)
+    if fewer:
+        names = tuple(test.name for test in newest if test.name not in now.names)
+        yield Loss(function, "fewer", names, fewer, file)
+    skipped = least_ran - fewer - ran
+    if skipped > 0:
+        names = tuple(test.name for test in newest if test.ran & 1 and test.name not in now.ran)
+        yield Loss(function, "skipped", names, skipped, file)
+
+
+def _fewest(masks: Sequence[int], *, among: Sequence[int]) -> int:
+    """Return the smallest number of masks with a bit, over the bits that `among` has at all."""
+    runs = 0
+    for mask in among:
+        runs |= mask
+    return min(
+        sum(mask >> bit & 1 for mask in masks)
+        for bit in range(runs.bit_length())
+        if runs >> bit & 1
+    )
+
+
+def _is_in(function: str, modules: Sequence[str]) -> bool:
+    return any(function.startswith((f"{module}.", f"{module}::")) for module in modules)

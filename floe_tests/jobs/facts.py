@@ -176,6 +176,9 @@ class ResultFacts:
         expected_failures: Tests that failed as they were expected to; they count as skipped.
         has_result_file: Whether there is a result file that can be read, with or without a test.
         started: Whether at least one test started.
+        missing: Tests that the last good run had and that are gone or skipped without a word, where
+            that makes the run red; what they are first.
+        compared: What the suite was compared with; None where it was not.
     """
 
     complete: bool = False
@@ -200,6 +203,8 @@ class ResultFacts:
     expected_failures: int = 0
     has_result_file: bool = False
     started: bool = False
+    missing: tuple[Evidence, ...] = ()
+    compared: Evidence | None = None
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class Cause(StrEnum):
     TEST_CRASH = "TEST_CRASH"
     INIT_FAILED = "INIT_FAILED"
     NO_TESTS = "NO_TESTS"
+    TESTS_MISSING = "TESTS_MISSING"
     QUARANTINE_EXPIRED = "QUARANTINE_EXPIRED"
     SOAK_INVARIANT = "SOAK_INVARIANT"
     SOAK_DRIFT = "SOAK_DRIFT"
@@ -471,6 +472,17 @@ RULES: tuple[Rule, ...] = (
         looks_at="benchmark.json against the last good runs, and the change points of the history",
     ),
     Rule(
+        Cause.TESTS_MISSING,
+        Fault.CONFIGURATION,
+        "every test that reported passed, and tests of the last good run with the same selection "
+        "and environment are gone or skipped without a word, beyond `missing`",
+        "Find what leaves them out: markers, paths, options, the image. If they were removed on "
+        "purpose, add a line to the tier's list of `removals`.",
+        results.missing,
+        looks_at="the tests of the last five good runs on the default branch, the list of "
+        "`removals`, and whether a commit took them out of their files",
+    ),
+    Rule(
         Cause.QUARANTINE_EXPIRED,
         Fault.CONFIGURATION,
         "no other test failed, and an entry of the tier's quarantine list is past its last day",
@@ -491,7 +503,8 @@ RULES: tuple[Rule, ...] = (
         Cause.PASS,
         Fault.NONE,
         "every collected test was reported, none failed but in quarantine, checksums match, exit "
-        "code 0 (1 with failures in quarantine)",
+        "code 0 (1 with failures in quarantine); where nobody counted the collected tests, it says "
+        "so",
         "Nothing to do.",
         results.passed,
         looks_at="container exit code, the manifest, collected = reported",

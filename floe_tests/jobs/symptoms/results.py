@@ -27,6 +27,7 @@ from floe_tests.jobs.symptoms.words import (
     pod_name,
     progress,
 )
+from floe_tests.results.records import UNKNOWN_COUNT
 
 # From this share of failed tests on, and this many tests, the environment is suspected: the tests
 # hardly broke all at once. Red all the same, but left out of flakiness.
@@ -104,10 +105,15 @@ def failed(facts: Facts) -> Sequence[Evidence]:
     """Tests failed, in this attempt or in one before it, or the tests' own end says so."""
     if blamed(facts) > 0:
         problems = (Evidence(facts.subject, "results", each) for each in facts.results.problems)
-        return [*failures(facts), *exit_evidence(facts), *problems]
+        return [*failures(facts), *exit_evidence(facts), *problems, *facts.results.missing[:1]]
     bad_exit = exit_code(facts) not in {None, *good_exits(facts)}
     bad_status = facts.results.exit_status not in {None, *good_exits(facts)}
     return _end_evidence(facts) if bad_exit or bad_status else ()
+
+
+def missing(facts: Facts) -> Sequence[Evidence]:
+    """Tests of the last good run are not there any more."""
+    return facts.results.missing
 
 
 def expired(facts: Facts) -> Sequence[Evidence]:
@@ -155,6 +161,7 @@ def passed(facts: Facts) -> Sequence[Evidence]:
         return ()
     excused = len(results.quarantined)
     words = f", {excused} failed in quarantine" if excused else ""
+    words += f", {UNKNOWN_COUNT}" if results.collected is None else ""
     return [
         *exit_evidence(facts),
         Evidence(
@@ -163,6 +170,7 @@ def passed(facts: Facts) -> Sequence[Evidence]:
             f"{results.reported} reported, checksums match: {results.passed} passed, "
             f"{results.skipped} skipped{words}",
         ),
+        *([results.compared] if results.compared else ()),
         *(Evidence(name, "outcome", "failed, quarantined") for name in results.quarantined),
         *(facts.judged.notes if facts.judged else ()),
     ]

@@ -49,18 +49,25 @@ class GitChanges:
     """Asks git, once for each commit and file."""
 
     def __init__(
-        self, root: Path, commit: str | None, *, is_reported: Callable[[str], bool]
+        self,
+        root: Path,
+        commit: str | None,
+        *,
+        is_reported: Callable[[str], bool],
+        is_clean: bool = False,
     ) -> None:
         """Take a clone; nothing is asked yet.
 
         Args:
             root: A folder in it: the project's.
             commit: The commit under test; None or `unknown` where nobody knows it.
+            is_clean: Whether only commits are compared, whatever stands in the folder.
             is_reported: Returns whether the suite reported tests of a module or class, by name.
         """
         self._root = root
         self._commit = commit or ""
         self._is_reported = is_reported
+        self._is_clean = is_clean
         self._clock = Deadline(_ALL_SECONDS)
         self._diff = cache(self._diff_of)
         self._tree = cache(self._tree_of)
@@ -96,7 +103,7 @@ class GitChanges:
             return f"{self._root} is no clone of a repository"
         try:
             self._require(self._commit, "the commit under test")
-            if self._git("status", "--porcelain", "--untracked-files=no"):
+            if not self._is_clean and self._git("status", "--porcelain", "--untracked-files=no"):
                 return "the clone has uncommitted changes, and only commits count"
         except _Unknown as unknown:
             return str(unknown)

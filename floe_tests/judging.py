@@ -219,7 +219,7 @@ def compare_suite(
         rules=Rules(missing.fail_above, missing.fail_proved, missing.fail_named),
         removals=removals_of(run.settings, run.workspace.root),
         change_of=GitChanges(
-            run.workspace.root, run.workspace.commit, is_reported=_reported_in(results.cases)
+            run.workspace.root, run.workspace.commit, is_reported=reported_in(results.cases)
         ),
         deselected=results.deselected,
     )
@@ -248,7 +248,7 @@ def _last_good(run: TierRun, suite: SuiteSettings, attempt: Attempt) -> Baseline
         return history.last_good(like)
 
 
-def _reported_in(cases: Iterable[CaseResult]) -> Callable[[str], bool]:
+def reported_in(cases: Iterable[CaseResult]) -> Callable[[str], bool]:
     """Return what tells whether a module, class or function reported a test, by its name."""
 
     @cache

@@ -62,32 +62,40 @@ class Reported:
     Attributes:
         names: Every test.
         ran: Those that were not skipped.
-        functions: How many tests each function has, and how many of them ran.
         skipped_modules: Modules that were skipped as a whole.
     """
 
     names: frozenset[str]
     ran: frozenset[str]
-    functions: Mapping[str, tuple[int, int]]
     skipped_modules: tuple[str, ...]
 
     @classmethod
     def of(cls, cases: Iterable[CaseResult]) -> Reported:
         """Sort a suite's cases."""
         names, ran, modules = set[str](), set[str](), list[str]()
-        functions: dict[str, tuple[int, int]] = {}
         for case in cases:
-            skipped = case.outcome is CaseOutcome.SKIPPED
+            name, skipped = case.name, case.outcome is CaseOutcome.SKIPPED
             if case.is_collection:
-                modules += [case.name] if skipped else []
+                modules += [name] if skipped else []
                 continue
-            names.add(case.name)
-            function = function_of(case.name)
-            tests, did_run = functions.get(function, (0, 0))
-            functions[function] = tests + 1, did_run + (not skipped)
+            names.add(name)
             if not skipped:
-                ran.add(case.name)
-        return cls(frozenset(names), frozenset(ran), functions, tuple(modules))
+                ran.add(name)
+        return cls(frozenset(names), frozenset(ran), tuple(modules))
+
+    def functions(self) -> dict[str, tuple[int, int]]:
+        """Return how many tests each function has, and how many of them ran."""
+        found: dict[str, tuple[int, int]] = {}
+        for name in self.names:
+            function = function_of(name)
+            tests, ran = found.get(function, (0, 0))
+            found[function] = tests + 1, ran + (name in self.ran)
+        return found
+
+    def has_all(self, tests: Iterable[PastTest]) -> bool:
+        """Return whether the newest run's tests are here as they were: usual, and quick."""
+        newest = (test for test in tests if test.seen & 1)
+        return all(test.name in (self.ran if test.ran & 1 else self.names) for test in newest)
 
 
 def function_of(name: str) -> str:
@@ -107,37 +115,47 @@ def container(function: str) -> str:
 
 
 def by_function(tests: Iterable[PastTest]) -> dict[str, list[PastTest]]:
-    """Return the tests of the functions that the newest run had."""
+    """Return tests by their functions."""
     found: dict[str, list[PastTest]] = {}
     for test in tests:
-        found.setdefault(function_of(test.name), []).append(test)
-    return {name: each for name, each in found.items() if any(test.seen & 1 for test in each)}
+        function = function_of(test.name)
+        if function in found:
+            found[function].append(test)
+        else:
+            found[function] = [test]
+    return found
 
 
-def expected(tests: Sequence[PastTest]) -> int:
-    """Return how many tests of a function each of the runs that knew it had at least."""
-    return _fewest([test.seen for test in tests], among=[test.seen for test in tests])
+def is_in_newest(tests: Sequence[PastTest]) -> bool:
+    """Return whether the newest run had one of these tests."""
+    return any(test.seen & 1 for test in tests)
 
 
-def losses(past: Mapping[str, Sequence[PastTest]], now: Reported) -> Iterator[Loss]:
+def losses(
+    past: Mapping[str, Sequence[PastTest]],
+    now: Reported,
+    functions: Mapping[str, tuple[int, int]],
+) -> Iterator[Loss]:
     """Return what is not there as it was.
 
     Args:
-        past: The tests of each function, as `by_function` gives them.
+        past: The tests of each function that the newest run had, as `by_function` gives them.
         now: What was reported.
+        functions: Its functions.
     """
     for function, tests in past.items():
-        if len(tests) == 1 and tests[0].name in now.ran:
-            continue
-        yield from _losses_of(function, tests, now)
+        if len(tests) > 1 or tests[0].name not in now.ran:
+            yield from _losses_of(function, tests, now, functions.get(function, (0, 0)))
 
 
-def _losses_of(function: str, tests: Sequence[PastTest], now: Reported) -> Iterator[Loss]:
+def _losses_of(
+    function: str, tests: Sequence[PastTest], now: Reported, here: tuple[int, int]
+) -> Iterator[Loss]:
     newest = [test for test in tests if test.seen & 1]
     file = next((test.file for test in newest if test.file), None)
-    least = expected(tests)
-    left, ran = now.functions.get(function, (0, 0))
+    left, ran = here
     seen = [test.seen for test in tests]
+    least = _fewest(seen, among=seen)
     least_ran = _fewest([test.ran for test in tests], among=seen)
     if left == 0:
         names = tuple(test.name for test in newest)

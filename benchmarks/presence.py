@@ -132,11 +132,11 @@ def main() -> int:
     red = [each for each in found if each.is_red]
     said = sum(len(each.presence.notes) for each in found)
     commits = len({each.commit for each in found})
-    print(f"{commits} commits, {len(found)} comparisons: {said} losses accepted, {len(red)} red")
+    lines = [f"{commits} commits, {len(found)} comparisons: {said} losses told, {len(red)} red"]
     for each in red:
-        print(f"{each.before[:10]}..{each.commit[:10]}")
-        for evidence in each.presence.missing:
-            print(f"  {evidence}")
+        lines.append(f"{each.before[:10]}..{each.commit[:10]}")
+        lines += [f"  {evidence}" for evidence in each.presence.missing]
+    sys.stdout.write("\n".join(lines) + "\n")
     return 1 if red else 0
 
 

@@ -71,7 +71,7 @@ class GitChanges:
         self._clock = Deadline(_ALL_SECONDS)
         self._diff = cache(self._diff_of)
         self._tree = cache(self._tree_of)
-        self._text = cache(self._text_of)
+        self._definitions = cache(self._definitions_of)
 
     def __call__(self, loss: Loss, run: GoodRun) -> Change:
         """Return what became of a lost function since a good run."""
@@ -144,8 +144,8 @@ class GitChanges:
         if file.now is None:
             return Change("removed", f"{file.path} was deleted after {at}")
         place = Place.of(loss.function, file.path)
-        before = definitions.of(self._text(since, file.path), file.path)
-        after = definitions.of(self._text(self._commit, file.now), file.now)
+        before = self._definitions(since, file.path)
+        after = self._definitions(self._commit, file.now)
         if file.now != file.path and self._is_moved_away(file):
             return Change("removed", f"{file.path} was moved to {file.now} after {at}")
         kept = self._kept(place, before, after, file)
@@ -214,8 +214,8 @@ class GitChanges:
             found[name] = (*found.get(name, ()), path)
         return found
 
-    def _text_of(self, commit: str, path: str) -> str:
-        return self._git("cat-file", "blob", f"{commit}:{path}")
+    def _definitions_of(self, commit: str, path: str) -> definitions.Definitions:
+        return definitions.of(self._git("cat-file", "blob", f"{commit}:{path}"), path)
 
     def _git(self, *words: str) -> str:
         try:

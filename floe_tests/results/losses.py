@@ -46,6 +46,7 @@ class Loss:
         cases: Names of the tests that are lost; of some with parameters, those of the newest run.
         tests: How many are lost.
         file: Its source file, where known.
+        last: Which of the good runs was the last that had it; 0 is the newest.
     """
 
     function: str
@@ -53,6 +54,7 @@ class Loss:
     cases: tuple[str, ...]
     tests: int
     file: str | None = None
+    last: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,8 @@ class Reported:
         return found
 
     def has_all(self, tests: Iterable[PastTest]) -> bool:
-        """Return whether the newest run's tests are here as they were: usual, and quick."""
-        newest = (test for test in tests if test.seen & 1)
-        return all(test.name in (self.ran if test.ran & 1 else self.names) for test in newest)
+        """Return whether the tests are here as they were: usual, and quick."""
+        return all(test.name in (self.ran if test.ran & 1 else self.names) for test in tests)
 
 
 def function_of(name: str) -> str:
@@ -126,9 +127,12 @@ def by_function(tests: Iterable[PastTest]) -> dict[str, list[PastTest]]:
     return found
 
 
-def is_in_newest(tests: Sequence[PastTest]) -> bool:
-    """Return whether the newest run had one of these tests."""
-    return any(test.seen & 1 for test in tests)
+def runs_of(tests: Iterable[PastTest]) -> int:
+    """Return in which of the runs one of these tests reported, a bit a run."""
+    runs = 0
+    for test in tests:
+        runs |= test.seen
+    return runs
 
 
 def losses(
@@ -139,7 +143,7 @@ def losses(
     """Return what is not there as it was.
 
     Args:
-        past: The tests of each function that the newest run had, as `by_function` gives them.
+        past: The tests of each function, as `by_function` gives them.
         now: What was reported.
         functions: Its functions.
     """
@@ -151,41 +155,41 @@ def losses(
 def _losses_of(
     function: str, tests: Sequence[PastTest], now: Reported, here: tuple[int, int]
 ) -> Iterator[Loss]:
-    newest = [test for test in tests if test.seen & 1]
+    last = _lowest(runs_of(tests))
+    newest = [test for test in tests if test.seen >> last & 1]
     file = next((test.file for test in newest if test.file), None)
     left, ran = here
-    seen = [test.seen for test in tests]
-    least = _fewest(seen, among=seen)
-    least_ran = _fewest([test.ran for test in tests], among=seen)
+    least = _fewest([test.seen for test in tests], runs=runs_of(tests))
+    least_ran = _fewest([test.ran for test in tests], runs=runs_of(tests))
     if left == 0:
         names = tuple(test.name for test in newest)
         kind: LossKind = "skipped" if _is_in(function, now.skipped_modules) else "gone"
-        yield Loss(function, kind, names, least, file)
+        yield Loss(function, kind, names, least, file, last)
         return
     if ran == 0 and least_ran > 0:
-        names = tuple(test.name for test in newest if test.ran & 1)
-        yield Loss(function, "skipped", names, least_ran, file)
+        names = tuple(test.name for test in newest if test.ran >> last & 1)
+        yield Loss(function, "skipped", names, least_ran, file, last)
         return
     fewer = max(0, least - left)
     if fewer:
         names = tuple(test.name for test in newest if test.name not in now.names)
-        yield Loss(function, "fewer", names, fewer, file)
+        yield Loss(function, "fewer", names, fewer, file, last)
     skipped = least_ran - fewer - ran
     if skipped > 0:
-        names = tuple(test.name for test in newest if test.ran & 1 and test.name not in now.ran)
-        yield Loss(function, "skipped", names, skipped, file)
+        did_run = (test.name for test in newest if test.ran >> last & 1)
+        names = tuple(name for name in did_run if name not in now.ran)
+        yield Loss(function, "skipped", names, skipped, file, last)
 
 
-def _fewest(masks: Sequence[int], *, among: Sequence[int]) -> int:
-    """Return the smallest number of masks with a bit, over the bits that `among` has at all."""
-    runs = 0
-    for mask in among:
-        runs |= mask
-    return min(
-        sum(mask >> bit & 1 for mask in masks)
-        for bit in range(runs.bit_length())
-        if runs >> bit & 1
-    )
+def _fewest(masks: Sequence[int], *, runs: int) -> int:
+    """Return the smallest number of masks with a bit, over the bits of `runs`."""
+    known = [bit for bit in range(runs.bit_length()) if runs >> bit & 1]
+    return min(sum(mask >> bit & 1 for mask in masks) for bit in known)
+
+
+def _lowest(mask: int) -> int:
+    """Return the place of a mask's lowest bit."""
+    return (mask & -mask).bit_length() - 1
 
 
 def _is_in(function: str, modules: Sequence[str]) -> bool:

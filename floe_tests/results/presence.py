@@ -21,8 +21,8 @@ from floe_tests.results.losses import (
     bare,
     by_function,
     container,
-    is_in_newest,
     losses,
+    runs_of,
 )
 from floe_tests.results.removals import NOTHING, Removals, matches
 
@@ -155,31 +155,41 @@ class _Comparison:
         removals: Removals,
         change_of: AskChange,
     ) -> None:
-        self._run = baseline.runs[0]
+        self._runs = baseline.runs
         self._suite = suite
         self._rules = rules
         self._removals = removals
         self._change_of = change_of
         known, here = by_function(baseline.tests), now.functions()
-        past = {name: tests for name, tests in known.items() if is_in_newest(tests)}
-        self._new = sorted(name for name in here if name not in known)
-        found = tuple(losses(past, now, here))
+        everywhere = (1 << len(baseline.runs)) - 1
+        seen = {name: runs_of(known.get(name, ())) for name in sorted(here)}
+        self._here = {name: runs for name, runs in seen.items() if runs != everywhere}
+        self._used = set[str]()
+        found = tuple(losses(known, now, here))
         moved = self._paired([each for each in found if each.kind == "gone"], bare)
         self.findings = [self._finding(each, moved.get(each.function)) for each in found]
         self._accept_renamed()
 
-    def _paired(self, found: Iterable[Loss], key: Callable[[str], str]) -> dict[str, str]:
-        """Give losses new functions that share a key with them; each is used once."""
+    def _paired(self, found: Sequence[Loss], key: Callable[[str], str]) -> dict[str, str]:
+        """Return a function for each loss that shares a key with it and was not there before.
+
+        Each is used once.
+        """
+        if not found:
+            return {}
         by_key: defaultdict[str, list[str]] = defaultdict(list)
-        for name in reversed(self._new):
+        for name in reversed(self._here):
             by_key[key(name)].append(name)
-        pairs = {
-            loss.function: by_key[key(loss.function)].pop()
-            for loss in found
-            if by_key[key(loss.function)]
-        }
-        used = set(pairs.values())
-        self._new = [name for name in self._new if name not in used]
+        pairs: dict[str, str] = {}
+        for loss in found:
+            names = by_key[key(loss.function)]
+            while names and names[-1] in self._used:
+                names.pop()
+            for name in reversed(names):
+                if name not in self._used and not self._here[name] >> loss.last & 1:
+                    pairs[loss.function] = name
+                    self._used.add(name)
+                    break
         return pairs
 
     def _finding(self, loss: Loss, moved: str | None) -> _Finding:
@@ -191,7 +201,7 @@ class _Comparison:
             return _Finding(loss, str(entry), accepted=True)
         if moved is not None:
             return _Finding(loss, f"now it is {moved}", accepted=True)
-        change = self._change_of(loss, self._run)
+        change = self._change_of(loss, self._runs[loss.last])
         words = change.words + self._outdated(names)
         named = any(matches(pattern, name) for pattern in self._rules.fail_named for name in names)
         return _Finding(
@@ -211,18 +221,16 @@ class _Comparison:
 
     def _accept_renamed(self) -> None:
         """Where nobody can tell, one gone and one new of the same class or module are a rename."""
-        open_losses = [
-            each.loss
-            for each in self.findings
+        unexplained = {
+            place: each.loss
+            for place, each in enumerate(self.findings)
             if each.loss.kind == "gone" and not (each.accepted or each.proved or each.named)
-        ]
-        pairs = self._paired(open_losses, container)
-        self.findings = [
-            _Finding(each.loss, f"probably renamed to {pairs[each.loss.function]}", accepted=True)
-            if each.loss in open_losses and each.loss.function in pairs
-            else each
-            for each in self.findings
-        ]
+        }
+        pairs = self._paired(tuple(unexplained.values()), container)
+        for place, loss in unexplained.items():
+            if loss.function in pairs:
+                words = f"probably renamed to {pairs[loss.function]}"
+                self.findings[place] = _Finding(loss, words, accepted=True)
 
 
 def compare(  # noqa: PLR0913 - two accounts, the rules, and what may be a word for a loss
@@ -256,14 +264,18 @@ def compare(  # noqa: PLR0913 - two accounts, the rules, and what may be a word 
         findings = _Comparison(
             baseline, now, suite=suite, rules=rules, removals=removals, change_of=change_of
         ).findings
-    all_tests = sum(test.seen & 1 for test in baseline.tests)
+    # What was missing then already, and was no reason to be red, is missing still.
+    before = sum(each.loss.tests for each in findings if each.loss.last and not each.accepted)
+    all_tests = sum(test.seen & 1 for test in baseline.tests) + before
     lost = [each for each in findings if not each.accepted]
     number = sum(each.loss.tests for each in lost)
     words = f"{number or 'none'} of the {all_tests} tests of {run} missing"
+    if before:
+        words = f"{number} of the {all_tests} tests of {run} and those before it missing"
     if (deselected or 0) > (run.deselected or 0):
         words += f"; {deselected} deselected, {run.deselected or 0} in that run"
     said = Evidence(suite, "presence", words)
-    excused = [each.evidence for each in findings if each.accepted]
+    excused = [each.evidence for each in findings if each.accepted and not each.loss.last]
     if _is_red(lost, number, all_tests, rules):
         lost.sort(key=lambda each: (not each.named, not each.proved))
         named = _shown([each.evidence for each in lost], SHOWN_TESTS)

@@ -40,6 +40,7 @@ class Suites:
 
     root: Path
     log: list[str] = field(default_factory=list)
+    default_branch: str = "main"
 
     @property
     def output(self) -> Path:
@@ -73,6 +74,7 @@ class Suites:
             home=self.root / "home",
             history_url=self.history_url,
             ref="refs/heads/small",
+            default_branch=self.default_branch,
             commit="0" * 40,
         )
         run = TierRun(

@@ -63,7 +63,7 @@ class Reported:
 
     Attributes:
         names: Every test.
-        ran: Those that were not skipped.
+        ran: Those that were not skipped; one that failed as expected ran.
         skipped_modules: Modules that were skipped as a whole.
     """
 
@@ -77,6 +77,7 @@ class Reported:
         names, ran, modules = set[str](), set[str](), list[str]()
         for case in cases:
             name, skipped = case.name, case.outcome is CaseOutcome.SKIPPED
+            skipped = skipped and not case.is_expected_failure
             if case.is_collection:
                 modules += [name] if skipped else []
                 continue

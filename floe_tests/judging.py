@@ -22,7 +22,6 @@ from floe_tests.jobs.verdict import Cause
 from floe_tests.ledger import as_json
 from floe_tests.selection import selected
 from floe_tests.settings import SuiteSettings
-from floe_tests.workspace import UNKNOWN
 
 if TYPE_CHECKING:
     from floe_tests.results import benchmark, soak
@@ -226,25 +225,22 @@ def compare_suite(
 
 
 def _last_good(run: TierRun, suite: SuiteSettings, attempt: Attempt) -> Baseline:
+    from floe_tests.results.branches import Branch
     from floe_tests.results.history import History
     from floe_tests.results.last_good import Like
 
     ground = _ground(run, attempt, "")
-    workspace = run.workspace
-    refs = [workspace.default_branch, f"refs/heads/{workspace.default_branch}"]
-    if UNKNOWN == workspace.ref == workspace.commit:
-        refs.append(UNKNOWN)  # a project without a repository has no branches either
     like = Like(
         tier=ground.tier,
         provider=ground.provider,
         environment=ground.environment,
         suite=suite.name,
         selection=selected(suite),
-        refs=tuple(refs),
+        branch=Branch(run.workspace.default_branch, is_default=True),
         run_id=run.run_id,
         before=attempt.started_at,
     )
-    with History.open(workspace.history_url) as history:
+    with History.open(run.workspace.history_url) as history:
         return history.last_good(like)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from floe_tests.results.branches import Branch
 from floe_tests.results.losses import PastTest
 from floe_tests.results.models import RunRow, SuiteRow
 from floe_tests.results.presence import Baseline, GoodRun
@@ -29,7 +30,7 @@ class Like:
         environment: Name of the cluster or context.
         suite: The suite.
         selection: What it was narrowed to.
-        refs: Names of the default branch.
+        branch: The default branch.
         run_id: The run itself, which is not its own past.
         before: When it began.
     """
@@ -39,7 +40,7 @@ class Like:
     environment: str
     suite: str
     selection: str
-    refs: tuple[str, ...]
+    branch: Branch
     run_id: str
     before: datetime
 
@@ -58,7 +59,7 @@ def read_baseline(connection: Connection, like: Like) -> Baseline:
             RunRow.tier == like.tier,
             RunRow.provider == like.provider,
             RunRow.environment == like.environment,
-            RunRow.ref.in_(like.refs),
+            like.branch.runs(),
             RunRow.run_id != like.run_id,
             RunRow.started_at < like.before,
             SuiteRow.name == like.suite,

@@ -63,6 +63,7 @@ LEFT = replace(
 )
 # Of a tool that writes JUnit and nothing else.
 JUNIT_ALONE = replace(COMPLETE, has_events=False, session_finished=False, collected=None)
+MISSING = Evidence("suite", "presence", "3 of the 7 tests of run 1 missing")
 NOTHING = ResultFacts(problems=("no frame arrived",))
 DEADLINES = (("start", 300.0), ("image", 60.0), ("tests", 240.0), ("pod", 270.0), ("job", 600.0))
 JOB_TOOK_TOO_LONG = (
@@ -251,6 +252,26 @@ ROWS: dict[str, Row] = {
         Cause.QUARANTINE_EXPIRED,
         Fault.CONFIGURATION,
         "quarantine: t::a: the quarantine ended",
+    ),
+    "tests of the last good run are not there": Row(
+        facts("green", results=replace(COMPLETE, missing=(MISSING,), expired=("t::a: over",))),
+        Cause.TESTS_MISSING,
+        Fault.CONFIGURATION,
+        "suite presence: 3 of the 7 tests of run 1 missing",
+    ),
+    "a test failed, and others are not there": Row(
+        facts("exit-1", results=replace(ONE_FAILED, missing=(MISSING,))),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "tests.integration.test_runs::test_b outcome: failed",
+        shown=("suite presence: 3 of the 7 tests of run 1 missing",),
+    ),
+    "all passed, and nobody counted": Row(
+        facts("green", results=replace(COMPLETE, collected=None)),
+        Cause.PASS,
+        Fault.NONE,
+        "exit code: 0",
+        shown=("collected count unknown",),
     ),
     "a program exits with its own code and reports no failure": Row(
         facts("exit-1"), Cause.TEST_FAILURE, Fault.TEST, "test-runner exit code: 1"

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from floe_tests.results.branches import Branch
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
 from floe_tests.results.history import History
 from floe_tests.results.last_good import Like
@@ -23,7 +24,7 @@ LIKE = Like(
     environment="local",
     suite="tiny",
     selection="",
-    refs=("main", "refs/heads/main"),
+    branch=Branch("main", is_default=True),
     run_id="run-now",
     before=NEWEST + timedelta(hours=1),
 )
@@ -62,7 +63,6 @@ def test_the_last_good_runs_say_what_each_test_did(history: History):
     "other",
     [
         {"ref": "feature"},
-        {"ref": None},
         {"provider": "kind"},
         {"environment": "other"},
         {"tier": "other"},

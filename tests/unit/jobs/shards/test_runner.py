@@ -158,6 +158,29 @@ def test_a_shard_has_no_more_attempts_than_its_verdict_allows(
     assert attempts_of(attempt, 1) == ["INFRA_DISRUPTED"] * 4, "the first and three more"
 
 
+def test_a_pod_in_place_of_one_that_has_ended_is_no_attempt(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    """A failure policy or a mended finalizer makes one in spite of the Job's limits."""
+    red = whole_pod(1)
+    passes_with(cluster, parts, but={1: red})
+    make = cluster.on_job
+    cluster.logs[f"{NAME}-1-later", EXPORTER] = parts[1]
+
+    def make_twice(job: Json) -> None:
+        make(job)
+        cluster.shard(job, 1, f"{NAME}-1-later", **whole_pod(0))
+
+    cluster.on_job = make_twice
+
+    attempt = runs.run_sharded()
+
+    assert not attempt.verdict.passed
+    assert [(each.shard, each.pod) for each in attempt.shards if each.shard == 1] == [
+        (1, pod_name(1))
+    ]
+
+
 def test_what_would_befall_every_shard_is_not_tried_with_each(
     runs: Runs, cluster: PodCluster, parts: list[bytes]
 ) -> None:

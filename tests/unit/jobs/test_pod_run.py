@@ -147,6 +147,7 @@ def test_a_job_that_removes_itself_at_once_takes_no_result_along(
         if "tests started" in line:
             cluster.status(POD, **whole_pod(0))
             cluster.drop("jobs", NAME)
+            threading.Timer(0.3, lambda: cluster.drop("pods", POD)).start()
 
     runs.on_line = end
 

@@ -291,7 +291,16 @@ def pod_facts(
         vanished: Whether it has disappeared since.
     """
     status = part(pod, "status")
-    init = [_container(item) for item in parts(status, "initContainerStatuses")]
+    sidecars = {
+        str(item.get("name"))
+        for item in parts(pod, "spec", "initContainers")
+        if item.get("restartPolicy") == "Always"
+    }
+    # The kubelet calls every init container started that runs; only of a sidecar it says something.
+    init = [
+        each if each.name in sidecars else replace(each, started=None)
+        for each in map(_container, parts(status, "initContainerStatuses"))
+    ]
     beside = [_container(item) for item in parts(status, "containerStatuses")]
     named = {item.name: item for item in (*init, *beside)}
     of_ours = {test_container, exporter_container}

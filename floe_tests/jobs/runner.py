@@ -67,6 +67,9 @@ class JobRun(SuiteRun):
     def _job(self) -> JsonObject:
         return build_job(self._template, self._request)
 
+    def _remember(self) -> None:
+        """Do nothing: what has come is in the frames, and one pod is judged at its end."""
+
     def _go_on_from(self, job: JsonObject) -> None:  # noqa: ARG002 - one pod needs no more of it
         self._pod.is_taken_up = self._is_taken_up
         if self._is_taken_up:

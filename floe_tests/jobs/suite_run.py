@@ -123,6 +123,10 @@ class SuiteRun(ABC):
         """Return the Job to create."""
 
     @abstractmethod
+    def _remember(self) -> None:
+        """Know again what a process before this one has judged."""
+
+    @abstractmethod
     def _go_on_from(self, job: JsonObject) -> None:
         """Begin to listen to a Job that was made just now, or by a process before this one."""
 
@@ -173,6 +177,8 @@ class SuiteRun(ABC):
             return
         if not self._handover.is_begun:
             self._handover.begin()
+        if made.is_found:
+            self._remember()
         if made.is_found and not self._take_up(made.job):
             return
         if made.job is not None:
@@ -181,7 +187,8 @@ class SuiteRun(ABC):
 
     def _take_up(self, job: JsonObject | None) -> bool:
         """Note that a process before has created the Job; tell whether it can be gone on with."""
-        if job is None or (job_has_ended(job) and not self._jobs.pods() and self._lacks_pods()):
+        is_over = job is not None and job_has_ended(job) and not self._jobs.pods()
+        if job is None or (is_over and self._lacks_pods()):
             gone = (
                 f"{self._seen.subject} was created by the process before this one, and its pod is "
                 "gone"

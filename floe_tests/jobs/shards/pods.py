@@ -100,13 +100,16 @@ class ShardPods:
         if shard.is_done or any(attempt.pod == name for attempt in shard.attempts):
             self._retired.add(name)
             return
-        if shard.is_asked_for and number == 1:
-            # The suite's Job makes a pod that it had lost, and another one is on its way.
+        before = shard.pod
+        ended = before is not None and (before.is_judging or before.has_ended_by_itself)
+        if ended or (shard.is_asked_for and number == 1):
+            # Its Job makes a pod in place of one that has ended: whether there is another attempt
+            # is decided by the verdict on that, or has been.
             self._retired.add(name)
             self._stop(name)
             return
-        if shard.pod is not None:
-            self._replace(shard.pod)
+        if before is not None:
+            self._replace(before)
         shard.gone = shard.retry = None
         shard.pod = self._pods[name] = self._make(name, index, len(shard.attempts) + 1)
         shard.pod.see(pod)

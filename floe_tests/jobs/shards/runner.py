@@ -148,8 +148,7 @@ class ShardedRun(SuiteRun):
         self._listener.watch()
 
     def _recall(self, job: JsonObject) -> None:
-        """Know again what the process before this one has judged."""
-        self._standing.recall()
+        """Go on where the process before this one was."""
         began = timestamp(part(job, "status").get("startTime"))
         if began is not None:
             gone = (datetime.now(UTC) - began).total_seconds()
@@ -162,9 +161,11 @@ class ShardedRun(SuiteRun):
             f"already there: {self._standing.done} of {self._settings.count} shards have ended"
         )
 
+    def _remember(self) -> None:
+        self._standing.recall()
+
     def _lacks_pods(self) -> bool:
-        kept = {attempt.shard for attempt in records.read_all(self._directory)}
-        return len(kept) < self._settings.count
+        return not all(shard.attempts for shard in self._shards)
 
     def _follow(self) -> None:
         while not self._is_done:

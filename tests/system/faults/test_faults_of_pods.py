@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -247,7 +248,7 @@ def test_a_service_beside_the_tests_crashes(bench: FaultBench) -> None:
     )
 
 
-def test_a_webhook_that_does_not_answer(bench: FaultBench) -> None:
+def test_a_webhook_that_does_not_answer(bench: FaultBench, tmp_path: Path) -> None:
     """Nobody listens where it is said to be; it is asked about this run's pods alone."""
     name = f"silent-{uuid4().hex[:8]}"
     manifest = job(GREEN)
@@ -275,7 +276,7 @@ def test_a_webhook_that_does_not_answer(bench: FaultBench) -> None:
             }
         ],
     }
-    path = bench.tier.root / "webhook.json"
+    path = tmp_path / "webhook.json"
     path.write_text(json.dumps(webhook))
     try:
         bench.kubectl("apply", "-f", str(path))

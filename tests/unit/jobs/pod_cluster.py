@@ -148,7 +148,7 @@ def state(name: str, **state: Any) -> Json:
 
 def running(name: str, *, since: str | None = None) -> Json:
     started = since or datetime.now(UTC).isoformat(timespec="seconds")
-    return state(name, running={"startedAt": started})
+    return {**state(name, running={"startedAt": started}), "started": True}
 
 
 def ended(name: str, code: int, reason: str = "", **fields: Any) -> Json:

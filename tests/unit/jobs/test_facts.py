@@ -112,3 +112,23 @@ def test_an_event_names_its_object_as_kubectl_does():
 def test_timestamps_are_utc_and_aware():
     assert timestamp("2026-11-23T09:00:04Z") == datetime(2026, 11, 23, 9, 0, 4, tzinfo=UTC)
     assert timestamp(None) is None
+
+
+def test_an_init_container_that_runs_has_passed_nothing():
+    """The kubelet calls it started; of a sidecar alone that says that the next one may begin."""
+    running = {"running": {"startedAt": "2026-11-23T09:00:04Z"}}
+    pod = pod_facts(
+        {
+            "metadata": {"name": "new"},
+            "spec": {"initContainers": [{"name": "a"}, {"name": "b", "restartPolicy": "Always"}]},
+            "status": {
+                "initContainerStatuses": [
+                    {"name": name, "started": True, "state": running} for name in ("a", "b")
+                ]
+            },
+        },
+        test_container="test-runner",
+        exporter_container="exporter",
+    )
+
+    assert [each.started for each in pod.init] == [None, True]

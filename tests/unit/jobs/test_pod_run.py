@@ -147,6 +147,7 @@ def test_a_job_that_removes_itself_at_once_takes_no_result_along(
         if "tests started" in line:
             cluster.status(POD, **whole_pod(0))
             cluster.drop("jobs", NAME)
+            threading.Timer(0.3, lambda: cluster.drop("pods", POD)).start()
 
     runs.on_line = end
 
@@ -177,7 +178,7 @@ def test_an_init_container_that_fails_ends_the_wait_with_its_last_words(
         attempt.directory / "init-migrate.log"
     ).read_bytes() == b"connecting\nmigration failed\n"
     assert attempt.facts.passed_deadline is None
-    assert not attempt.verdict.passed
+    assert attempt.verdict.cause == "INIT_FAILED"
 
 
 def test_an_init_container_that_never_ends_says_what_it_does(
@@ -197,6 +198,8 @@ def test_an_init_container_that_never_ends_says_what_it_does(
     assert [(each.state, each.last_words) for each in attempt.facts.pod.init] == [
         ("running", "waiting for the lock")
     ]
+    assert attempt.verdict.cause == "INIT_FAILED"
+    assert attempt.verdict.retries == 0, "it would hang again"
 
 
 @pytest.mark.parametrize(
@@ -339,7 +342,8 @@ def test_a_job_that_its_queue_suspends_again_was_not_deleted_by_somebody(
     attempt = runs.run()
 
     assert attempt.facts.suspended == "queue team-a of Kueue"
-    assert attempt.verdict.fault == "infrastructure"
+    assert attempt.verdict.cause == "INFRA_DISRUPTED"
+    assert attempt.verdict.retries > 0
 
 
 def test_a_pod_behind_a_scheduling_gate_waits_as_a_suspended_job_does(

@@ -158,6 +158,29 @@ def test_a_shard_has_no_more_attempts_than_its_verdict_allows(
     assert attempts_of(attempt, 1) == ["INFRA_DISRUPTED"] * 4, "the first and three more"
 
 
+def test_a_pod_in_place_of_one_that_has_ended_is_no_attempt(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    """A failure policy or a mended finalizer makes one in spite of the Job's limits."""
+    red = whole_pod(1)
+    passes_with(cluster, parts, but={1: red})
+    make = cluster.on_job
+    cluster.logs[f"{NAME}-1-later", EXPORTER] = parts[1]
+
+    def make_twice(job: Json) -> None:
+        make(job)
+        cluster.shard(job, 1, f"{NAME}-1-later", **whole_pod(0))
+
+    cluster.on_job = make_twice
+
+    attempt = runs.run_sharded()
+
+    assert not attempt.verdict.passed
+    assert [(each.shard, each.pod) for each in attempt.shards if each.shard == 1] == [
+        (1, pod_name(1))
+    ]
+
+
 def test_what_would_befall_every_shard_is_not_tried_with_each(
     runs: Runs, cluster: PodCluster, parts: list[bytes]
 ) -> None:
@@ -199,9 +222,8 @@ def test_a_pod_that_never_starts_is_given_up_and_takes_no_room(
     assert pod_name(0) not in cluster.names("pods")
 
 
-def test_who_comes_after_a_killed_orchestrator_knows_what_was_judged(
-    runs: Runs, cluster: PodCluster, parts: list[bytes]
-) -> None:
+def left_after_two(runs: Runs, cluster: PodCluster, parts: list[bytes]) -> None:
+    """Have an orchestrator die when two of three shards are judged."""
     passes_with(cluster, parts, but={2: RUNS})
     handover = Handover(is_possible=True, is_due=lambda: True)
 
@@ -218,6 +240,12 @@ def test_who_comes_after_a_killed_orchestrator_knows_what_was_judged(
     for index in (0, 1):
         del cluster.logs[pod_name(index), EXPORTER]
         cluster.drop("pods", pod_name(index))
+
+
+def test_who_comes_after_a_killed_orchestrator_knows_what_was_judged(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    left_after_two(runs, cluster, parts)
     cluster.status(pod_name(2), **whole_pod(0))
 
     attempt = runs.run_sharded(handover=Handover(is_possible=True, is_begun=True))
@@ -225,6 +253,21 @@ def test_who_comes_after_a_killed_orchestrator_knows_what_was_judged(
     assert "already there: 2 of 3 shards have ended" in "\n".join(runs.log)
     assert attempt.verdict.cause == "PASS", str(attempt.verdict)
     assert [(each.shard, each.number) for each in attempt.shards] == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_what_was_judged_before_a_job_was_deleted_is_kept(
+    runs: Runs, cluster: PodCluster, parts: list[bytes]
+) -> None:
+    left_after_two(runs, cluster, parts)
+    cluster.drop("pods", pod_name(2))
+    cluster.drop("jobs", NAME)
+
+    attempt = runs.run_sharded(handover=Handover(is_possible=True, is_begun=True))
+
+    assert attempt.verdict.cause == "INFRA_CLUSTER"
+    assert "its pod is gone" in str(attempt.verdict)
+    assert attempt.facts.results.passed == 6, "what had come of the third is kept too"
+    assert not attempt.facts.results.complete
 
 
 def test_the_time_that_a_shards_tests_have_had_counts_after_a_resume(

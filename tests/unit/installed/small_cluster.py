@@ -155,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that http.server calls
 
-    def _answer(  # noqa: C901 - one branch a request
+    def _answer(
         self, plural: str, name: str | None, query: dict[str, str], body: dict[str, Any]
     ) -> None:
         cluster = self.cluster

@@ -140,7 +140,9 @@ def test_an_init_container_that_fails(bench: FaultBench) -> None:
 
 
 def test_an_init_container_that_never_ends(bench: FaultBench) -> None:
-    published = bench.run(with_init("echo waiting for the lock; sleep 600"), deadlines=SOON)
+    # Long enough for the image to be there first.
+    deadlines = {**DEADLINES, "start_seconds": 20}
+    published = bench.run(with_init("echo waiting for the lock; sleep 600"), deadlines=deadlines)
 
     bench.judge(
         "init container never ends",

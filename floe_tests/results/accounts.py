@@ -61,6 +61,8 @@ def united(earlier: Iterable[SuiteResults], last: SuiteResults) -> SuiteResults:
     if collected is not None and told.is_proved:
         # Each account is whole, and later ones may be of other tests.
         collected = max(collected, reported)
+    more = last.collected is not None and last.reported > last.collected
+    told_fewer = (f"{last.reported} of {last.collected} collected tests were reported",)
     lost = [name for name in dict.fromkeys(told.in_flight) if name not in told.cases]
     doubts = [f"{name} was running when an earlier account of the tests ended" for name in lost]
     return replace(
@@ -70,6 +72,7 @@ def united(earlier: Iterable[SuiteResults], last: SuiteResults) -> SuiteResults:
         reported=reported,
         collected=collected,
         doubts=(*last.doubts, *doubts),
+        contradictions=(*last.contradictions, *(told_fewer if more else ())),
         notices=(*last.notices, *_notices(told, last)),
     )
 

@@ -46,10 +46,11 @@ def is_settled(facts: Facts) -> bool:
     """Whether the tests were over with results that hold, whatever befell their pod then.
 
     Failures hold as soon as the session is over. Passed tests need the whole proof: a file that did
-    not arrive might have held a failure.
+    not arrive might have held a failure, and an exit code that nobody saw might have been 1.
     """
     if session_is_over(facts):
-        return facts.results.complete or blamed(facts) > 0
+        is_proved = facts.results.complete and exit_code(facts) is not None
+        return is_proved or blamed(facts) > 0
     undisturbed = facts.pod is not None and facts.pod.ended_undisturbed
     return undisturbed and ended_by_itself(facts) and facts.results.complete
 

@@ -63,6 +63,9 @@ _CLUSTER_TROUBLE = (
     "etcdserver",
     "context deadline exceeded",
     "connection refused",
+    "i/o timeout",
+    "Internal error occurred",
+    "status unknown for quota",
     "the server is currently unable",
     "too many requests",
 )

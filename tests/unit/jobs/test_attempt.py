@@ -154,7 +154,7 @@ def test_a_junit_file_that_cannot_be_read_beside_a_green_one_is_no_pass(tmp_path
 
     assert verdict.cause is Cause.RESULT_LOST
     assert facts.results.problems == (
-        "TEST-other.xml cannot be used: it is cut off after 30 bytes.",
+        "TEST-other.xml cannot be used: it is cut off after 30 bytes, in the middle of a.",
     )
     (directory / "events.jsonl").write_text(events(3, finished=True))
     assert judge(ENDED_WELL, directory=directory, completeness=COMPLETE)[1].passed

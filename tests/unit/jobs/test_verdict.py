@@ -347,6 +347,12 @@ ROWS: dict[str, Row] = {
         Fault.TEST,
         "test_b outcome: failed",
     ),
+    "the session was over and green, and the pod was gone before its exit code was seen": Row(
+        facts(recorded("running", vanished=True)),
+        Cause.INFRA_NODE,
+        Fault.INFRASTRUCTURE,
+        "deleted while it ran",
+    ),
     "the session was over and red, then the program was killed": Row(
         facts("killed", results=ONE_FAILED),
         Cause.TEST_FAILURE,

@@ -216,7 +216,7 @@ def test_a_pod_that_never_starts_is_given_up_and_takes_no_room(
     passes_with(cluster, parts, but={0: STARTS})
     on_retry(cluster, STARTS)
 
-    attempt = runs.run_sharded(start_seconds=0.5)
+    attempt = runs.run_sharded(start_seconds=2)
 
     assert attempts_of(attempt, 0) == ["INFRA_START", "INFRA_START"]
     assert pod_name(0) not in cluster.names("pods")

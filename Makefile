@@ -35,10 +35,11 @@ demo: setup ## The integration tier on this machine: no Docker, no Kubernetes
 	@$(BIN)/floe-tests run integration --environment local
 
 test: setup ## Every test this machine can run; what is skipped says why
-	@$(BIN)/pytest -ra
+	@status=0; $(BIN)/pytest tests/unit -n auto -ra || status=$$?; \
+	$(BIN)/pytest tests/system -ra --durations=15 && exit $$status
 
-unit: setup ## The fast tests alone
-	@$(BIN)/pytest tests/unit -q
+unit: setup ## The fast tests alone, on all cores
+	@$(BIN)/pytest tests/unit -n auto -q
 
 test-kind: setup ## The tests on a real kind cluster alone
 	@$(BIN)/pytest tests/system -ra

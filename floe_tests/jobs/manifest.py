@@ -260,12 +260,31 @@ def _in_namespace(item: Mapping[str, Any], declared: str, actual: str) -> dict[s
     return {**item, "value": moved}
 
 
+def _exporter_security(template: JobTemplate) -> JsonObject:
+    """Return what the exporter may do: as little as Pod Security `restricted` asks for.
+
+    Nothing is left to the pod: its author may have written all of it at the test container.
+    """
+    tests = part(template.test_container, "securityContext")
+    pod = part(template.document, "spec", "template", "spec", "securityContext")
+    # The same user as the tests: it must read what they write, whatever their umask.
+    user = {key: tests[key] for key in ("runAsUser", "runAsGroup") if key in tests}
+    as_root = {**pod, **user}.get("runAsUser") == 0
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": not as_root,
+        "seccompProfile": tests.get("seccompProfile") or {"type": "RuntimeDefault"},
+        **user,
+    }
+
+
 def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
     """Give the exporter as a native sidecar: it starts before the tests and is stopped after them.
 
     Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
     """
-    test_security = part(template.test_container, "securityContext")
     return {
         "name": EXPORTER,
         "image": f"{request.image_registry_prefix}{EXPORTER_IMAGE}",
@@ -279,18 +298,7 @@ def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
             "requests": {"cpu": "10m", "memory": "32Mi"},
             "limits": {"cpu": "500m", "memory": EXPORTER_MEMORY},
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            # The same user as the tests: it must read what they write, whatever their umask.
-            **{
-                key: test_security[key]
-                for key in ("runAsUser", "runAsGroup")
-                if key in test_security
-            },
-        },
+        "securityContext": _exporter_security(template),
         "volumeMounts": [
             {"name": template.results_volume, "mountPath": RESULTS, "readOnly": True},
             {"name": _STATE_VOLUME, "mountPath": _STATE},

@@ -224,6 +224,29 @@ def test_the_exporter_runs_as_the_tests_user(minimal: Path):
     assert "privileged" not in security
 
 
+def test_the_exporter_is_restricted_by_itself(minimal: Path):
+    """Whoever writes all of it at the test container is not refused for the exporter."""
+    document = yaml.safe_load(MINIMAL)
+    pod = document["spec"]["template"]["spec"]
+    pod.pop("securityContext", None)
+    minimal.write_text(yaml.safe_dump(document))
+
+    security = pod_of(built(minimal))["initContainers"][-1]["securityContext"]
+
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+@pytest.mark.parametrize("place", ["pod", "container"])
+def test_the_exporter_of_tests_that_run_as_root_may_read_as_root(minimal: Path, place: str):
+    """`runAsNonRoot` beside user 0 is a pod that never starts."""
+    document = yaml.safe_load(MINIMAL)
+    pod = document["spec"]["template"]["spec"]
+    (pod if place == "pod" else pod["containers"][0])["securityContext"] = {"runAsUser": 0}
+    minimal.write_text(yaml.safe_dump(document))
+
+    assert not pod_of(built(minimal))["initContainers"][-1]["securityContext"]["runAsNonRoot"]
+
+
 @pytest.mark.parametrize("file", ["shipped", "minimal"])
 def test_each_deadline_is_inside_the_next(file: str, minimal: Path):
     job = built(SHIPPED if file == "shipped" else minimal)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, get_args
 
 import typer
 from rich.console import Console
@@ -26,6 +26,7 @@ from floe_tests.errors import FloeTestsError, first_line
 from floe_tests.labels import COMMIT, REF, TRIGGER
 from floe_tests.results.cases import legible
 from floe_tests.results.records import UNKNOWN_COUNT
+from floe_tests.settings import EnvironmentName, Keep, TierSettings
 from floe_tests.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -55,12 +56,10 @@ _SHOWN_NOTICES = 10
 @app.command()
 def tiers() -> None:
     """List the tiers of this project, where each runs and within which budget."""
-    from floe_tests.tier_files import load_tiers
-
     table = Table(box=None, pad_edge=False)
     for title in ("tier", "runs on", "budget", "what it proves"):
         table.add_column(title, overflow="fold")
-    for settings in load_tiers(_ROOT):
+    for settings in _tiers(_ROOT):
         budget = f"{settings.budget.memory}, {settings.budget.minutes:g} min"
         table.add_row(settings.name, ", ".join(settings.environments), budget, settings.description)
     Console().print(table)
@@ -93,6 +92,7 @@ def run(  # noqa: PLR0913 - one a choice of the run
 
     The exit code is the gate: 0 on PASS, 1 on anything else.
     """
+    _check_choices(tier, environment=environment, keep=keep)
     config = _run_config(
         tier,
         {
@@ -114,6 +114,29 @@ def run(  # noqa: PLR0913 - one a choice of the run
         raise typer.Exit(code or 1)
     _show_verdict(run_id, variables)
     raise typer.Exit(code)
+
+
+def _check_choices(tier: str, *, environment: str | None, keep: str | None) -> None:
+    """Refuse a tier or a choice that there is not, before Dagster is started."""
+    names = [one.name for one in _tiers(_ROOT)]
+    if tier not in {*names, *(name.replace("-", "_") for name in names)}:
+        _fail(f"there is no tier {tier}. There are: {', '.join(names)}.")
+    for option, value, allowed in (
+        ("--environment", environment, get_args(EnvironmentName)),
+        ("--keep", keep, get_args(Keep)),
+    ):
+        if value is not None and value not in allowed:
+            _fail(f"{option} {value}: choose one of {', '.join(allowed)}.")
+
+
+def _tiers(root: Path) -> tuple[TierSettings, ...]:
+    """Return the tiers of the project, or end with what is wrong with them."""
+    from floe_tests.tier_files import load_tiers
+
+    try:
+        return load_tiers(root)
+    except FloeTestsError as error:
+        _fail(str(error))
 
 
 @app.command()
@@ -191,14 +214,13 @@ def doctor(
     """
     from floe_tests.doctor import page
     from floe_tests.doctor.examination import examine
-    from floe_tests.tier_files import load_tiers
     from floe_tests.workspace import environment_named
 
     try:
         wanted = environment_named(environment or "", source="--environment")
     except FloeTestsError as error:
         _fail(str(error))
-    known = load_tiers(_ROOT)
+    known = _tiers(_ROOT)
     tiers = [one for one in known if tier in {None, one.name}]
     if tier is None and wanted is not None:
         tiers = [one for one in tiers if wanted in one.environments]
@@ -239,14 +261,14 @@ def reap(
     from floe_tests.kube import ClusterAccess
     from floe_tests.report import leftovers
     from floe_tests.run import ledger_of
-    from floe_tests.tier_files import load_tiers, platforms_of
+    from floe_tests.tier_files import platforms_of
 
     workspace = _workspace(os.environ)
     named = [ClusterAccess(kubeconfig, context)] if kubeconfig or context else []
     if in_cluster and "KUBERNETES_SERVICE_HOST" not in os.environ:
         _fail("--in-cluster: this is no pod. Name a context with --context.")
     clusters = (*named, *([ClusterAccess()] if in_cluster else []))
-    tiers = load_tiers(workspace.root)
+    tiers = _tiers(workspace.root)
     platforms = platforms_of(tiers, clusters) if clusters else ()
     scope = Scope(ledger_of(workspace), clusters, platforms, protected=platform_namespaces(tiers))
     console, progress = Console(highlight=False), Console(stderr=True, highlight=False)

@@ -6,9 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
+from floe_tests.errors import ConfigurationError
 from floe_tests.kube import ClusterAccess
+from floe_tests.results.json_values import is_object
 from floe_tests.settings import TierSettings
+
+_TYPES = frozenset({"floe_tests.TestTier", "floe_tests.tier.TestTier"})
 
 
 def load_tiers(root: Path) -> tuple[TierSettings, ...]:
@@ -16,12 +21,45 @@ def load_tiers(root: Path) -> tuple[TierSettings, ...]:
 
     Args:
         root: The project's folder.
+
+    Raises:
+        ConfigurationError: A file is wrong; all problems of all files at once, a line each.
     """
-    files = sorted((root / "floe_tests" / "defs").glob("*/defs.yaml"))
-    return tuple(
-        TierSettings.model_validate(yaml.safe_load(path.read_text())["attributes"])
-        for path in files
-    )
+    tiers: list[TierSettings] = []
+    problems: list[str] = []
+    for path in sorted((root / "floe_tests" / "defs").glob("*/defs.yaml")):
+        try:
+            tier = _tier_of(path)
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            problems += (f"{path}: {line}" for line in _lines(error))
+            continue
+        if tier is not None:
+            tiers.append(tier)
+            problems += (f"{path}: {problem}" for problem in tier.problems_in(root))
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return tuple(tiers)
+
+
+def _tier_of(path: Path) -> TierSettings | None:
+    """Read a tier; None where the file defines something else."""
+    document: object = yaml.safe_load(path.read_text())
+    if not is_object(document):
+        message = "it holds no mapping. Write `type: floe_tests.TestTier` and `attributes:`."
+        raise ValueError(message)
+    if document.get("type") not in _TYPES:
+        return None
+    return TierSettings.model_validate(document.get("attributes"))
+
+
+def _lines(error: Exception) -> list[str]:
+    """Return what is wrong, a line a field."""
+    if not isinstance(error, ValidationError):
+        return [" ".join(str(error).split())]
+    return [
+        f"{'.'.join(map(str, item['loc'])) or 'attributes'}: {item['msg']}"
+        for item in error.errors(include_url=False)
+    ]
 
 
 def platforms_of(

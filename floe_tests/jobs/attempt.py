@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from floe_tests.jobs.facts import Facts, ResultFacts, run_seconds, timestamp
 from floe_tests.jobs.shards.summary import ShardSummary
 from floe_tests.jobs.verdict import Verdict, classify
+from floe_tests.results.cases import legible
 from floe_tests.results.received import read as read_received
 from floe_tests.results.result_files import COLLECTION_FILE, EVENTS_FILE
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 SHOWN_FAILURES = 50
 _SHOWN_NOTICES = 50
+POD_LOG = "pod.log"
+_LOG_TAIL_BYTES = 16 * 1024
+_LINE_CHARACTERS = 300
+_SHOWN_LINES = 3
 
 
 @dataclass(frozen=True)
@@ -122,12 +127,26 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
         complete=received and not problems,
         received=received,
         free_bytes=completeness.free_bytes,
+        last_words=() if results.reported else _last_words(directory.parent / POD_LOG),
         problems=problems,
         notices=shown((*spare.values(), *completeness.notices, *settled)),
         cut=cut,
     )
     with_results = replace(facts, results=result_facts)
     return with_results, classify(with_results)
+
+
+def _last_words(log: Path) -> tuple[str, ...]:
+    """Return the last lines of a log, those that name an error first; empty where there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
+            text = legible(file.read(_LOG_TAIL_BYTES).decode(errors="replace"))
+    except OSError:
+        return ()
+    lines = [line.strip()[:_LINE_CHARACTERS] for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return tuple((errors or lines)[-_SHOWN_LINES:])
 
 
 def _cuts_without_loss(cuts: Sequence[CutResult], results: SuiteResults) -> Mapping[str, str]:

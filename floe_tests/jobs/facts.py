@@ -175,6 +175,7 @@ class ResultFacts:
             that is.
         expected_failures: Tests that failed as they were expected to; they count as skipped.
         has_result_file: Whether there is a result file that can be read, with or without a test.
+        last_words: The last lines of the tests' log, where no test was reported.
         free_bytes: What was still free on the volume of the results at the end; None when unknown.
         started: Whether at least one test started.
         missing: Tests that the last good run had and that are gone or skipped without a word, where
@@ -203,6 +204,7 @@ class ResultFacts:
     received: bool = False
     expected_failures: int = 0
     has_result_file: bool = False
+    last_words: tuple[str, ...] = ()
     free_bytes: int | None = None
     started: bool = False
     missing: tuple[Evidence, ...] = ()

@@ -382,8 +382,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Cause.TEST_CRASH,
         Fault.TEST,
-        "the test program crashed (SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL), or left before its "
-        "session was over, and nothing that it wrote was lost",
+        "the test program crashed (SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL; an internal error of "
+        "pytest, exit code 3), or left before its session was over, and nothing that it wrote was "
+        "lost",
         "Look at the test that was running: it, or a library that it calls, ended the program. "
         "The end of the pod's log may have a stack trace.",
         pod.crashed,
@@ -393,19 +394,21 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Cause.INTERRUPTED,
         Fault.TEST,
-        "the test program was interrupted, or its collection failed (pytest exit code 2)",
+        "the test program was interrupted, its collection failed (pytest exit code 2), or its "
+        "session ended inside of a test",
         "Read the collection errors in the report.",
         results.interrupted,
         looks_at="pytest's own exit status in its events, or the container's exit code: a pipe or "
         "a wrapper may hide the one",
     ),
     Rule(
-        Cause.HARNESS,
-        Fault.HARNESS,
-        "the test program failed itself (pytest exit codes 3 and 4)",
-        "Read the end of the pod's log.",
-        results.harness_exit,
-        looks_at="pytest's own exit status, or the container's exit code: 3 or 4",
+        Cause.CONFIG,
+        Fault.CONFIGURATION,
+        "pytest could not begin: an option, a path, a marker or a conftest of the suite is wrong "
+        "(exit code 4)",
+        "Read the last lines of the suite's log: pytest says there what it could not use.",
+        pod.unusable_command,
+        looks_at="pytest's own exit status, or the container's exit code: 4",
     ),
     Rule(
         Cause.NO_TESTS,

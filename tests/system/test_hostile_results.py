@@ -107,7 +107,7 @@ def test_what_a_link_points_at_does_not_leave_the_pod(small_tier: SmallTier) -> 
     assert {path.name for path in arrived}.isdisjoint({*names, "pipe"})
     assert all(b"root:x:0" not in path.read_bytes() for path in arrived if path.is_file())
     summary = json.loads((small_tier.root / "output" / "small" / "verdict.json").read_text())
-    assert tuple(summary["notices"]) == published.suites[0].results.notices
+    assert tuple(summary["notices"]) == published.suites[0].notices
 
 
 def test_what_the_first_of_two_sessions_reported_stays_known(small_tier: SmallTier) -> None:
@@ -165,7 +165,7 @@ def test_an_exit_code_of_0_with_a_junit_file_that_cannot_be_read_is_not_green(
 
     assert published.verdict.cause == "RESULT_LOST", said(published)
     assert notice in said(published)
-    assert [case.name for case in junit.read(published.junit)] == ["floe_tests.small::RESULT_LOST"]
+    assert junit.read(published.junit)[-1].name == "floe_tests.small::RESULT_LOST"
 
 
 def test_a_green_junit_file_from_before_the_end_is_not_believed(small_tier: SmallTier) -> None:
@@ -183,8 +183,8 @@ def test_a_green_junit_file_from_before_the_end_is_not_believed(small_tier: Smal
 
     published = small_tier.run(job(code))
 
-    assert published.verdict.cause == "RESULT_LOST", said(published)
-    assert "pytest, which writes it last, had not ended" in said(published)
+    assert published.verdict.cause == "TEST_CRASH", said(published)
+    assert "left before its session was over" in said(published)
     assert "test_suite::test_forges was running" in said(published)
 
 

@@ -5,8 +5,11 @@ No rule here compares times: the clocks of a node, of the API server and of this
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from floe_tests.evidence import Evidence
 from floe_tests.jobs.facts import Facts
-from floe_tests.jobs.symptoms.words import SIGNAL_BASE
+from floe_tests.jobs.symptoms.words import SIGNAL_BASE, exit_evidence, exit_words
 
 # pytest's exit codes. Source: https://docs.pytest.org/en/stable/reference/exit-codes.html
 TESTS_FAILED = 1
@@ -30,10 +33,21 @@ def exit_code(facts: Facts) -> int | None:
     return container.exit_code if container and container.state == "terminated" else None
 
 
+def counts_failures(facts: Facts) -> bool:
+    """Whether the exit code is the number of failed tests of a report that is whole.
+
+    Robot Framework and Mocha end so: 137 failures are no kill.
+    """
+    results = facts.results
+    whole = results.complete and not results.has_events
+    return whole and bool(results.failed) and results.failed == exit_code(facts)
+
+
 def ended_by_itself(facts: Facts) -> bool:
     """Whether the test program chose its own end: it has an exit code that is no kill's."""
     code = exit_code(facts)
-    return code is not None and code not in KILLED and facts.passed_deadline is None
+    killed = code in KILLED and not counts_failures(facts)
+    return code is not None and not killed and facts.passed_deadline is None
 
 
 def session_is_over(facts: Facts) -> bool:
@@ -95,3 +109,30 @@ def good_exits(facts: Facts) -> frozenset[int]:
         return frozenset({0})
     counted = {own} if not results.has_events and own <= _MOST_COUNTED else set[int]()
     return frozenset({0, TESTS_FAILED, *counted})
+
+
+def pytest_ended_with(facts: Facts, codes: set[int]) -> Sequence[Evidence]:
+    """Return the end of a pytest session with one of these codes: its own, or its container's.
+
+    A pipe or a wrapper may hide pytest's own (`pytest | cat`).
+    """
+    by_status = facts.results.exit_status in codes
+    if not (by_status or (speaks_pytest(facts) and exit_code(facts) in codes)):
+        return ()
+    if is_settled_red(facts) and not by_status:
+        return ()
+    return [*end_evidence(facts), *last_words(facts)]
+
+
+def end_evidence(facts: Facts) -> list[Evidence]:
+    """Return how the tests ended, by their container and by themselves where the two differ."""
+    status = facts.results.exit_status
+    if status is None or status == exit_code(facts):
+        return exit_evidence(facts)
+    own = Evidence(facts.subject, "pytest's own exit status", exit_words(status))
+    return [own, *exit_evidence(facts)] if status else [*exit_evidence(facts), own]
+
+
+def last_words(facts: Facts) -> list[Evidence]:
+    """Return the end of the tests' log, where they reported nothing."""
+    return [Evidence(facts.subject, "log", line) for line in facts.results.last_words]

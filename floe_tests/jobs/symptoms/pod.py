@@ -11,10 +11,14 @@ from floe_tests.jobs.facts import ContainerFacts, EventFacts, Facts
 from floe_tests.jobs.symptoms.ends import (
     CRASHES,
     KILLED,
+    PYTEST_INTERNAL_ERROR,
+    PYTEST_USAGE_ERROR,
+    counts_failures,
     exit_code,
     is_settled,
     is_settled_red,
     left_early,
+    pytest_ended_with,
 )
 from floe_tests.jobs.symptoms.words import (
     bad_end,
@@ -139,6 +143,11 @@ def container_config(facts: Facts) -> Sequence[Evidence]:
             for item in terminated(facts, container, reasons=_START_ERROR_REASONS)
         ),
     ]
+
+
+def unusable_command(facts: Facts) -> Sequence[Evidence]:
+    """The tests' own command is wrong: pytest could not begin with it."""
+    return pytest_ended_with(facts, {PYTEST_USAGE_ERROR})
 
 
 def image(facts: Facts) -> Sequence[Evidence]:
@@ -320,17 +329,19 @@ def timeout(facts: Facts) -> Sequence[Evidence]:
 
 def killed(facts: Facts) -> Sequence[Evidence]:
     """The tests were killed, and nothing says by whom."""
-    if exit_code(facts) not in KILLED or is_settled_red(facts):
+    if exit_code(facts) not in KILLED or is_settled_red(facts) or counts_failures(facts):
         return ()
     return [*exit_evidence(facts), *progress(facts), *in_flight(facts)]
 
 
 def crashed(facts: Facts) -> Sequence[Evidence]:
     """The test program crashed, or left in the middle of its tests."""
-    if is_settled_red(facts):
+    if is_settled_red(facts) or counts_failures(facts):
         return ()
     if exit_code(facts) in CRASHES:
         return [*exit_evidence(facts), *in_flight(facts), *progress(facts)]
+    if own_trouble := pytest_ended_with(facts, {PYTEST_INTERNAL_ERROR}):
+        return [*own_trouble, *in_flight(facts), *progress(facts)]
     if not left_early(facts):
         return ()
     code = exit_evidence(facts)

@@ -7,20 +7,19 @@ from collections.abc import Callable, Sequence
 from floe_tests.evidence import Evidence
 from floe_tests.jobs.facts import Facts
 from floe_tests.jobs.symptoms.ends import (
-    PYTEST_INTERNAL_ERROR,
     PYTEST_INTERRUPTED,
     PYTEST_NO_TESTS,
-    PYTEST_USAGE_ERROR,
     blamed,
+    end_evidence,
     exit_code,
     good_exits,
     is_settled_red,
-    speaks_pytest,
+    last_words,
+    pytest_ended_with,
 )
 from floe_tests.jobs.symptoms.pod import beside
 from floe_tests.jobs.symptoms.words import (
     exit_evidence,
-    exit_words,
     failures,
     finished_at,
     in_flight,
@@ -55,19 +54,19 @@ def error_of(party: str) -> Callable[[Facts], Sequence[Evidence]]:
 
 
 def interrupted(facts: Facts) -> Sequence[Evidence]:
-    """The test program was interrupted, or could not collect."""
-    return _ended_with(facts, {PYTEST_INTERRUPTED})
-
-
-def harness_exit(facts: Facts) -> Sequence[Evidence]:
-    """The test program failed itself."""
-    return _ended_with(facts, {PYTEST_INTERNAL_ERROR, PYTEST_USAGE_ERROR})
+    """The test program was interrupted, could not collect, or ended inside of a test."""
+    found = pytest_ended_with(facts, {PYTEST_INTERRUPTED})
+    if found or not facts.results.session_finished:
+        return found
+    # `pytest.exit(returncode=0)`: the session is over, and a test of it is not.
+    running = in_flight(facts)
+    return [*running, *end_evidence(facts)] if running and not is_settled_red(facts) else ()
 
 
 def no_tests(facts: Facts) -> Sequence[Evidence]:
     """There was nothing to run."""
     results = facts.results
-    if found := _ended_with(facts, {PYTEST_NO_TESTS}):
+    if found := pytest_ended_with(facts, {PYTEST_NO_TESTS}):
         return found
     # Nothing said and nothing written is not "no tests": that is a result that never came.
     said = results.reported > 0 or results.collected == 0 or results.has_result_file
@@ -108,7 +107,7 @@ def failed(facts: Facts) -> Sequence[Evidence]:
         return [*failures(facts), *exit_evidence(facts), *problems, *facts.results.missing[:1]]
     bad_exit = exit_code(facts) not in {None, *good_exits(facts)}
     bad_status = facts.results.exit_status not in {None, *good_exits(facts)}
-    return _end_evidence(facts) if bad_exit or bad_status else ()
+    return end_evidence(facts) if bad_exit or bad_status else ()
 
 
 def missing(facts: Facts) -> Sequence[Evidence]:
@@ -176,35 +175,19 @@ def passed(facts: Facts) -> Sequence[Evidence]:
     ]
 
 
-def _ended_with(facts: Facts, codes: set[int]) -> Sequence[Evidence]:
-    """Return the end of a pytest session with one of these codes: its own, or its container's.
-
-    A pipe or a wrapper may hide pytest's own (`pytest | cat`).
-    """
-    by_status = facts.results.exit_status in codes
-    if not (by_status or (speaks_pytest(facts) and exit_code(facts) in codes)):
-        return ()
-    return () if is_settled_red(facts) and not by_status else _end_evidence(facts)
-
-
-def _end_evidence(facts: Facts) -> list[Evidence]:
-    """Return how the tests ended, by their container and by themselves where the two differ."""
-    status = facts.results.exit_status
-    if status is None or status == exit_code(facts):
-        return exit_evidence(facts)
-    own = Evidence(facts.subject, "pytest's own exit status", exit_words(status))
-    return [own, *exit_evidence(facts)] if status else [*exit_evidence(facts), own]
-
-
 def _lost(facts: Facts) -> Sequence[Evidence]:
     results = facts.results
     if (results.complete and results.reported > 0) or is_settled_red(facts):
         return ()
+    everything = results.received and results.reported >= (results.collected or 0)
+    if blamed(facts) > 0 and everything and results.collected is not None:
+        return ()  # more than was collected: nothing is lost, and a failure is a failure
     problems = results.problems or ("no test result arrived",)
     return [
         *(Evidence(facts.subject, "results", problem) for problem in problems),
         *_exporter_end(facts),
         *exit_evidence(facts),
+        *last_words(facts),
         *in_flight(facts),
         *progress(facts),
     ]

@@ -171,3 +171,43 @@ def test_a_session_that_is_over_is_judged_by_its_results_though_its_program_hang
     )
 
     assert published.verdict.cause is Cause.TEST_FAILURE, evidence(published)
+
+
+@pytest.mark.parametrize(
+    ("tests", "command", "cause", "words"),
+    [
+        pytest.param("def test_a(): pass\n", "PYTEST --nope", Cause.CONFIG, "--nope", id="option"),
+        pytest.param(
+            "def test_a(): pass\n", "pytest nowhere/at_all", Cause.CONFIG, "nowhere", id="path"
+        ),
+        pytest.param("def test_a(): pass\n", "no-such-tool", Cause.RESULT_LOST, "tool", id="tool"),
+    ],
+)
+def test_a_suite_that_cannot_begin_is_not_the_harness(
+    suites: Suites, tests: str, command: str, cause: Cause, words: str
+):
+    published = run_pytest(suites, tests, command=command)
+
+    assert published.verdict.cause is cause, evidence(published)
+    assert published.verdict.fault != "harness"
+    assert " log: " in evidence(published)
+    assert words in evidence(published)
+
+
+def test_a_conftest_that_does_not_load_is_named_with_its_error(suites: Suites):
+    (suites.root / "conftest.py").write_text("import nothing_like_it\n")
+
+    published = run_pytest(suites, "def test_a(): pass\n")
+
+    assert published.verdict.cause is Cause.CONFIG, evidence(published)
+    assert "No module named 'nothing_like_it'" in evidence(published)
+
+
+def test_a_session_that_a_test_ends_with_exit_code_0_is_not_green(suites: Suites):
+    published = run_pytest(
+        suites,
+        "import pytest\ndef test_a(): pass\ndef test_b(): pytest.exit('bye', returncode=0)\n",
+    )
+
+    assert published.verdict.cause in {Cause.INTERRUPTED, Cause.RESULT_LOST}, evidence(published)
+    assert "test_suite::test_b" in evidence(published)

@@ -520,11 +520,36 @@ ROWS: dict[str, Row] = {
         "test_b outcome: failed",
         shown=("container kafka: exit code 3: no disk",),
     ),
+    "a test ended the session with exit code 0": Row(
+        facts(
+            "green",
+            results=replace(COMPLETE, collected=None, exit_status=0, in_flight=("t::leaves",)),
+        ),
+        Cause.INTERRUPTED,
+        Fault.TEST,
+        "t::leaves state: was running",
+    ),
+    "137 tests failed, and the tool's exit code is their number": Row(
+        facts("killed", results=replace(JUNIT_ALONE, reported=9, failed=137, failures=("t::a",))),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "t::a outcome: failed",
+    ),
+    "more was reported than collected, and a test failed": Row(
+        facts(
+            "exit-1",
+            results=replace(ONE_FAILED, complete=False, collected=2, problems=("4 of 2",)),
+        ),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "test_b outcome: failed",
+        shown=("4 of 2",),
+    ),
     "pytest crashed": Row(
-        facts("exit-3", results=CUT_OFF), Cause.HARNESS, Fault.HARNESS, "exit code: 3"
+        facts("exit-3", results=CUT_OFF), Cause.TEST_CRASH, Fault.TEST, "exit code: 3"
     ),
     "pytest does not know its options": Row(
-        facts("exit-4", results=NOTHING), Cause.HARNESS, Fault.HARNESS, "exit code: 4"
+        facts("exit-4", results=NOTHING), Cause.CONFIG, Fault.CONFIGURATION, "exit code: 4"
     ),
     "pytest found no test": Row(
         facts("exit-5", results=NOTHING), Cause.NO_TESTS, Fault.CONFIGURATION, "exit code: 5"
@@ -908,7 +933,7 @@ WINNERS: dict[str, tuple[Facts, Cause]] = {
         Cause.INFRA_CAPACITY,
     ),
     "no tests beats lost results": (facts("exit-5", results=NOTHING), Cause.NO_TESTS),
-    "a crash of pytest beats lost results": (facts("exit-3", results=NOTHING), Cause.HARNESS),
+    "a crash of pytest beats lost results": (facts("exit-3", results=NOTHING), Cause.TEST_CRASH),
     "lost results beat a failing test": (
         facts(
             "exit-1",

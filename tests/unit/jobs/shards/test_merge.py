@@ -92,7 +92,7 @@ def test_an_empty_shard_is_no_fault(shards: Shards):
             "DisruptionTarget",
             id="disrupted",
         ),
-        pytest.param({"exit_code": 3}, Cause.HARNESS, "exit code: 3", id="pytest's own fault"),
+        pytest.param({"exit_code": 3}, Cause.TEST_CRASH, "exit code: 3", id="pytest's own fault"),
     ],
 )
 def test_the_worst_shard_speaks_for_the_suite(

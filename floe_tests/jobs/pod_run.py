@@ -251,7 +251,7 @@ class PodRun:
         facts = self.facts
         if facts is None or facts.test is None or not self.has_ended:
             return False
-        return any(other.state == "running" for other in facts.others)
+        return any(other.state in {"running", "waiting"} for other in facts.others)
 
     @property
     def lingers(self) -> bool:

@@ -450,7 +450,8 @@ RULES: tuple[Rule, ...] = (
         Cause.TEST_FAILURE,
         Fault.TEST,
         "tests failed that are not in quarantine, in the last attempt or in one before it",
-        "Read the failures. One that passed in a later attempt is flaky: it failed all the same.",
+        "Read the failures, or, where only the exit code says so, the end of the suite's log. A "
+        "test that passed in a later attempt is flaky: it failed all the same.",
         results.failed,
         looks_at="the tests' outcomes in every attempt, the container's exit code, pytest's own",
     ),

@@ -100,9 +100,13 @@ class Failures:
             error: What helm said.
             failed_hooks: The pods of hooks that have failed, by name.
         """
-        lines = [f"release {self.scope.release} could not be installed: {error}"]
-        evidence = list(error.evidence)
         said = _error_in(error.output_tail)
+        reason = " ".join(said.removeprefix("Error:").split()) or "helm failed"
+        lines = [f"release {self.scope.release}: {reason}", str(error)]
+        evidence = [
+            Evidence(f"release/{self.scope.release}", "helm", said or "no word"),
+            *error.evidence,
+        ]
         meaning = admission.refusal_of(said, namespace=self.target.namespace)
         if meaning is not None:
             lines = [
@@ -110,7 +114,7 @@ class Failures:
                 str(error),
             ]
             field_name = f"refused by {meaning.by}"
-            evidence.insert(0, Evidence(f"release/{self.scope.release}", field_name, said))
+            evidence[0] = Evidence(f"release/{self.scope.release}", field_name, said)
         for name, pod in failed_hooks.items():
             value = _ends_of(pod)
             evidence.append(Evidence(f"pod/{name}", "hook failed", value))

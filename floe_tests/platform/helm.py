@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-import yaml
-
 from floe_tests import program
 from floe_tests.deadline import Deadline
 from floe_tests.errors import ConfigurationError, InfrastructureError, ProgramError
@@ -165,7 +163,8 @@ def _chart_and_values(release: ReleaseSettings, target: Target) -> list[str]:
     chart = release.chart if release.chart.startswith("oci://") else str(root / release.chart)
     target.directory.mkdir(parents=True, exist_ok=True)
     values = target.directory / f"{release.name}-values.yaml"
-    values.write_text(yaml.safe_dump(release.values))
+    # JSON, which is YAML too: helm would read an unquoted `1234e56` as a number, and `y` as true.
+    values.write_text(json.dumps(release.values, indent=1, default=str) + "\n")
     command = [release.name, chart, "--namespace", target.namespace]
     if release.version is not None:
         command += ["--version", release.version]

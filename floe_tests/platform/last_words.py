@@ -14,6 +14,7 @@ from floe_tests.platform.troubles import containers_of
 
 _LINES = 50
 _SAID_LINES = 5
+_NO_LOG = "unable to retrieve container logs"
 
 
 @dataclass
@@ -59,10 +60,16 @@ class LastWords:
     def _log_of(self, pod: JsonObject, container: JsonObject, *, lines: int) -> str | None:
         """Read the end of a container's log, of its life before if it has crashed."""
         metadata = pod["metadata"]
-        return self.kube.log(
-            str(metadata["name"]),
-            namespace=str(metadata.get("namespace") or self.target.namespace),
-            container=container["name"],
-            previous=int(container.get("restartCount") or 0) > 0,
-            tail_lines=lines,
-        )
+        has_crashed = int(container.get("restartCount") or 0) > 0
+        for previous in (True, False) if has_crashed else (False,):
+            text = self.kube.log(
+                str(metadata["name"]),
+                namespace=str(metadata.get("namespace") or self.target.namespace),
+                container=container["name"],
+                previous=previous,
+                tail_lines=lines,
+            )
+            # What the kubelet says where it has put the log of the life before away.
+            if text and not text.startswith(_NO_LOG):
+                return text
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from floe_tests.doctor.quantity import quantity
 from floe_tests.evidence import Evidence
@@ -105,7 +106,7 @@ def out_of_memory(facts: Facts) -> Sequence[Evidence]:
         return ()
     found = [
         item
-        for container in (facts.pod.test, *facts.pod.init)
+        for container in (facts.pod.test, *(() if _has_begun(facts) else facts.pod.init))
         for item in terminated(facts, container, reasons={"OOMKilled"})
     ]
     return [*found, *progress(facts), *in_flight(facts)] if found else ()
@@ -351,8 +352,18 @@ def crashed(facts: Facts) -> Sequence[Evidence]:
 
 def beside(facts: Facts) -> list[Evidence]:
     """Return how containers beside the tests failed: it may explain what the tests met."""
-    others = facts.pod.others if facts.pod else ()
-    return [item for one in others for item in bad_end(facts, one)]
+    if facts.pod is None:
+        return []
+    # A sidecar that died was started again; the kubelet ends the others after the tests.
+    died = [one for one in facts.pod.init if one.restarts and _has_begun(facts)]
+    return [
+        *(item for one in facts.pod.others for item in bad_end(facts, one)),
+        *(
+            item
+            for one in died
+            for item in bad_end(facts, replace(one, state="unknown"), kind="sidecar")
+        ),
+    ]
 
 
 def _has_begun(facts: Facts) -> bool:

@@ -503,6 +503,36 @@ ROWS: dict[str, Row] = {
         Fault.INFRASTRUCTURE,
         "condition DisruptionTarget: TerminationByKubelet",
     ),
+    "a sidecar died and was started again, and every test passed": Row(
+        facts(
+            recorded(
+                "green",
+                init=(
+                    ContainerFacts(
+                        "proxy",
+                        "running",
+                        restarts=1,
+                        previous=ContainerFacts("proxy", "terminated", "OOMKilled", exit_code=137),
+                    ),
+                ),
+            )
+        ),
+        Cause.PASS,
+        Fault.NONE,
+        "test-runner exit code: 0",
+        shown=("sidecar proxy: exit code 137 (SIGKILL), OOMKilled, restarted 1 times",),
+    ),
+    "a sidecar was ended after the tests": Row(
+        facts(
+            recorded(
+                "green",
+                init=(ContainerFacts("proxy", "terminated", "OOMKilled", exit_code=137),),
+            )
+        ),
+        Cause.PASS,
+        Fault.NONE,
+        "test-runner exit code: 0",
+    ),
     "a service beside the tests died, and a test failed": Row(
         facts(
             recorded(

@@ -86,11 +86,6 @@ def problems_of(document: Mapping[str, Any]) -> list[str]:
         if not each.get(key)
     ]
     container, where = containers[index], f"spec.template.spec.containers[{index}]"
-    if not container.get("command") and not container.get("args"):
-        problems.append(
-            f"{where}.command: missing. Write what runs the suite, such as "
-            "[pytest, tests/integration, --junitxml=/results/junit.xml]."
-        )
     if results_volume(pod, container) is None:
         problems.append(
             f"{where}.volumeMounts: no emptyDir at {RESULTS}. The suite "

@@ -62,8 +62,19 @@ class ProcessCommand:
     def from_template(
         cls, template: JobTemplate, *, passed: tuple[str, ...] = ()
     ) -> ProcessCommand:
-        """Take command and plain variables from a suite's test-job.yaml."""
+        """Take command and plain variables from a suite's test-job.yaml.
+
+        Raises:
+            ConfigurationError: It has no command: only its image knows what it runs.
+        """
         container = template.test_container
+        if not container.get("command"):
+            message = (
+                f"{template.path}: container {template.container} has no `command`, and `local` "
+                "has no image to take one from. Write it, or leave `local` out of the tier's "
+                "`environments`."
+            )
+            raise ConfigurationError(message)
         plain = tuple(
             (str(item["name"]), str(item["value"]))
             for item in parts(container, "env")

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
 from floe_tests import program
 from floe_tests.deadline import Deadline
-from floe_tests.errors import ConfigurationError, InfrastructureError, ProgramError
-from floe_tests.kube import ClusterAccess
+from floe_tests.errors import (
+    ConfigurationError,
+    FloeTestsError,
+    InfrastructureError,
+    ProgramError,
+)
+from floe_tests.kube import ClusterAccess, Kube
 from floe_tests.platform import rollout
+from floe_tests.platform.record import Record, newest_record, outside_of
 from floe_tests.platform.rollout import Up
 from floe_tests.platform.substitutes import merged
 from floe_tests.platform.target import Target
@@ -24,6 +31,7 @@ from floe_tests.workspace import Workspace
 # What `check` renders releases for: their own namespace is not there yet.
 RENDERED_NAMESPACE = "default"
 _RENDER_SECONDS = 60.0
+_SHOWN_OUTSIDE = 8
 # A registry that does not answer, in the words of Go's network library and of HTTP.
 _UNREACHABLE = re.compile(
     r"dial tcp|no such host|i/o timeout|TLS handshake timeout|connection reset|"
@@ -153,9 +161,25 @@ def _roll_out(release: ReleaseSettings, target: Target, command: Sequence[str]) 
         up = rollout.wait_until_ready(release.name, target, helm, deadline=deadline, before=before)
     seconds = monotonic() - started
     target.log(f"release {release.name}: {up.shown} in {seconds:.1f} s")
+    up = replace(up, notes=(*up.notes, *_outside(release, target)))
     for note in up.notes:
         target.log(f"release {release.name}: {note}")
     return _installed(release, target, up, seconds=seconds)
+
+
+def _outside(release: ReleaseSettings, target: Target) -> Iterator[str]:
+    """Yield what of a release outlives its namespace: a run takes nothing else away."""
+    record: Record | None = None
+    with contextlib.suppress(FloeTestsError):  # whoever may not read it was told so before
+        record = newest_record(Kube(target.access), release.name, namespace=target.namespace)
+    objects = outside_of(target.namespace, record.objects) if record else ()
+    if objects:
+        more = len(objects) - _SHOWN_OUTSIDE
+        shown = ", ".join(objects[:_SHOWN_OUTSIDE]) + (f" and {more} more" if more > 0 else "")
+        yield (
+            f"it has objects outside of {target.namespace}, and a run takes its namespace "
+            f"alone away. In a cluster that stays, so do they: {shown}"
+        )
 
 
 def _chart_and_values(release: ReleaseSettings, target: Target) -> list[str]:

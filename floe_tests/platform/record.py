@@ -56,6 +56,36 @@ class Record:
     unread: tuple[str, ...] = ()
 
 
+# Kinds of Kubernetes' own that are in no namespace, as far as charts bring them.
+_CLUSTER_WIDE = frozenset(
+    {
+        *("APIService", "ClusterRole", "ClusterRoleBinding", "CSIDriver"),
+        *("CustomResourceDefinition", "IngressClass", "MutatingWebhookConfiguration", "Namespace"),
+        *("PersistentVolume", "PriorityClass", "RuntimeClass", "StorageClass"),
+        *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+        *("ValidatingWebhookConfiguration", "VolumeSnapshotClass"),
+    }
+)
+
+
+def outside_of(namespace: str, objects: Iterable[JsonObject]) -> tuple[str, ...]:
+    """Return the names of objects that do not go with a namespace.
+
+    Args:
+        namespace: The release's.
+        objects: Manifests of the release.
+    """
+    found: list[str] = []
+    for item in objects:
+        metadata = part(item, "metadata")
+        name = f"{str(item.get('kind')).lower()}/{metadata.get('name')}"
+        if item.get("kind") in _CLUSTER_WIDE:
+            found.append(name)
+        elif metadata.get("namespace") not in {None, "", namespace}:
+            found.append(f"{name} in {metadata['namespace']}")
+    return tuple(found)
+
+
 def newest_record(kube: Kube, release: str, *, namespace: str) -> Record | None:
     """Read helm's newest record of a release.
 

@@ -359,7 +359,6 @@ WRONG_FILES = {
         [
             "containers[0].name: missing",
             "containers[0].image: missing",
-            "containers[0].command: missing",
             "no emptyDir at /results",
             "backoffLimit: must be 0",
         ],

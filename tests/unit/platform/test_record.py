@@ -12,7 +12,7 @@ import pytest
 
 from floe_tests.errors import HarnessError
 from floe_tests.kube import RefusedError
-from floe_tests.platform.record import Record, is_test, manifests_in, newest_record
+from floe_tests.platform.record import Record, is_test, manifests_in, newest_record, outside_of
 
 from ..installed.small_cluster import NAMESPACE, Cluster, serving  # noqa: TID252
 from .records import packed, secret
@@ -133,3 +133,15 @@ def test_lists_are_their_items() -> None:
 )
 def test_an_object_is_a_test_if_helm_test_alone_creates_it(events: str, *, expected: bool) -> None:
     assert is_test(hook(events)) is expected
+
+
+def test_what_a_namespace_does_not_take_along_is_named() -> None:
+    """A run deletes its namespace, and these would stay without a word."""
+    objects = [
+        {"kind": "ClusterRole", "metadata": {"name": "reader"}},
+        {"kind": "ConfigMap", "metadata": {"name": "shared", "namespace": "default"}},
+        {"kind": "ConfigMap", "metadata": {"name": "own", "namespace": "ns"}},
+        {"kind": "Deployment", "metadata": {"name": "shop"}},
+    ]
+
+    assert outside_of("ns", objects) == ("clusterrole/reader", "configmap/shared in default")

@@ -249,9 +249,9 @@ def reap(
 ) -> None:
     """List what killed and expired runs have left, here and in clusters; `--yes` removes it.
 
-    Only what a run is proved to have created is touched: labels alone prove nothing, and what has
-    nothing else is listed with the command for by hand. The exit code is 1 if anything stays that
-    should have gone.
+    Only what a run is proved to have created is removed. Labels alone prove nothing: anything with
+    labels and no proof is listed, with the command that removes it by hand. The exit code is 1 if
+    anything stays that should have gone.
     """
     from floe_tests.clusters.ownership import platform_namespaces
     from floe_tests.clusters.reap import plan

@@ -225,7 +225,7 @@ def _run_of_junit(paths: Sequence[Path], root: Path, origin: Origin) -> RunRecor
     notices = [*doubts, *report.notices]
     started_at = origin.started_at or _plausible(report.started_at)
     if started_at is None:
-        notices.append("No time is named in it: that of when it was written is taken.")
+        notices.append("It names no time; the file's modification time is used.")
         started_at = min(map(_time_of, paths))
     notices.append(UNPROVED)
     suite = SuiteRecord(

@@ -78,7 +78,7 @@ def no_tests(facts: Facts) -> Sequence[Evidence]:
 
 
 def never_written(facts: Facts) -> Sequence[Evidence]:
-    """All that the tests wrote has arrived, and it is not all that there should be."""
+    """Everything that the tests wrote has arrived, but results are missing."""
     return _lost(facts) if facts.results.received else ()
 
 

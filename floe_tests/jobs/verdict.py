@@ -422,8 +422,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Cause.RESULT_LOST,
         Fault.TEST,
-        "everything the tests wrote has arrived, but results are missing: fewer tests than collected, "
-        "a report that declares more than it holds, a result file that was refused",
+        "everything the tests wrote has arrived, but results are missing: fewer tests than "
+        "collected, a report that declares more than it holds, a result file that was refused",
         "Look at what the evidence names: the suite ended early, or did not write all its results "
         "to /results.",
         results.never_written,

@@ -255,7 +255,7 @@ def compare(  # noqa: PLR0913 - two accounts, the rules, and what may be a word 
         deselected: Tests that were left out on request; None when unknown.
     """
     if not baseline.runs:
-        nothing = "no good run to compare with yet (default branch, same selection, same environment)"
+        nothing = "no good run to compare with yet: default branch, same selection and environment"
         note = Evidence(suite, "presence", nothing)
         return Presence(note, notes=(note,))
     now, run = Reported.of(cases), baseline.runs[0]

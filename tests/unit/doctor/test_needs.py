@@ -133,7 +133,7 @@ def test_a_chart_is_rendered_with_what_its_suites_need(workspace: Workspace, pro
 
     check = needs_of(wanted, "context", workspace, kube_version=None).checks[0]
 
-    assert '"one": true,\n "two": true' in check.remedy
+    assert '"one": true,\n"two": true' in check.remedy
 
 
 def test_what_helm_test_alone_creates_is_no_need(workspace: Workspace, programs: Put):

@@ -86,8 +86,8 @@ DEPTH = 100
 ENTRIES = 1_000_000
 """Names that one look takes in. A million take seconds at half a CPU."""
 
-ROOT_BYTES = 16 * KIB
-"""Where the root element of an XML file must begin: behind a declaration and comments."""
+ROOT_BYTES = 256 * KIB
+"""Where the root element of an XML file must begin: behind printed lines, comments, a DOCTYPE."""
 
 NAME_BYTES = 200
 """Longest name of a file or a folder as it is sent; file systems allow 255."""
@@ -119,6 +119,15 @@ LIKE_JUNIT = re.compile(
     r"|testsuites?|testresults?|testreports?)"
     r"(?:[^a-z].*)?\.xml"
 )
+
+ROOT_TAG = re.compile(rb"<(?:[\w.-]+:)?([\w.-]+)[\s/>]")
+JUNIT_TAG = re.compile(rb"(?i)<(?:[\w.-]{1,100}:)?(testsuites?)[\s/>]")
+PROLOG_ENDS = {
+    "<?": re.compile(rb"\?>\s*"),
+    "<!--": re.compile(rb"-->\s*"),
+    "<!": re.compile(rb">\s*"),
+    "<![": re.compile(rb"\]\s*>\s*"),
+}
 
 DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 NO_DIRECTORY = -1
@@ -237,19 +246,35 @@ def is_result(path: str, head: bytes) -> bool:
 def xml_root(head: bytes) -> str:
     """Name the root element of an XML document, without its namespace; empty when unknown.
 
+    Where it cannot be told, because a line that a tool printed stands first or the beginning holds
+    nothing else than comments, a tag of JUnit's that stands anywhere in it is taken for the root.
+
     Args:
         head: The document's beginning. Other encodings than UTF-8 are not looked into, but for
-            the zeros of UTF-16.
+            the zeros of UTF-16 and UTF-32.
     """
     text = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xfe\xff \t\r\n")
-    while text.startswith((b"<?", b"<!")):
-        begins = text.startswith(b"<?"), text.startswith(b"<!--")
-        _, found, text = text.partition(b"?>" if begins[0] else b"-->" if begins[1] else b">")
-        if not found:
-            return ""
-        text = text.lstrip()
-    match = re.match(rb"<(?:[\w.-]+:)?([\w.-]+)[\s/>]", text)
-    return match.group(1).decode("ascii", "replace").lower() if match else ""
+    found = ROOT_TAG.match(text, _prolog_end(text)) or JUNIT_TAG.search(text)
+    return found.group(1).decode("ascii").lower() if found else ""
+
+
+def _prolog_end(text: bytes) -> int:
+    """Return where declaration, comments and document type end; the text's end if they do not."""
+    place = 0
+    while text.startswith((b"<?", b"<!"), place):
+        if text.startswith(b"<?", place):
+            ending = PROLOG_ENDS["<?"]
+        elif text.startswith(b"<!--", place):
+            ending = PROLOG_ENDS["<!--"]
+        else:
+            # A document type may hold declarations, which have tags' ends of their own.
+            close = text.find(b">", place)
+            ending = PROLOG_ENDS["<![" if text.find(b"[", place, close) >= 0 else "<!"]
+        end = ending.search(text, place)
+        if end is None:
+            return len(text)
+        place = end.end()
+    return place
 
 
 # --- Frames -------------------------------------------------------------------------------------

@@ -38,14 +38,14 @@ def beginning(file: IO[bytes]) -> int:
     """Return where the first document begins: tools print into the stream that becomes a file."""
     file.seek(0)
     head = file.read(_SEARCHED_BYTES)
-    marked = any(head.startswith(mark) for mark, _ in _BYTE_ORDER_MARKS)
-    stripped = head.lstrip()
-    if marked or b"\x00" in head[:4] or (stripped and stripped[:1] == b"<" and stripped == head):
+    is_wide = any(head.startswith(mark) for mark, name in _BYTE_ORDER_MARKS if name != "utf-8-sig")
+    text = head.removeprefix(codecs.BOM_UTF8)
+    if is_wide or b"\x00" in head[:4] or text.startswith(b"<"):
         return 0
     found = _BEGINNING.search(head)
     if found is not None:
         return found.start()
-    return 0 if stripped else len(head)
+    return 0 if text.strip() else len(head)
 
 
 def repaired(file: IO[bytes]) -> Iterator[bytes]:

@@ -59,6 +59,16 @@ def verdict_of(directory: Path, completeness: Completeness) -> tuple[str, Result
         ("out.xml", b"\xef\xbb\xbf\n<testsuites/>", True),
         ("out.xml", "<?xml version='1.0'?><testsuites>".encode("utf-16"), True),
         ("out.xml", b'<!DOCTYPE x><ns:testsuite xmlns:ns="y">', True),
+        ("out.xml", b"<!DOCTYPE testsuite [<!ELEMENT testsuite (a)*>\n]>\n<testsuite>", True),
+        ("out.xml", b"<!DOCTYPE a [<!ENTITY b ']>'> <!-- ]> -->]><junit:testsuite>", True),
+        ("out.xml", b"<!DOCTYPE a [<!ELEMENT testsuite (a)*>]><report><testsuite>", False),
+        ("out.xml", b"<?xml version='1.0'?><!--" + b"-" * 17_000 + b"--><testsuites>", True),
+        ("out.xml", b"<!--" + b"x" * 17_000 + b"--><report><testsuite>", False),
+        ("out.xml", "<!-- \u00e4 --><!DOCTYPE t [ ]><testsuite>".encode("utf-16-le"), True),
+        ("out.xml", "\ufeff> shop@1.0.0 test\n\n<testsuites>".encode("utf-16-be"), True),
+        ("acceptance.xml", b"\n> shop@1.0.0 test\n> jest\n\n<?xml version='1'?><testsuites>", True),
+        ("acceptance.xml", b"\xef\xbb\xbf(node:7) <3 warning\n<u:TestSuite name='a'>", True),
+        ("notes.xml", b"how a testsuite is written: <testsuitesx> <a:b:testsuite-x>", False),
         ("out.xml", b"<testsuitesx>", False),
         ("out.xml", b"<testsuit", False),
         ("out.xml", b"", False),
@@ -81,7 +91,22 @@ def test_what_a_result_is(path: str, head: bytes, *, expected: bool) -> None:
     assert exporter.is_result(path, head) is expected
 
 
-@pytest.mark.parametrize("piece", [b"<?", b"<!--", b"<!", b"<?x?>", b"<!-- -->", b"<!D [>", b"<a"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"<?",
+        b"<!--",
+        b"<!",
+        b"<?x?>",
+        b"<!-- -->",
+        b"<!D [>",
+        b"<a",
+        b"<!D []>",
+        b"<!>",
+        b"<!D [] ",
+        b"<a:",
+    ],
+)
 def test_the_root_of_any_beginning_is_found_in_no_time(piece: bytes) -> None:
     """The beginning comes from a pod."""
     head = piece * (exporter.ROOT_BYTES // len(piece))

@@ -39,6 +39,7 @@ WHOLE = {
     ),
     "an encoding that nobody knows": f"<?xml version='1.0' encoding='no-such'?>{TWO}".encode(),
     "a line before it": b"npm warn old lockfile\n<?xml version='1.0'?>\n" + TWO.encode(),
+    "a line before it, behind a byte order mark": codecs.BOM_UTF8 + b"> a@1 test\n" + TWO.encode(),
     "an empty line before it": b"\n<?xml version='1.0'?>" + TWO.encode(),
     "a line behind it": TWO.encode() + b"\nDone in 3 s.\n",
     "a control character": TWO.replace("<failure/>", "<failure>\x1b[31m</failure>").encode(),

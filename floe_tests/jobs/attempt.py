@@ -119,9 +119,11 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
     spare = _cuts_without_loss(completeness.cut, results)
     is_counted = results.collected is not None and results.reported == results.collected
     doubts, settled = ((), completeness.doubts) if is_counted else (completeness.doubts, ())
-    on_the_way = (*(each for each in completeness.problems if each not in spare), *doubts)
-    received = not on_the_way and (completeness.complete or bool(spare))
-    problems = (*on_the_way, *_count_problems(results))
+    lost = tuple(each for each in completeness.problems if each not in spare)
+    # What the exporter refuses is the tests' own doing; all that could be sent may have arrived.
+    refused = (*completeness.refused, *doubts)
+    received = not lost and (completeness.complete or bool(spare or completeness.refused))
+    problems = (*lost, *refused, *_count_problems(results))
     result_facts = replace(
         _result_facts(results),
         complete=received and not problems,

@@ -88,8 +88,10 @@ class Completeness:
     """Whether everything arrived.
 
     Attributes:
-        complete: The manifest came, and every file matches it, no result file cut.
-        problems: Why not, one sentence each.
+        complete: The manifest came, and every file matches it, no result file cut or refused.
+        problems: What was lost on the way, one sentence each.
+        refused: What the pod holds and the exporter could not send, though it has a result's name,
+            one sentence each: not lost on the way, and not to be had.
         notices: What a reader should know all the same: cut attachments, refused links, restarts.
         missing: Numbers of frames that never came. No problem when every file matches without.
         verified: The files that match.
@@ -107,6 +109,7 @@ class Completeness:
     verified: tuple[VerifiedFile, ...]
     cut: tuple[CutResult, ...] = ()
     doubts: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     free_bytes: int | None = None
 
 
@@ -212,7 +215,7 @@ class ResultStream:
             self._apply_waiting(number)
         problems = [*self._problems, *self._digest_problems(digest)]
         notices = list(self._notices)
-        doubts: list[str] = []
+        refused, doubts = _refusals(self._manifest)
         verified: list[VerifiedFile] = []
         cut: list[CutResult] = []
         self._sort_file_problems(problems, notices)
@@ -220,7 +223,6 @@ class ResultStream:
             problems.append(self._absence())
             notices += self._cut_notices.values()
         else:
-            self._add_refusals(self._manifest, problems, doubts)
             if not self._manifest.settled:
                 late = "the exporter ran out of time before it had sent everything"
                 (notices if self._manifest.results_settled else problems).append(late)
@@ -246,13 +248,14 @@ class ResultStream:
         if self._corrupt_lines:
             notices.append(f"{self._corrupt_lines} lines failed their checksum")
         return Completeness(
-            complete=not problems,
+            complete=not problems and not refused,
             problems=tuple(problems),
             notices=tuple(notices),
             missing=missing,
             verified=tuple(verified),
             cut=tuple(cut),
-            doubts=tuple(doubts),
+            doubts=doubts,
+            refused=refused,
             free_bytes=self._manifest.free_bytes if self._manifest else None,
         )
 
@@ -377,14 +380,6 @@ class ResultStream:
             role = listed.get(path, "attachment" if is_gone else "result")
             (problems if role == "result" else notices).extend(texts)
 
-    def _add_refusals(self, manifest: Manifest, problems: list[str], doubts: list[str]) -> None:
-        results = [str(refused) for refused in manifest.refused if refused.role == "result"]
-        doubts += [str(refused) for refused in manifest.refused if refused.role == "folder"]
-        problems += results[:_SHOWN_REFUSALS]
-        more = manifest.refused_more + max(0, len(results) - _SHOWN_REFUSALS)
-        if more:
-            problems.append(f"{more} more were not sent")
-
     def _set_deleted_aside(self, manifest: Manifest, notices: list[str]) -> None:
         """Read a JUnit file that the pod deleted as an earlier account, where there is another.
 
@@ -456,6 +451,19 @@ class ResultStream:
     def _keep_other(self, raw: bytes) -> None:
         if raw:
             self._other_lines.append(raw.decode("utf-8", "replace")[:_OTHER_LINE_CHARACTERS])
+
+
+def _refusals(manifest: Manifest | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what was refused of results, and of folders that may hold some."""
+    if manifest is None:
+        return (), ()
+    results = [str(refused) for refused in manifest.refused if refused.role == "result"]
+    more = manifest.refused_more + max(0, len(results) - _SHOWN_REFUSALS)
+    del results[_SHOWN_REFUSALS:]
+    if more:
+        results.append(f"{more} more were not sent")
+    folders = (str(refused) for refused in manifest.refused if refused.role == "folder")
+    return tuple(results), tuple(folders)
 
 
 def _missing_text(missing: tuple[range, ...]) -> str:

@@ -286,7 +286,7 @@ def test_a_result_that_cannot_be_sent_makes_the_results_incomplete(
 
     completeness = start().stop()
 
-    assert completeness.problems == (f"{name}: {reason}",)
+    assert (completeness.problems, completeness.refused) == ((), (f"{name}: {reason}",))
     cause, facts = verdict_of(received, completeness)
     assert (cause, facts.failures) == ("RESULT_LOST", ())
 
@@ -337,7 +337,7 @@ def test_a_file_that_the_exporter_may_not_read(
 
     completeness = start(obeys_modes=True).stop()
 
-    told = completeness.problems if cause == "RESULT_LOST" else completeness.notices
+    told = completeness.refused if cause == "RESULT_LOST" else completeness.notices
     assert f"{name}: Permission denied" in told
     assert verdict_of(received, completeness)[0] == cause
 
@@ -445,9 +445,9 @@ def test_results_beyond_the_cap_are_a_problem_and_attachments_a_notice(
         (results / f"TEST-{number}.xml").write_text(GREEN)
         (results / f"{number}.log").write_text("x")
     few = start("--result-files=20", "--files=10").stop()
-    assert len(few.problems) == 10
-    assert all("files beyond the cap of 20 are left out" in problem for problem in few.problems)
-    assert all(problem.startswith("TEST-") for problem in few.problems)
+    assert len(few.refused) == 10
+    assert all("files beyond the cap of 20 are left out" in problem for problem in few.refused)
+    assert all(problem.startswith("TEST-") for problem in few.refused)
     assert "files beyond the cap of 10" in few.notices
     assert verdict_of(received, few)[0] == "RESULT_LOST"
 
@@ -456,8 +456,8 @@ def test_an_xml_file_beyond_the_cap_may_have_been_a_result(start: Start, results
     """Its name says nothing, and nobody has looked into it."""
     for name in ("a.xml", "b.xml"):
         (results / name).write_text(GREEN)
-    (problem,) = start("--result-files=1").stop().problems
-    assert problem.endswith(".xml: files beyond the cap of 1 are left out")
+    (refusal,) = start("--result-files=1").stop().refused
+    assert refusal.endswith(".xml: files beyond the cap of 1 are left out")
 
 
 def test_attachments_without_number_do_not_hide_results(start: Start, results: Path) -> None:

@@ -6,13 +6,14 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from floe_tests.jobs.attempt import Timings, judge
 from floe_tests.jobs.facts import ContainerFacts, Facts, PodFacts
 from floe_tests.jobs.stream import Completeness, CutResult
-from floe_tests.jobs.verdict import Cause
+from floe_tests.jobs.verdict import Cause, Fault
 
 COMPLETE = Completeness(complete=True, problems=(), notices=(), missing=(), verified=())
 ENDED_WELL = Facts(
@@ -61,6 +62,32 @@ def test_what_the_stream_did_not_prove_is_no_pass(tmp_path: Path):
 
     assert verdict.cause is Cause.RESULT_LOST
     assert facts.results.problems == ("frame 7 is missing",)
+
+
+@pytest.mark.parametrize(
+    ("stream", "fault"),
+    [
+        ({"refused": ("junit-2.xml: a FIFO is not a regular file",)}, Fault.TEST),
+        ({"complete": True, "doubts": ("deep: Permission denied",)}, Fault.TEST),
+        ({"problems": ("frame 7 is missing",)}, Fault.HARNESS),
+        ({"problems": ("frame 7 is missing",), "refused": ("junit-2.xml: a FIFO",)}, Fault.HARNESS),
+    ],
+)
+def test_a_result_that_could_not_be_sent_is_the_tests_fault_and_a_lost_one_is_not(
+    tmp_path: Path, stream: dict[str, Any], fault: Fault
+):
+    directory = received(tmp_path, collected=3, passed=3)
+    if "doubts" in stream:
+        (directory / "collection.json").unlink()
+    completeness = replace(COMPLETE, **{"complete": False, **stream})
+
+    facts, verdict = judge(ENDED_WELL, directory=directory, completeness=completeness)
+
+    assert (verdict.cause, verdict.fault) == (Cause.RESULT_LOST, fault)
+    assert set(facts.results.problems) == {
+        text for name in stream if name != "complete" for text in stream[name]
+    }
+    assert not facts.results.complete
 
 
 def events(count: int, *, finished: bool) -> str:

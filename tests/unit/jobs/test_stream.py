@@ -485,7 +485,7 @@ def test_an_attachment_that_is_gone_in_the_pod_decides_nothing_either(tmp_path: 
     assert not stream.finish().complete
 
 
-def test_what_the_exporter_refused_is_a_problem_or_a_doubt(tmp_path: Path) -> None:
+def test_what_the_exporter_refused_was_not_lost_on_the_way(tmp_path: Path) -> None:
     """A result by its name; a folder may hold some."""
     stream = ResultStream(tmp_path)
     refused = [
@@ -494,7 +494,9 @@ def test_what_the_exporter_refused_is_a_problem_or_a_doubt(tmp_path: Path) -> No
     ]
     stream.feed(manifest(0, {}, refused=refused, refused_more=3))
     completeness = stream.finish()
-    assert completeness.problems == (
+    assert not completeness.complete
+    assert completeness.problems == ()
+    assert completeness.refused == (
         "junit.xml: Permission denied",
         "3 more were not sent",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from floe_tests.jobs.facts import ErrorFacts
 from floe_tests.jobs.shards.merge import merge_received, merged
 from floe_tests.jobs.shards.record import read_all
 from floe_tests.jobs.stream import Completeness
-from floe_tests.jobs.verdict import Cause, classify
+from floe_tests.jobs.verdict import Cause, Fault, classify
 from floe_tests.results.collate import collate
 from floe_tests.results.quarantine import Quarantine, QuarantineEntry
 
@@ -231,6 +232,30 @@ def test_what_is_not_proved_is_lost_and_never_green(
     assert verdict.cause is Cause.RESULT_LOST, shown(verdict)
     assert words in shown(verdict)
     assert classify(facts).cause is Cause.RESULT_LOST
+
+
+@pytest.mark.parametrize(
+    ("stream", "fault"),
+    [
+        ({"refused": ("b.xml: a FIFO is not a regular file",)}, Fault.TEST),
+        ({"problems": ("frame 7 is missing",)}, Fault.HARNESS),
+    ],
+)
+def test_a_file_that_a_shard_could_not_send_is_the_suites_fault(
+    shards: Shards, split: Split, stream: dict[str, tuple[str, ...]], fault: Fault
+):
+    """One that was lost on its way is not."""
+    tests, parts = split(9)
+    whole = Completeness(complete=True, problems=(), notices=(), missing=(), verified=())
+    unproved = replace(whole, complete=False, **stream)
+    shards.add(0, parts[0], of=tests)
+    shards.add(1, parts[1], of=tests, completeness=unproved)
+    shards.add(2, parts[2], of=tests)
+
+    facts, verdict = merged(shards.directory, shards.end())
+
+    for each in (verdict, classify(facts)):
+        assert (each.cause, each.fault) == (Cause.RESULT_LOST, fault), shown(each)
 
 
 def test_a_lost_result_of_one_shard_names_it_first(shards: Shards, split: Split):

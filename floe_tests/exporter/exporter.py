@@ -108,6 +108,9 @@ BENCHMARK_FILE = "benchmark.json"
 RESULT_FILES = (EVENTS_FILE, COLLECTION_FILE, SHARD_FILE, SOAK_FILE, BENCHMARK_FILE)
 """Result files that have one name, at the top of the directory."""
 
+SESSIONS_FILE = ".collection.jsonl"
+"""Where floe-tests-pytest keeps what `collection.json` is counted from; nobody else reads it."""
+
 JUNIT_ROOTS = ("testsuite", "testsuites")
 JUNIT_NAMES = ("junit.xml", "test-results.xml", "results.xml", "report.xml", "xunit.xml")
 """Looked for by name when a directory is too large to be listed."""
@@ -679,6 +682,8 @@ class Listing:
         self, directory: int, entry: os.DirEntry[str], path: str, depth: int
     ) -> Iterator[Found]:
         """Look at one entry. Most names say enough: a million files are not asked for more."""
+        if path == SESSIONS_FILE:
+            return
         try:
             if entry.is_dir(follow_symlinks=False):
                 if is_named_like_result(path):

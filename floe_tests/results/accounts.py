@@ -28,6 +28,7 @@ class _Told:
     in_flight: list[str] = field(default_factory=list[str])
     counts: list[int] = field(default_factory=list[int])
     is_proved: bool = True
+    counts_grow: bool = True
 
     def add(self, account: SuiteResults) -> None:
         """Add the next account."""
@@ -40,6 +41,7 @@ class _Told:
         if account.collected is not None:
             self.counts.append(account.collected)
             self.is_proved = self.is_proved and account.collected == account.reported
+            self.counts_grow = self.counts_grow and account.counts_all_sessions
 
 
 def united(earlier: Iterable[SuiteResults], last: SuiteResults) -> SuiteResults:
@@ -58,8 +60,8 @@ def united(earlier: Iterable[SuiteResults], last: SuiteResults) -> SuiteResults:
     cases = tuple(case for case in told.cases.values() if not _was_collected_later(case, last))
     reported = sum(1 for case in cases if not case.is_collection)
     collected = max(told.counts, default=None)
-    if collected is not None and told.is_proved:
-        # Each account is whole, and later ones may be of other tests.
+    if collected is not None and told.is_proved and not told.counts_grow:
+        # Each account is whole, and later ones may be of other tests: nobody has added them up.
         collected = max(collected, reported)
     more = last.collected is not None and last.reported > last.collected
     told_fewer = (f"{last.reported} of {last.collected} collected tests were reported",)

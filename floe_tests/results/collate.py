@@ -50,6 +50,8 @@ class SuiteResults:
             least one had to be taken from the events, "none" when there are no results at all.
         collected: Tests that were about to run. None when the test tool did not say.
         deselected: Tests that were left out on request. None when the test tool did not say.
+        counts_all_sessions: Whether `collected` counts the tests of all sessions so far, those
+            included whose files were replaced.
         reported: Cases that are tests, so that `reported == collected` in a complete run.
         in_junit: Those of them that the JUnit files hold.
         in_events: Those of them that the events hold from beginning to end.
@@ -79,6 +81,7 @@ class SuiteResults:
     session_finished: bool
     exit_status: int | None
     notices: tuple[str, ...]
+    counts_all_sessions: bool = False
     in_junit: int = 0
     in_events: int = 0
     ends_early: bool = False
@@ -147,7 +150,8 @@ def collate(
 def _collate(directory: Path, *, cut: Collection[str], deadline: Deadline) -> SuiteResults:
     """Read the files of one account."""
     notices: list[str] = []
-    collected, deselected = _read_collection(directory / COLLECTION_FILE, notices)
+    counts = _read_collection(directory / COLLECTION_FILE, notices)
+    collected = counts.collected
     events = _read_events(directory / EVENTS_FILE, notices, deadline)
     searched = junit_files(directory)
     report = junit.read_all(searched.paths, root=directory, deadline=deadline)
@@ -178,7 +182,8 @@ def _collate(directory: Path, *, cut: Collection[str], deadline: Deadline) -> Su
         cases=cases,
         source=source,
         collected=collected,
-        deselected=deselected,
+        deselected=counts.deselected,
+        counts_all_sessions=counts.sessions is not None,
         reported=reported,
         in_flight=in_flight,
         session_finished=events.session_finished,
@@ -198,22 +203,32 @@ def _count_tests(cases: Iterable[CaseResult]) -> int:
     return sum(1 for case in cases if not case.is_collection)
 
 
-def _read_collection(path: Path, notices: list[str]) -> tuple[int | None, int | None]:
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What `collection.json` says."""
+
+    collected: int | None = None
+    deselected: int | None = None
+    sessions: int | None = None
+
+
+def _read_collection(path: Path, notices: list[str]) -> _Counts:
     if not is_plain_file(path):
-        return None, None
+        return _Counts()
     try:
         with path.open("rb") as file:
-            counts: object = json.loads(file.read(_MAX_COLLECTION_BYTES + 1))
+            fields: object = json.loads(file.read(_MAX_COLLECTION_BYTES + 1))
     except (OSError, ValueError, RecursionError) as error:
         notices.append(f"{path.name} cannot be read ({error}).")
-        return None, None
-    if not is_object(counts):
+        return _Counts()
+    if not is_object(fields):
         notices.append(f"{path.name} is no JSON object.")
-        return None, None
-    collected = count_of(counts.get("collected"), largest=_MOST_TESTS)
-    if collected is None:
+        return _Counts()
+    names = ("collected", "deselected", "sessions")
+    counts = _Counts(*(count_of(fields.get(name), largest=_MOST_TESTS) for name in names))
+    if counts.collected is None:
         notices.append(f"{path.name} does not say how many tests were collected.")
-    return collected, count_of(counts.get("deselected"), largest=_MOST_TESTS)
+    return counts
 
 
 def _read_events(path: Path, notices: list[str], deadline: Deadline) -> EventReader:

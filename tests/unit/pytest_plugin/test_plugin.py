@@ -60,10 +60,11 @@ def test_a_session_says_how_many_tests_it_is_about_to_run(tmp_path: Path, sessio
     done = session("-k", "not slow")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert counts(tmp_path) == {"collected": 6, "deselected": 1}
+    assert counts(tmp_path) == {"collected": 6, "deselected": 1, "sessions": 1}
     mode = stat.S_IMODE((tmp_path / "results" / "collection.json").stat().st_mode)
     assert mode & 0o044 == 0o044, "the exporter may run as another user"
-    assert [path.name for path in (tmp_path / "results").iterdir()] == ["collection.json"]
+    names = sorted(path.name for path in (tmp_path / "results").iterdir())
+    assert names == [".collection.jsonl", "collection.json"]
 
 
 @pytest.mark.parametrize("workers", ["2", "0"])
@@ -148,6 +149,7 @@ def test_looking_at_a_collection_is_no_session_with_results(tmp_path: Path, sess
     (tmp_path / "suite" / "test_x.py").write_text(SUITE)
 
     assert session("--collect-only").returncode == 0
+    assert session("--fixtures").returncode == 0
     assert not (tmp_path / "results").exists()
 
 

@@ -14,13 +14,17 @@ def case(name: str, outcome: str, *, seconds: float = 0.0, message: str = "") ->
 
 
 def account(
-    *cases: CaseResult, collected: int | None = None, in_flight: tuple[str, ...] = ()
+    *cases: CaseResult,
+    collected: int | None = None,
+    in_flight: tuple[str, ...] = (),
+    adds_up: bool = False,
 ) -> SuiteResults:
     return SuiteResults(
         cases=cases,
         source="junit",
         collected=collected,
         deselected=None,
+        counts_all_sessions=adds_up,
         reported=sum(not each.is_collection for each in cases),
         in_flight=in_flight,
         session_finished=True,
@@ -96,3 +100,21 @@ def test_a_test_in_whose_middle_an_earlier_account_ended_is_a_doubt() -> None:
     earlier = account(case("t::a", "passed"), in_flight=("t::b", "t::c"))
     results = united([earlier], account(case("t::b", "passed")))
     assert results.doubts == ("t::c was running when an earlier account of the tests ended",)
+
+
+@pytest.mark.parametrize(("adds_up", "collected"), [(True, 2), (False, 3)])
+def test_a_count_of_all_sessions_is_taken_at_its_word(*, adds_up: bool, collected: int) -> None:
+    """More tests than it says are more than were collected. Others count one session each."""
+    earlier = account(case("t::a", "passed"), collected=1, adds_up=adds_up)
+    last = account(case("t::b", "passed"), case("t::c", "passed"), collected=2, adds_up=adds_up)
+
+    results = united([earlier], last)
+
+    assert (results.collected, results.reported) == (collected, 3)
+
+
+def test_a_count_of_all_sessions_that_shrinks_is_not_believed() -> None:
+    earlier = account(collected=60, adds_up=True)
+    last = account(case("t::a", "passed"), collected=1, adds_up=True)
+
+    assert united([earlier], last).collected == 60

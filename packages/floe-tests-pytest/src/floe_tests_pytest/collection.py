@@ -6,41 +6,42 @@ reader can tell a complete run from one that was cut off.
 
 from __future__ import annotations
 
-import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from floe_tests_pytest.results import write
+from floe_tests_pytest import sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-FILE = "collection.json"
 
 
 class Collection:
     """Writes collection.json when the session knows its tests."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, config: pytest.Config, directory: Path) -> None:
         """Begin with no test.
 
         Args:
+            config: The session's.
             directory: Where the session's results go.
         """
+        self._config = config
         self._directory = directory
-        self._deselected = 0
+        self._id = os.urandom(8).hex()
+        self._deselected: list[str] = []
         self._most = -1
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """Count what `-k`, `-m`, a conftest or a shard took out of this run."""
-        self._deselected += len(items)
+        """Note what `-k`, `-m`, a conftest or a shard took out of this run."""
+        self._deselected += [item.nodeid for item in items]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Write the count, unless workers collect: this process then has no tests of its own."""
         if not session.config.pluginmanager.hasplugin("dsession"):
-            self._write(len(session.items), self._deselected)
+            self._write([item.nodeid for item in session.items], self._deselected)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(
@@ -52,11 +53,16 @@ class Collection:
 
         What a worker deselected is not told to the controller.
         """
-        self._write(len(ids), None)
+        self._write(ids, None)
 
-    def _write(self, collected: int, deselected: int | None) -> None:
-        if collected <= self._most:
+    def _write(self, collected: Sequence[str], deselected: Iterable[str] | None) -> None:
+        if len(collected) <= self._most:
             return
-        self._most = collected
-        counts = {"collected": collected, "deselected": deselected}
-        write(self._directory / FILE, json.dumps(counts) + "\n")
+        self._most = len(collected)
+        session = sessions.Session(
+            id=self._id,
+            report=sessions.report_of(self._config),
+            collected=sessions.keys_of(self._config, collected),
+            deselected=None if deselected is None else sessions.keys_of(self._config, deselected),
+        )
+        sessions.add(self._directory, session)

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 # session's count nor be cut into shards.
 SESSION_VARIABLE = "FLOE_TESTS_PYTEST_SESSION"
 
+# Options with which pytest collects tests and runs none.
+_LOOKS = ("collectonly", "showfixtures", "show_fixtures_per_test")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register what this session needs; nothing for one that leaves no results and is no shard."""
     is_worker = hasattr(config, "workerinput")
-    if config.getoption("collectonly") or (SESSION_VARIABLE in os.environ and not is_worker):
+    runs_none = any(config.getoption(name, default=False) for name in _LOOKS)
+    if runs_none or (SESSION_VARIABLE in os.environ and not is_worker):
         return
     directory = results_directory(config)
     shard = sharding.shard_of(os.environ)
@@ -30,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if is_worker:
         return  # the controller counts and ends
     if directory is not None:
-        config.pluginmanager.register(Collection(directory), "floe-tests-collection")
+        config.pluginmanager.register(Collection(config, directory), "floe-tests-collection")
         ending.end_in_time(config, directory)
         ending.end_when_told(config)
     if directory is not None or shard is not None:

@@ -622,6 +622,19 @@ def _attempt_record(attempt: Attempt) -> AttemptRecord:
     )
 
 
+def _notices(published: PublishedRun) -> list[str]:
+    """Return what is to be said of the suites; a tier of several names each."""
+    is_one_of_many = len(published.suites) + len(published.left_out) > 1
+    return [
+        # Evidence begins with the suite's name.
+        f"{suite.name}: {notice}"
+        if is_one_of_many and not notice.startswith(f"{suite.name} ")
+        else notice
+        for suite in published.suites
+        for notice in suite.notices
+    ]
+
+
 def _summary(
     published: PublishedRun,
     stages: Mapping[str, StageRecord],
@@ -630,7 +643,7 @@ def _summary(
 ) -> Summary:
     tallies = [suite.results.tally for suite in published.suites]
     verdict = published.verdict
-    notices = [notice for suite in published.suites for notice in suite.notices]
+    notices = _notices(published)
     if unremembered is not None:
         notices.insert(
             0,

@@ -64,6 +64,24 @@ def test_a_run_that_the_history_cannot_take_has_its_verdict_and_says_so(suites: 
     _imports(suites, bundle)
 
 
+def test_the_notices_of_a_tier_of_many_suites_name_the_suite(suites: Suites) -> None:
+    uncounted = (
+        "printf '<testsuite><testcase name=\"a\"/></testsuite>' > $FLOE_RESULTS_DIR/junit.xml"
+    )
+    broken = f"{uncounted}; echo '[]' > $FLOE_RESULTS_DIR/collection.json"
+    commands = {"one": uncounted, "two": broken}
+
+    suites.run_command(
+        [], suites=[{"name": n, "command": ["sh", "-c", c]} for n, c in commands.items()]
+    )
+
+    summary = json.loads((suites.output / "small" / "verdict.json").read_text())
+    compared, *others = summary["notices"]
+    assert compared.startswith("one presence: no good run to compare with")
+    assert "two: collection.json is no JSON object." in others
+    assert not [each for each in others if not each.startswith("two")]
+
+
 def _imports(suites: Suites, bundle: Path) -> None:
     from floe_tests.results import importing
 

@@ -63,8 +63,8 @@ class SuiteResults:
             and no JUnit. Only the count of collected tests can rule it out.
         has_result_file: Whether at least one JUnit file could be read to its end, or all of the
             events, with or without a test.
-        contradictions: What JUnit files declare and do not show, a sentence each: there were more
-            tests or failures than these.
+        contradictions: What JUnit files declare and do not show, and sessions that ended before
+            they had collected, a sentence each: there were more tests or failures than these.
         session_finished: Whether pytest came to its own end.
         exit_status: pytest's own exit status; None when it did not come to its end.
         has_events: Whether pytest's events are there, from the beginning of a session on.
@@ -195,7 +195,7 @@ def _collate(directory: Path, *, cut: Collection[str], deadline: Deadline) -> Su
         doubts=() if events.is_whole else tuple(unused),
         ends_early=events.ends_early and EVENTS_FILE not in cut,
         has_result_file=bool(report.files) or events.is_whole,
-        contradictions=contradictions,
+        contradictions=(*contradictions, *counts.contradictions),
     )
 
 
@@ -210,6 +210,16 @@ class _Counts:
     collected: int | None = None
     deselected: int | None = None
     sessions: int | None = None
+    collecting: int | None = None
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """What speaks against the number of collected tests."""
+        if not self.collecting:
+            return ()
+        one = self.collecting == 1
+        who = "1 pytest session" if one else f"{self.collecting} pytest sessions"
+        return (f"{who} ended before {'it' if one else 'they'} had collected any test",)
 
 
 def _read_collection(path: Path, notices: list[str]) -> _Counts:
@@ -224,7 +234,7 @@ def _read_collection(path: Path, notices: list[str]) -> _Counts:
     if not is_object(fields):
         notices.append(f"{path.name} is no JSON object.")
         return _Counts()
-    names = ("collected", "deselected", "sessions")
+    names = ("collected", "deselected", "sessions", "collecting")
     counts = _Counts(*(count_of(fields.get(name), largest=_MOST_TESTS) for name in names))
     if counts.collected is None:
         notices.append(f"{path.name} does not say how many tests were collected.")

@@ -64,6 +64,13 @@ def test_a_session_that_leaves_without_a_word_is_missed(
     assert "2 of 4 collected tests were reported" in str(published.verdict)
 
 
+def test_a_session_that_leaves_while_it_collects_is_missed(suites: Suites) -> None:
+    published = run(suites, WITHOUT_EVENTS, a="import os\n\nos._exit(0)\n")
+
+    assert (published.verdict.cause, published.verdict.fault) == ("RESULT_LOST", "test")
+    assert "1 pytest session ended before it had collected any test" in str(published.verdict)
+
+
 def test_a_suite_by_two_names_has_its_tests_twice(suites: Suites) -> None:
     """A failure in one of them counts, and nothing is called lost."""
     line = "for try in 1 2; do run test_a.py --junitxml=$FLOE_RESULTS_DIR/junit-$try.xml; done"

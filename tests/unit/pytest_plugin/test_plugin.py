@@ -151,6 +151,8 @@ def test_looking_at_a_collection_is_no_session_with_results(tmp_path: Path, sess
     assert session("--collect-only").returncode == 0
     assert session("--fixtures").returncode == 0
     assert not (tmp_path / "results").exists()
+    assert session("--markers").returncode == 0
+    assert list((tmp_path / "results").iterdir()) == []
 
 
 def test_a_results_folder_that_cannot_be_written_is_named(tmp_path: Path, session: Session):

@@ -58,6 +58,22 @@ def test_tries_that_report_to_one_file_are_of_the_same_tests(tmp_path: Path, ses
     assert told(tmp_path) == {"collected": 2, "deselected": 0, "sessions": 3}
 
 
+def test_a_session_that_ends_while_it_collects_is_missed(tmp_path: Path, session: Session):
+    """Unless another try of the same tests comes so far."""
+    (tmp_path / "suite" / "test_a.py").write_text(TWO)
+    (tmp_path / "suite" / "test_b.py").write_text("import os\n\nos._exit(0)\n")
+
+    session("test_a.py", report(tmp_path, "a"))
+    session("test_b.py", report(tmp_path, "b"))
+
+    told_so = "1 pytest session ended before it had collected any test"
+    assert collate(tmp_path / "results").contradictions == (told_so,)
+    (tmp_path / "suite" / "test_b.py").write_text(TWO)
+    session("test_b.py", report(tmp_path, "b"))
+    assert collate(tmp_path / "results").contradictions == ()
+    assert counted(tmp_path) == (4, 4)
+
+
 def test_what_one_session_leaves_out_and_no_other_runs_is_deselected(
     tmp_path: Path, session: Session
 ):

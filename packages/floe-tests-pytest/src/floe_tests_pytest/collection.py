@@ -33,6 +33,17 @@ class Collection:
         self._id = os.urandom(8).hex()
         self._deselected: list[str] = []
         self._most = -1
+        self._has_begun = False
+
+    def pytest_sessionstart(self) -> None:
+        """Say that there is one more session: it may end before it knows its tests."""
+        self._has_begun = True
+        self._add(None, None)
+
+    def pytest_unconfigure(self) -> None:
+        """Say that a session that came to its end without tests has none."""
+        if self._has_begun:
+            self._write([], [])
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Note what `-k`, `-m`, a conftest or a shard took out of this run."""
@@ -59,10 +70,12 @@ class Collection:
         if len(collected) <= self._most:
             return
         self._most = len(collected)
-        session = sessions.Session(
-            id=self._id,
-            report=sessions.report_of(self._config),
-            collected=sessions.keys_of(self._config, collected),
-            deselected=None if deselected is None else sessions.keys_of(self._config, deselected),
-        )
+        self._add(collected, deselected)
+
+    def _add(self, collected: Iterable[str] | None, deselected: Iterable[str] | None) -> None:
+        def keys(ids: Iterable[str] | None) -> tuple[str, ...] | None:
+            return None if ids is None else sessions.keys_of(self._config, ids)
+
+        report = sessions.report_of(self._config)
+        session = sessions.Session(self._id, report, keys(collected), keys(deselected))
         sessions.add(self._directory, session)

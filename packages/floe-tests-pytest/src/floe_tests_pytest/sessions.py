@@ -35,17 +35,17 @@ class Session:
     """What one session is about to run.
 
     Attributes:
-        id: Its own, whatever it is called on the command line.
+        id: Its own, drawn anew each time.
         report: Where it reports to. Sessions with one report are tries of the same tests; with a
             report of its own, each test of a session is one more.
-        collected: Keys of the tests that it is about to run.
+        collected: Keys of the tests that it is about to run; None while it collects.
         deselected: Keys of those that were left out on request; None where nobody knows.
     """
 
     id: str
     report: str
-    collected: tuple[str, ...]
-    deselected: tuple[str, ...] | None
+    collected: tuple[str, ...] | None = None
+    deselected: tuple[str, ...] | None = None
 
 
 def report_of(config: pytest.Config) -> str:
@@ -67,7 +67,7 @@ def keys_of(config: pytest.Config, node_ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def add(directory: Path, session: Session) -> None:
-    """Write down what a session collected, and how many tests all sessions did.
+    """Write down that a session began or what it collected, and how many tests all sessions did.
 
     Args:
         directory: Where the results go.
@@ -82,35 +82,45 @@ def add(directory: Path, session: Session) -> None:
             file.write(b"\n" + _line(known.news(session)) + b"\n")
             file.flush()
             known.add(session)
-            known.write(directory, sessions=len(known.ids))
+            known.write(directory)
     except (OSError, ImportError):
         # Another user's file, or a volume without locks: one session's count is better than none.
         alone = _Known()
         alone.add(session)
-        alone.write(directory, sessions=None)
+        alone.write(directory, is_alone=True)
 
 
 class _Known:
     """What some sessions collected together."""
 
     def __init__(self) -> None:
-        self.ids: set[str] = set()
+        self._ids: set[str] = set()
+        self._collecting: dict[str, str] = {}
         self._collected: set[tuple[str, str]] = set()
         self._deselected: set[str] = set()
-        self._is_deselection_known = True
+        self._knows_deselected = True
 
     def add(self, session: Session) -> None:
-        """Add what a session collected."""
-        self.ids.add(session.id)
+        """Add what a session said, in the order in which sessions did."""
+        self._ids.add(session.id)
+        if session.collected is None:
+            self._collecting[session.id] = session.report
+            return
+        # A later try stands for one that never came so far.
+        done = [id_ for id_, report in self._collecting.items() if report == session.report]
+        for id_ in done:
+            del self._collecting[id_]
         self._collected.update((session.report, key) for key in session.collected)
         self._deselected.update(session.deselected or ())
-        self._is_deselection_known &= session.deselected is not None
+        self._knows_deselected &= session.deselected is not None
 
     def news(self, session: Session) -> Session:
         """Return what a session adds: a loop of a thousand sessions must not fill the volume."""
         return replace(
             session,
-            collected=tuple(
+            collected=None
+            if session.collected is None
+            else tuple(
                 key for key in session.collected if (session.report, key) not in self._collected
             ),
             deselected=None
@@ -118,15 +128,20 @@ class _Known:
             else tuple(key for key in session.deselected if key not in self._deselected),
         )
 
-    def write(self, directory: Path, *, sessions: int | None) -> None:
-        """Write collection.json."""
+    def write(self, directory: Path, *, is_alone: bool = False) -> None:
+        """Write collection.json, once there is something to count."""
+        if len(self._collecting) == len(self._ids):
+            return
         # What one session left out, another may have run.
         left_out = self._deselected - {key for _, key in self._collected}
         counts = {
             "collected": len(self._collected),
-            "deselected": len(left_out) if self._is_deselection_known else None,
-            **({} if sessions is None else {"sessions": sessions}),
+            "deselected": len(left_out) if self._knows_deselected else None,
         }
+        if not is_alone:
+            counts["sessions"] = len(self._ids)
+        if self._collecting:
+            counts["collecting"] = len(self._collecting)
         write(directory / FILE, json.dumps(counts) + "\n")
 
 
@@ -156,6 +171,6 @@ def _read(file: BinaryIO) -> Iterator[Session]:
             yield Session(
                 str(name),
                 str(report),
-                tuple(map(str, collected)),
+                None if collected is None else tuple(map(str, collected)),
                 None if deselected is None else tuple(map(str, deselected)),
             )

@@ -184,6 +184,18 @@ def under_another_name(results: Path) -> Path:
     return path
 
 
+def behind_printed_lines(results: Path) -> Path:
+    path = results / "acceptance.xml"
+    path.write_text(f"\n> shop@1.0.0 test\n> run-tests\n\n{RED}")
+    return path
+
+
+def behind_a_long_comment(results: Path) -> Path:
+    path = results / "acceptance.xml"
+    path.write_text(f"<!--{'licence ' * 4096}-->\n{RED}")
+    return path
+
+
 def in_a_hidden_folder(results: Path) -> Path:
     path = results / ".reports" / "junit.xml"
     path.parent.mkdir()
@@ -204,6 +216,8 @@ def in_a_hidden_folder(results: Path) -> Path:
         a_link_through_links,
         a_hard_link,
         under_another_name,
+        behind_printed_lines,
+        behind_a_long_comment,
         in_a_hidden_folder,
     ],
 )
@@ -219,6 +233,18 @@ def test_a_failure_is_read_wherever_its_file_is(
     assert completeness.complete, completeness.problems
     cause, facts = verdict_of(received, completeness)
     assert (cause, facts.failures) == ("TEST_FAILURE", ("t::bad",))
+
+
+def test_a_result_with_a_document_type_is_not_read_and_named(
+    start: Start, results: Path, received: Path
+) -> None:
+    (results / "junit.xml").write_text(GREEN)
+    (results / "out.xml").write_text(f"<!DOCTYPE testsuite [<!ELEMENT testsuite ANY>]>{RED}")
+
+    cause, facts = verdict_of(received, start().stop())
+
+    assert cause == "RESULT_LOST"
+    assert "out.xml cannot be used: it declares a document type" in facts.problems[0]
 
 
 def out_of_the_results(path: Path, outside: Path) -> None:

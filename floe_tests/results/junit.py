@@ -89,10 +89,11 @@ def read_all(
 ) -> JUnitReport:
     """Read the JUnit files of one run; together they cost no more than one may.
 
-    Cases of one name: in one suite they are tries of one test where all but the last failed
-    (gotestsum, TestNG; pytest repeats a case for a rerun or for an error in clean-up). The last
-    try decides, and the case keeps what the earlier ones said. All others are different tests,
-    told apart by suite, file or environment (`junit_identity`).
+    Cases of one name: of a tool that is known to repeat tests (gotestsum, TestNG, Surefire) they
+    are tries of one test where they stand in one suite and all but the last failed. The last try
+    decides, and the case keeps what the earlier ones said. pytest repeats a case for a rerun or for
+    an error in clean-up. All others are different tests, told apart by suite, file or environment
+    (`junit_identity`), or by a number: where nobody can tell, a failure stands.
 
     A suite that declares failures which none of its cases shows, or carries one itself, adds an
     ERROR case of its own: a crash between tests is not green.

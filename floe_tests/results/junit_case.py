@@ -13,6 +13,9 @@ TRIES_TYPE = "floe-tests.tries"
 XFAIL_TYPE = "pytest.xfail"
 """Type of a skip that is a failure which was expected."""
 XFAIL_MESSAGE = "expected failure: "
+# Catch2 writes this skip beside the failures of a test that may fail, and ends with 0.
+# Source: https://github.com/catchorg/Catch2/blob/devel/src/catch2/reporters/catch_reporter_junit.cpp
+_MAY_FAIL = "TEST_CASE tagged with !mayfail"
 
 # A case with more than these is no test's; each would cost memory.
 MAX_FAULTS = 20
@@ -69,13 +72,20 @@ class Fault:
     text: Text = field(default_factory=Text)
 
     @property
+    def is_expected(self) -> bool:
+        """Whether it is a skip that stands for a failure which was expected."""
+        return self.kind is Element.SKIPPED and (
+            self.type == XFAIL_TYPE or self.message.startswith(_MAY_FAIL)
+        )
+
+    @property
     def is_empty(self) -> bool:
         """Whether it says nothing: WebdriverIO writes such a failure before the real error."""
         return not (self.message or self.type or str(self.text).strip())
 
     def told(self) -> str:
         """Return its message as it is shown."""
-        if self.type == XFAIL_TYPE:
+        if self.is_expected:
             return f"{XFAIL_MESSAGE}{self.message}"
         if self.message:
             return self.message
@@ -156,7 +166,10 @@ class OpenCase:
             tests=1 + max(0, self.fault_count - 1, self.tries),
             not_run=result.outcome is CaseOutcome.SKIPPED,
             failing=result.outcome.is_failing,
-            faults=max(self.fault_count, result.outcome.is_failing),
+            # No tool counts a failure that it expected.
+            faults=0
+            if result.is_expected_failure
+            else max(self.fault_count, result.outcome.is_failing),
         )
 
     def result(self) -> CaseResult:
@@ -178,7 +191,7 @@ class OpenCase:
                 and first.message.startswith(_PYTEST_COLLECTION)
             ),
             is_expected_failure=(
-                outcome is CaseOutcome.SKIPPED and first is not None and first.type == XFAIL_TYPE
+                outcome is CaseOutcome.SKIPPED and first is not None and first.is_expected
             ),
         )
 
@@ -187,6 +200,9 @@ class OpenCase:
         kinds = (Element.FAILURE, Element.ERROR, Element.FAILED_AGAIN, Element.SKIPPED)
         if not self.faults:
             return words.declared_outcome(self.attributes) or CaseOutcome.PASSED, []
+        may_fail = [fault for fault in self.faults if fault.message.startswith(_MAY_FAIL)]
+        if may_fail and may_fail[0].is_expected:
+            return CaseOutcome.SKIPPED, may_fail
         by_kind = [[fault for fault in self.faults if fault.kind is kind] for kind in kinds]
         present = [faults for faults in by_kind if faults]
         failing = [faults for faults in present if faults[0].kind is not Element.SKIPPED]

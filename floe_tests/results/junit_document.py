@@ -240,7 +240,7 @@ class JUnitDocument:
         elif self.producer is Producer.SUREFIRE:
             is_try = earlier.outcome is CaseOutcome.SKIPPED and bool(earlier.message)
         else:
-            is_try = earlier.outcome.is_failing and self.producer is not Producer.JEST
+            is_try = earlier.outcome.is_failing and self._suites[-1].place.repeats_tests
         return _with_earlier_try(later, earlier) if is_try else None
 
 

@@ -21,6 +21,7 @@ _NOT_RUN = (("skipped", "skips", "skip", "ignored"), ("disabled", "notrun", "not
 _PROPERTIES = 20
 _PROPERTY_CHARACTERS = 64
 _NAME_CHARACTERS = 200
+_OF_GO = "go.version"
 
 
 class Producer(StrEnum):
@@ -33,10 +34,8 @@ class Producer(StrEnum):
     """Counts tests that a filter, or a failure before them, left out."""
     CATCH2 = "Catch2"
     """Counts assertions as tests; so does doctest."""
-    JEST = "Jest"
-    """Has different tests of one name in a suite; another try of a test is no case."""
     SUREFIRE = "Surefire"
-    """Has different tests of one name too (parameters); of TestNG's it calls a try that is
+    """Has different tests of one name (parameters); of TestNG's it calls a try that is
     repeated skipped, with the failure as its message."""
     TESTNG = "TestNG"
     """Has different tests of one name (data providers); calls a try that is repeated skipped,
@@ -62,8 +61,6 @@ def producer_of(tag: str, attributes: Mapping[str, str], known: Producer) -> Pro
         found = Producer.MOCHA
     elif attributes.get("hostname") == "tbd" or _is_doctest(tag, attributes):
         found = Producer.CATCH2
-    elif name == "jest tests":
-        found = Producer.JEST
     elif any("surefire" in value for key, value in attributes.items() if "ocation" in key):
         found = Producer.SUREFIRE
     return found
@@ -100,6 +97,17 @@ class Place:
         short = max(len(name), len(value)) <= _PROPERTY_CHARACTERS
         if name and value and short and len(self.properties) < _PROPERTIES:
             self.properties[name] = value
+
+    @property
+    def repeats_tests(self) -> bool:
+        """Whether its tool writes each try of a test as a case of its own.
+
+        In Go a name is one test's: a suite of gotestsum, which names the version of Go, has a name
+        twice because the test ran twice. With most other tools (RSpec, Behave, Robot Framework,
+        Ginkgo, Mocha, Jest, vitest) two tests may have one title, and a failure of the one must not
+        become a pass of the other.
+        """
+        return _OF_GO in self.properties
 
 
 @dataclass(slots=True)

@@ -126,6 +126,9 @@ def test_a_name_that_is_alone_is_never_given_to_another(tmp_path: Path) -> None:
     }
 
 
+GO = "<properties><property name='go.version' value='go1.26 linux/amd64'/></properties>"
+"""What gotestsum writes into each suite."""
+
 TRIES = {
     "passes at last": ([FAILS, FAILS, ""], {"cart::wavers": ("passed", 2)}),
     "never passes": ([FAILS, FAILS], {"cart::wavers": ("failed", 1)}),
@@ -146,7 +149,7 @@ def test_the_last_try_of_a_test_decides(
 ) -> None:
     body = case("other").join(case("wavers", inner) for inner in tries[:1])
     body += "".join(case("wavers", inner) for inner in tries[1:])
-    found = read(tmp_path, suite("name='s'", body))
+    found = read(tmp_path, suite("name='s'", GO + body))
     assert {name: (str(one.outcome), one.reruns) for name, one in found.items()} == expected
 
 
@@ -156,14 +159,39 @@ def test_a_test_that_passed_at_last_keeps_what_its_failed_tries_said(tmp_path: P
         + case("wavers", "<failure message='second'>trace 2</failure>")
         + case("wavers")
     )
-    wavers = read(tmp_path, suite("name='s'", body))["cart::wavers"]
+    wavers = read(tmp_path, suite("name='s'", GO + body))["cart::wavers"]
     for said in ("first", "trace 1", "second", "trace 2"):
         assert said in wavers.text
     assert wavers.seconds == 3.0
 
 
-def test_tests_of_one_name_in_jest_are_no_tries(tmp_path: Path) -> None:
-    """It tells another try of a test nowhere: a failure must not become a pass."""
-    body = suite("name='a'", case("adds", FAILS) + case("adds"))
-    found = read(tmp_path, f"<testsuites name='jest tests'>{body}</testsuites>")
-    assert sorted(outcomes(found).values()) == ["failed", "passed"]
+TWO_TITLES = {
+    "rspec": "<testsuite name='rspec' tests='2' failures='1' errors='0'>{}</testsuite>",
+    "behave": "<testsuite name='a.Cart' tests='2' errors='0' failures='1'>{}</testsuite>",
+    "robot": "<testsuite name='R'><testsuite name='A' tests='2'>{}</testsuite></testsuite>",
+    "ginkgo": (
+        "<testsuites tests='2' failures='1'><testsuite name='S' package='s'><properties>"
+        "<property name='FlakeAttempts' value='0'/></properties>{}</testsuite></testsuites>"
+    ),
+    "vitest": "<testsuites name='vitest tests'><testsuite name='a.js'>{}</testsuite></testsuites>",
+    "mocha": "<testsuites name='Mocha Tests'><testsuite name='Cart'>{}</testsuite></testsuites>",
+    "jest": "<testsuites name='jest tests'><testsuite name='a'>{}</testsuite></testsuites>",
+    "nothing declared": "<testsuite name='s'>{}</testsuite>",
+    "behind a suite of Go": (
+        "<testsuites><testsuite name='go'>" + GO + "</testsuite>"
+        "<testsuite name='s'>{}</testsuite></testsuites>"
+    ),
+}
+
+
+@pytest.mark.parametrize("form", TWO_TITLES.values(), ids=TWO_TITLES.keys())
+@pytest.mark.parametrize("tests", [(FAILS, ""), ("", FAILS), (FAILS, FAILS)])
+def test_two_tests_of_one_title_are_two_and_a_failure_of_one_stands(
+    tmp_path: Path, form: str, tests: tuple[str, str]
+) -> None:
+    """Most tools allow it; only of those that repeat tests is a later pass another try."""
+    found = read(tmp_path, form.format("".join(case("adds", inner) for inner in tests)))
+    assert [str(one.outcome) for one in found.values()] == [
+        "failed" if inner else "passed" for inner in tests
+    ]
+    assert not any(one.reruns for one in found.values())

@@ -26,7 +26,7 @@ EXPECTED = {
     "ctest/ctest.xml": (5, 1, 2, 2, 0, 0.036),
     "cucumber-js/cucumber-js.xml": (3, 1, 2, 0, 0, 0.021),
     "ginkgo/ginkgo.xml": (7, 3, 2, 2, 0, 0.0),
-    "go-junit-report/go-junit-report-count2.xml": (3, 3, 0, 0, 1, 0.0),
+    "go-junit-report/go-junit-report-count2.xml": (4, 3, 1, 0, 0, 0.0),
     "go-junit-report/go-junit-report.xml": (5, 1, 3, 1, 0, 0.0),
     "gotestsum/gotestsum-build.xml": (1, 0, 1, 0, 0, 0.0),
     "gotestsum/gotestsum-panic.xml": (2, 1, 1, 0, 0, 0.0),
@@ -186,3 +186,37 @@ def test_surefires_tries_keep_their_messages() -> None:
 def test_a_program_that_ctest_does_not_find_is_an_error() -> None:
     cases = {case.name: case for case in report_of(PRODUCERS / "ctest/ctest.xml").cases}
     assert cases["missing"].outcome == "error"
+
+
+MAY_FAIL = """<testsuites><testsuite name="c" errors="0" failures="0" tests="2" hostname="tbd">
+  <testcase classname="c.global" name="ok" time="0" status="run"/>
+  <testcase classname="c.global" name="mayfail" time="0" status="run">
+    <skipped message="{}"/>
+    <failure message="1==2" type="CHECK">FAILED: CHECK( 1==2 ) at c.cc:4</failure>
+  </testcase></testsuite></testsuites>"""
+
+
+def test_a_test_of_catch2_that_may_fail_is_an_expected_failure(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text(MAY_FAIL.format("TEST_CASE tagged with !mayfail"), encoding="utf-8")
+    report = report_of(path)
+    case = report.cases[1]
+
+    assert (case.outcome, case.is_expected_failure) == ("skipped", True)
+    assert "CHECK( 1==2 )" in case.text
+    assert report.contradictions == ()
+
+
+def test_a_failure_beside_any_other_skip_is_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text(MAY_FAIL.format("skipped after its clean-up failed"), encoding="utf-8")
+    assert report_of(path).cases[1].outcome == "failed"
+
+
+def test_an_expected_failure_hides_no_failure_that_is_declared_and_not_shown(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "junit.xml"
+    text = MAY_FAIL.format("TEST_CASE tagged with !mayfail")
+    path.write_text(text.replace('failures="0"', 'failures="1"'), encoding="utf-8")
+    assert [str(case.outcome) for case in report_of(path).cases] == ["passed", "skipped", "error"]

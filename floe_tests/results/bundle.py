@@ -13,7 +13,6 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Literal
 
@@ -22,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from floe_tests import durable
 from floe_tests.errors import ConfigurationError
 from floe_tests.results import names
-from floe_tests.results.cases import Tally
+from floe_tests.results.bundle_check import require_sound
 from floe_tests.results.records import RunRecord, SuiteRecord
 
 NAME = "bundle.json.gz"
@@ -80,8 +79,8 @@ def read(path: Path) -> RunRecord:
     """Read a run.
 
     Raises:
-        ConfigurationError: The file is no bundle, is cut off, is larger than any run, or names what
-            cannot be a name.
+        ConfigurationError: The file is no bundle, is cut off, is larger than any run, names what
+            cannot be a name, or contradicts itself.
     """
     try:
         with path.open("rb") as file:
@@ -100,9 +99,8 @@ def read(path: Path) -> RunRecord:
         )
         raise ConfigurationError(message) from error
     _require_names(path, run)
-    # What others counted is counted again: the grid's numbers are those of its cells.
-    suites = tuple(replace(suite, tally=Tally.of(suite.cases)) for suite in run.suites)
-    return replace(run, suites=suites)
+    require_sound(path, run)
+    return run
 
 
 def _content(path: Path, file: IO[bytes]) -> bytes:

@@ -318,6 +318,99 @@ def test_a_bundle_with_values_that_are_none_is_refused(
     assert "no such run" in ask("history").output
 
 
+def _green(run: dict[str, Any], **fields: object) -> None:
+    """Make a run and its suite green by their words."""
+    for judged in (run, *run["suites"]):
+        judged.update(outcome="passed", cause="PASS", fault="none")
+    run.update(fields)
+
+
+def _green_suite(run: dict[str, Any], **fields: object) -> None:
+    _green(run)
+    run["suites"][0].update(quarantined=["t::b"], **fields)
+
+
+EDITED: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
+    "a failure under PASS": (_green, ("run.suites.tiny.cause", "PASS", "t::b", "failed")),
+    "more collected than reported": (
+        lambda run: _green_suite(run, collected=5_000, reported=2),
+        ("run.suites.tiny.collected", "5000", "2 reported"),
+    ),
+    "more reported than there are": (
+        lambda run: run["suites"][0].update(reported=9),
+        ("run.suites.tiny.reported", "9", "2 cases"),
+    ),
+    "nothing ran": (
+        lambda run: _green_suite(
+            run,
+            cases=[],
+            tally={"tests": 0, "passed": 0, "failed": 0, "errors": 0, "skipped": 0, "seconds": 0},
+        ),
+        ("run.suites.tiny.cause", "none ran"),
+    ),
+    "no suites": (lambda run: _green(run, suites=[]), ("run.cause", "PASS", "0 suites")),
+    "green run, red suite": (
+        lambda run: run.update(outcome="passed", cause="PASS", fault="none"),
+        ("run.cause", "PASS", "run.suites.tiny.cause", "TEST_FAILURE"),
+    ),
+    "no such cause": (lambda run: run.update(cause="GREEN"), ("run.cause", "GREEN", "PASS")),
+    "no such cause of a suite": (
+        lambda run: run["suites"][0].update(cause="GREEN"),
+        ("run.suites.tiny.cause", "GREEN"),
+    ),
+    "outcome": (lambda run: run.update(outcome="passed"), ("run.outcome", "passed", "failed")),
+    "fault": (
+        lambda run: run["suites"][0].update(fault="infrastructure"),
+        ("run.suites.tiny.fault", "infrastructure", "test"),
+    ),
+    "cancelled": (
+        lambda run: run.update(cause="CANCELLED", fault="cancelled"),
+        ("run.outcome", "failed", "cancelled"),
+    ),
+    "attempt": (
+        lambda run: run["suites"][0].update(attempts=[{"number": 1, "cause": "FINE"}]),
+        ("run.suites.tiny.attempts.0.cause", "FINE"),
+    ),
+    "tally": (
+        lambda run: run["suites"][0]["tally"].update(passed=500),
+        ("run.suites.tiny.tally.passed", "500", "1"),
+    ),
+    "seconds": (
+        lambda run: run["suites"][0]["tally"].update(seconds=5),
+        ("run.suites.tiny.tally.seconds", "5", "0.5"),
+    ),
+    "begun in the future": (
+        lambda run: run.update(started_at="2199-01-01T00:00:00Z"),
+        ("run.started_at", "2199-01-01"),
+    ),
+    "ended in the future": (
+        lambda run: run.update(finished_at="2199-01-01T00:00:00Z"),
+        ("run.finished_at", "2199-01-01"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), EDITED.values(), ids=EDITED.keys())
+def test_a_bundle_that_contradicts_itself_is_refused_with_both_values(
+    change: Callable[[dict[str, Any]], None], said: tuple[str, ...]
+) -> None:
+    refused = refusal("import", _bundled(change))
+    for word in ("b.json.gz", *said, "Copy it again"):
+        assert word in refused
+    assert "no such run" in ask("history").output
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_green_suite, lambda run: _green_suite(run, collected=2, reported=2)],
+    ids=["in quarantine", "counted"],
+)
+def test_a_failure_in_quarantine_stands_under_a_pass(
+    change: Callable[[dict[str, Any]], None],
+) -> None:
+    assert ask("import", _bundled(change)).output.startswith("added")
+
+
 @pytest.mark.parametrize("tier", HOSTILE_NAMES)
 def test_a_verdict_is_asked_for_by_name_alone(tier: str, place: Path) -> None:
     (place.parent / "elsewhere").mkdir()

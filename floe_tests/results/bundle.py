@@ -14,32 +14,27 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from floe_tests import durable
 from floe_tests.errors import ConfigurationError
-from floe_tests.results import names
+from floe_tests.results import names, unpacking
 from floe_tests.results.bundle_check import require_sound
 from floe_tests.results.records import RunRecord, SuiteRecord
 
 NAME = "bundle.json.gz"
-MAGIC = b"\x1f\x8b"
 PLAIN = b"{"
 """How one begins that was unpacked; it is read as well."""
 
 _LIMIT_BYTES = 96 * 1024 * 1024
 """The most that a run of 100,000 cases takes, with all names and texts that its limits allow."""
-_EXPANSION = 64
-_FREE_BYTES = 1024 * 1024
-"""So much may come out of any file; beyond it, at most 64 times what went in."""
 _BYTES_A_VALUE = 12
 _FREE_VALUES = 50_000
 """A value takes about 100 bytes in memory, however few the file spends on it. A case has 20."""
 _DEPTH = 64
 _GZIP = zlib.MAX_WBITS + 16
-_CHUNK_BYTES = 256 * 1024
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{,\]}]', re.DOTALL)
 
 
@@ -64,11 +59,23 @@ def write(path: Path, run: RunRecord) -> None:
     durable.write(path, [packed(run)])
 
 
+def is_one(path: Path, begin: bytes) -> bool:
+    """Tell whether a file is to be read as a bundle: by how it begins, when it is unpacked too.
+
+    Args:
+        path: The file.
+        begin: Its first bytes.
+    """
+    if begin.startswith(unpacking.MAGIC):
+        return not unpacking.is_xml(path)
+    return begin.startswith(PLAIN)
+
+
 def packed(run: RunRecord) -> bytes:
     """Return the bytes of a run's bundle."""
     content = _ADAPTER.dump_json(_Bundle(run=run))
     data = gzip.compress(content, compresslevel=6, mtime=0)
-    if _is_expanding(len(content), len(data)):
+    if unpacking.is_expanding(len(content), len(data)):
         # A thousand equal tracebacks look like a bomb to the reader: this way they shrink by half.
         packer = zlib.compressobj(wbits=_GZIP, strategy=zlib.Z_HUFFMAN_ONLY)
         data = packer.compress(content) + packer.flush()
@@ -83,8 +90,7 @@ def read(path: Path) -> RunRecord:
             cannot be a name, or contradicts itself.
     """
     try:
-        with path.open("rb") as file:
-            content = _content(path, file)
+        content = unpacking.content_of(path, what="a run", most_bytes=_LIMIT_BYTES)
         _require_bounded(path, content)
         run = _ADAPTER.validate_json(content).run
     except (OSError, EOFError, zlib.error) as error:
@@ -101,33 +107,6 @@ def read(path: Path) -> RunRecord:
     _require_names(path, run)
     require_sound(path, run)
     return run
-
-
-def _content(path: Path, file: IO[bytes]) -> bytes:
-    """Unpack a file as far as a run can be large, and no further."""
-    is_packed = file.read(len(MAGIC)) == MAGIC
-    file.seek(0)
-    source = gzip.GzipFile(fileobj=file) if is_packed else file
-    content = bytearray()
-    while piece := source.read(_CHUNK_BYTES):
-        content += piece
-        if len(content) > _LIMIT_BYTES:
-            message = (
-                f"{path} holds more than {_LIMIT_BYTES >> 20} MiB: no run has as much. Import the "
-                f"{NAME} that the run has written."
-            )
-            raise ConfigurationError(message)
-        if is_packed and _is_expanding(len(content), file.tell()):
-            message = (
-                f"{path} unpacks to more than {_EXPANSION} times its size: no run does. If you "
-                "trust it, unpack it with gunzip and import the JSON file."
-            )
-            raise ConfigurationError(message)
-    return bytes(content)
-
-
-def _is_expanding(content_bytes: int, packed_bytes: int) -> bool:
-    return content_bytes > _FREE_BYTES + _EXPANSION * packed_bytes
 
 
 def _require_bounded(path: Path, content: bytes) -> None:

@@ -159,6 +159,11 @@ class CaseResult:
         if not (math.isfinite(self.seconds) and 0 <= self.seconds <= _LONGEST_SECONDS):
             set_field(self, "seconds", 0.0)
 
+    @property
+    def has_run(self) -> bool:
+        """Whether it ran: passed, or failed, as it was expected to as well."""
+        return self.outcome is not CaseOutcome.SKIPPED or self.is_expected_failure
+
     def merged_with(self, later: CaseResult) -> CaseResult:
         """Give one case for two reports of the same test.
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import shutil
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, cast
 
 from floe_tests.errors import ConfigurationError
-from floe_tests.results import bundle, junit, names
+from floe_tests.results import bundle, junit, names, unpacking
+from floe_tests.results.bundle_check import is_future
 from floe_tests.results.cases import CaseResult, Tally, legible
 from floe_tests.results.flakiness import SUSPECT_ENVIRONMENT, is_outage
 from floe_tests.results.history import History
@@ -61,6 +65,12 @@ class Origin:
             names.require("ref", self.ref, where="--ref")
         if self.commit is not None:
             names.require("commit", self.commit, where="--commit")
+        if self.started_at is not None and is_future(self.started_at):
+            message = (
+                f"--at: {self.started_at:%Y-%m-%d %H:%M} lies in the future. Give the time at "
+                "which the run began, or leave the flag out."
+            )
+            raise ConfigurationError(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +123,37 @@ def read(paths: Path | Sequence[Path], origin: Origin | None) -> RunRecord:
         UnreadableResults: It is a JUnit file that cannot be used.
     """
     path, *others = [paths] if isinstance(paths, Path) else paths
-    if others:
-        root = path if path.is_dir() else path.parent
-        files = others if path.is_dir() else paths
-        return _run_of_junit(cast("Sequence[Path]", files), root, _required(path, origin))
-    begin = _begin(path)
-    if begin == bundle.MAGIC or begin.startswith(bundle.PLAIN):
+    if not others and bundle.is_one(path, _begin(path)):
         return bundle.read(path)
-    return _run_of_junit([path], path.parent, _required(path, origin))
+    origin = _required(path, origin)
+    if others and path.is_dir():
+        return _run_of_junit(others, path, origin, name=path.name)
+    files = [path, *others]
+    name = path.parent.name if others else path.name.removesuffix(".gz")
+    if not any(map(_is_packed, files)):
+        return _run_of_junit(files, path.parent, origin, name=name)
+    with TemporaryDirectory(prefix="floe-tests-") as folder:
+        copies = [_unpacked(each, Path(folder)) for each in files]
+        return _run_of_junit(copies, Path(folder), origin, name=name)
+
+
+def _is_packed(path: Path) -> bool:
+    return _begin(path) == unpacking.MAGIC
+
+
+def _unpacked(path: Path, folder: Path) -> Path:
+    """Copy a file into a folder, without gzip around it: parsers seek, and the time stays."""
+    copy = folder / path.name.removesuffix(".gz")
+    if copy.exists():
+        copy = folder / path.name
+    most_bytes = junit.DEFAULT_LIMITS.file_bytes
+    try:
+        copy.write_bytes(unpacking.content_of(path, what="a JUnit file", most_bytes=most_bytes))
+        shutil.copystat(path, copy)
+    except (OSError, EOFError, zlib.error) as error:
+        message = f"{path} cannot be unpacked: {error}. Copy it again from the run."
+        raise ConfigurationError(message) from error
+    return copy
 
 
 def _begin(path: Path) -> bytes:
@@ -132,7 +165,7 @@ def _begin(path: Path) -> bytes:
             message = f"{path} {what}. Name bundles of runs, JUnit files or a folder of them."
             raise ConfigurationError(message)
         with path.open("rb") as file:
-            return file.read(len(bundle.MAGIC))
+            return file.read(len(unpacking.MAGIC))
     except (OSError, ValueError) as error:
         message = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
         raise ConfigurationError(message) from error
@@ -214,20 +247,16 @@ def _stored(value: object) -> object:
     return value
 
 
-def _run_of_junit(paths: Sequence[Path], root: Path, origin: Origin) -> RunRecord:
+def _run_of_junit(paths: Sequence[Path], root: Path, origin: Origin, *, name: str) -> RunRecord:
     report = junit.read_all(paths, root=root)
     if not report.files and not report.cases:
         raise junit.UnreadableResults(report.damage[0])
     cases = report.cases
     tally = Tally.of(cases)
     doubts = (*report.damage, *report.contradictions)
-    outcome, cause, fault = _verdict(tally, is_doubtful=bool(doubts))
-    notices = [*doubts, *report.notices]
-    started_at = origin.started_at or _plausible(report.started_at)
-    if started_at is None:
-        notices.append("It names no time; the file's modification time is used.")
-        started_at = min(map(_time_of, paths))
-    notices.append(UNPROVED)
+    outcome, cause, fault = _verdict(cases, tally, is_doubtful=bool(doubts))
+    started_at, told = _began(report.started_at, paths, origin)
+    notices = [*doubts, *report.notices, *told, UNPROVED]
     suite = SuiteRecord(
         name=origin.suite or origin.tier,
         outcome=outcome,
@@ -247,7 +276,7 @@ def _run_of_junit(paths: Sequence[Path], root: Path, origin: Origin) -> RunRecor
         outcome=outcome,
         cause=cause,
         fault=fault,
-        summary=f"{cause}, imported from {legible(root.name if paths[1:] else paths[0].name)}",
+        summary=f"{cause}, imported from {legible(name)}",
         ref=origin.ref,
         commit=origin.commit,
         trigger=TRIGGER,
@@ -256,14 +285,16 @@ def _run_of_junit(paths: Sequence[Path], root: Path, origin: Origin) -> RunRecor
     )
 
 
-def _verdict(tally: Tally, *, is_doubtful: bool) -> tuple[str, str, str]:
+def _verdict(
+    cases: Iterable[CaseResult], tally: Tally, *, is_doubtful: bool
+) -> tuple[str, str, str]:
     """Return outcome, cause and fault by the words of the table of verdicts."""
     if tally.failing:
         is_suspect = is_outage(failed=tally.failing, ran=tally.tests - tally.skipped)
         return "failed", SUSPECT_ENVIRONMENT if is_suspect else "TEST_FAILURE", "test"
     if is_doubtful:
         return "failed", "RESULT_LOST", "test"
-    if not tally.tests:
+    if not any(case.has_run for case in cases):
         return "failed", "NO_TESTS", "configuration"
     return "passed", "PASS", "none"
 
@@ -278,9 +309,30 @@ def _run_id(paths: Sequence[Path], origin: Origin) -> str:
     return f"junit-{digest.hexdigest()[:32]}"
 
 
-def _plausible(time: datetime | None) -> datetime | None:
-    """Return a time that a run can have begun at; None for a clock that was never set."""
-    return time if time and _EARLIEST_YEAR <= time.year <= _LATEST_YEAR else None
+def _began(
+    named: datetime | None, paths: Sequence[Path], origin: Origin
+) -> tuple[datetime, tuple[str, ...]]:
+    """Return when a run began, and what is to be said of that time.
+
+    Args:
+        named: The time that its files name.
+        paths: The files.
+        origin: What was given with them.
+    """
+    if origin.started_at is not None:
+        return origin.started_at, ()
+    if named is None or not _EARLIEST_YEAR <= named.year <= _LATEST_YEAR:
+        why = "It names no time"
+    elif is_future(named):
+        why = f"The time that it names, {named:%Y-%m-%d %H:%M}, is in the future"
+    else:
+        return named, ()
+    written = min(map(_time_of, paths))
+    if is_future(written):
+        return datetime.now(UTC), (
+            f"{why}; the file's modification time is in the future: the time of the import is used.",
+        )
+    return written, (f"{why}; the file's modification time is used.",)
 
 
 def _time_of(path: Path) -> datetime:

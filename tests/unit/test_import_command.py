@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import tracemalloc
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -573,3 +575,102 @@ def test_a_flag_that_is_no_time_is_refused(text: str) -> None:
     assert "is no time" in refusal("history", "--since", text)
     name = mk("1.xml", "p", "2026-11-01T00:00:00")
     assert "is no time" in refusal("import", name, "--tier", "t", "--at", text)
+
+
+@pytest.mark.parametrize("time", ["2199-01-01T00:00:00", "Thu, 01 Jan 2099 07:53:15 GMT"])
+def test_a_time_of_the_future_is_said_and_not_believed(time: str) -> None:
+    name = mk("1.xml", "p", time)
+    os.utime(name, (1_600_000_000, 1_600_000_000))
+    said = ask("import", name, "--tier", "t").output
+    assert "2020-09-13 12:26: PASS" in said
+    assert "is in the future; the file's modification time is used" in said
+
+
+def test_a_file_that_was_written_in_the_future_began_now() -> None:
+    name = mk("1.xml", "p", "2199-01-01T00:00:00")
+    os.utime(name, (7_000_000_000, 7_000_000_000))
+    said = ask("import", name, "--tier", "t").output
+    assert "the time of the import is used" in said
+    assert f"{datetime.now(UTC):%Y-%m}" in said
+
+
+def test_a_clock_that_is_some_hours_ahead_is_believed() -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=14)
+    said = ask("import", mk("1.xml", "p", ahead.isoformat()), "--tier", "t").output
+    assert f"{ahead:%Y-%m-%d %H:%M}: PASS" in said
+
+
+def test_a_flag_of_the_future_is_refused() -> None:
+    name = mk("1.xml", "p", "2026-11-01T00:00:00")
+    assert "--at: 2199-01-01" in refusal("import", name, "--tier", "t", "--at", "2199-01-01")
+
+
+# Files of JUnit that are gzipped.
+
+
+def test_a_gzipped_junit_file_is_the_file_in_it() -> None:
+    plain = Path(mk("junit.xml", "f", "2026-11-01T00:00:00"))
+    Path("junit.xml.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    assert ask("import", "junit.xml.gz", "--tier", "t").output.startswith("added")
+    assert ask("import", "junit.xml", "--tier", "t").output.startswith("unchanged")
+    assert numbers()["failing"] == 1
+
+
+def test_gzipped_files_one_a_class_are_one_run() -> None:
+    for name in ("TEST-a.xml", "TEST-b.xml"):
+        xml = Path(mk(name, "p", "2026-11-01T00:00:00", name)).read_bytes()
+        Path(f"{name}.gz").write_bytes(gzip.compress(xml))
+    said = ask("import", "TEST-a.xml.gz", "TEST-b.xml.gz", "--tier", "t").output
+    assert "2 tests" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_gzipped_file_without_a_time_was_written_when_the_packed_one_was() -> None:
+    Path("junit.xml.gz").write_bytes(gzip.compress(Path(mk("x", "p", "now")).read_bytes()))
+    os.utime("junit.xml.gz", (1_600_000_000, 1_600_000_000))
+    assert "2020-09-13" in ask("import", "junit.xml.gz", "--tier", "t").output
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(b"<testsuite>" + b" " * 12_000_000), "unpack it with gunzip"),
+        (gzip.compress(b"<testsuite>" + os.urandom(100_000))[:-60_000], "cannot be unpacked"),
+        (gzip.compress(b"<html/>"), "not <testsuites>|it is a web page"),
+    ],
+    ids=["bomb", "cut off", "no JUnit"],
+)
+def test_a_gzipped_file_that_cannot_be_used_is_refused(content: bytes, said: str) -> None:
+    Path("junit.xml.gz").write_bytes(content)
+    assert re.search(said, refusal("import", "junit.xml.gz", "--tier", "t"))
+
+
+def test_a_gzipped_junit_file_needs_its_tier() -> None:
+    Path("junit.xml.gz").write_bytes(gzip.compress(b"<testsuite/>"))
+    assert "add --tier" in refusal("import", "junit.xml.gz")
+
+
+# Runs in which nothing ran.
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [
+        '<testcase name="a"><skipped/></testcase><testcase name="b"><skipped/></testcase>',
+        '<testcase name="a" status="notrun" result="suppressed"/>',
+        '<testcase name="a" status="disabled"/>',
+        '<testcase name="a" status="run" result="skipped"><skipped message="g.cc:4"/></testcase>',
+    ],
+    ids=["skipped", "not run", "disabled", "its suite's set-up failed (GoogleTest)"],
+)
+def test_a_file_of_which_nothing_ran_is_no_pass(cases: str) -> None:
+    Path("1.xml").write_text(f'<testsuite name="s">{cases}</testsuite>')
+    assert "NO_TESTS" in ask("import", "1.xml", "--tier", "t").output
+
+
+def test_a_file_of_expected_failures_alone_is_a_pass() -> None:
+    Path("1.xml").write_text(
+        '<testsuite name="s"><testcase name="a"><skipped type="pytest.xfail"/></testcase>'
+        '<testcase name="b"><skipped/></testcase></testsuite>'
+    )
+    assert ": PASS, 2 tests" in ask("import", "1.xml", "--tier", "t").output

@@ -49,6 +49,7 @@ class Look:
     kind_names: set[str] | None = None  # None when Docker was not asked or did not answer
     # Runs that something is left of, also where it goes with a cluster and is not listed itself.
     _with_something: set[str] = field(default_factory=set[str])
+    _without_lease: set[str] = field(default_factory=set[str])
     _read: set[ClusterAccess | str] = field(default_factory=set[ClusterAccess | str])
 
     def __post_init__(self) -> None:
@@ -58,21 +59,30 @@ class Look:
             try:
                 lease = ledger.read(run_id, ENTRY, Lease)
             except HarnessError as error:
-                self.problems.append(
-                    f"{error} `rm -r {ledger.directory / run_id}` makes the ledger forget the run; "
-                    "what it left then goes when it expires."
-                )
+                self._not_followed(run_id, str(error))
                 continue
             if lease is None:
                 continue
             if lease.run_id != run_id:
-                self.problems.append(
+                self._not_followed(
+                    run_id,
                     f"{ledger.directory / run_id / ENTRY}.json is the lease of run {lease.run_id}: "
-                    "it was changed by hand and is not followed. Put back what was there, or "
-                    "remove the folder."
+                    "it was changed by hand and is not followed.",
                 )
                 continue
             self.leases[labels.label_value(run_id)] = lease
+
+    def _not_followed(self, run_id: str, why: str) -> None:
+        """Note a run whose lease tells nothing: what it has on this machine has no expiry."""
+        self._without_lease.add(run_id)
+        folder = shlex.quote(str(self.scope.ledger.directory / run_id))
+        self.problems.append(
+            f"{why} Put back what was there, and the next reaper follows it. Without it nothing "
+            "tells whether the run is over: its processes on this machine stay until they are "
+            "ended by hand (they are listed with the command), and in a cluster what it left "
+            "goes when it expires (name its context with --context). Only when nothing of it is "
+            f"left, `rm -r {folder}` makes the ledger forget the run."
+        )
 
     def everywhere(self) -> Plan:
         """Look at processes, kind clusters, other clusters and leases."""
@@ -176,22 +186,16 @@ class Look:
         self.looked_at.append(f"{_counted(len(found), 'process', 'es')} with a run's id")
         for process in found:
             lease = self.leases.get(labels.label_value(process.run_id))
-            # Of a run that this ledger does not know nothing tells whether it is over.
-            if lease is None or lease.holder.liveness == "unknown":
+            standing = self._standing_of_process(process, lease)
+            if standing is None:
                 continue
-            standing = self.standing(process.run_id, {})
-            if standing.may_go and lease.holder.liveness == "alive":
-                standing = Standing("live", "its orchestrator has not ended yet")
-            elif standing.may_go and process.has_terminal:
-                why = "it belongs to a terminal: a person may have started it"
-                standing = Standing("unproved", why)
             self._add(
                 Leftover(
                     what="process",
                     name=str(process.process_id),
                     place="this machine",
                     run_id=process.run_id,
-                    tier=lease.owner.tier,
+                    tier=lease.owner.tier if lease else "",
                     word=standing.word,
                     reason=standing.reason,
                     since=process.started_at,
@@ -199,6 +203,26 @@ class Look:
                     detail=process.command,
                 )
             )
+
+    def _standing_of_process(
+        self, process: processes.RunProcess, lease: Lease | None
+    ) -> Standing | None:
+        """Tell how a process of this machine stands; None where its run is not of this ledger."""
+        if lease is None and process.run_id in self._without_lease:
+            return Standing(
+                "unproved",
+                f"the lease of its run {process.run_id[:8]} is not followed: nothing tells whether "
+                "the run is over",
+            )
+        # Of a run that this ledger does not know nothing tells whether it is over.
+        if lease is None or lease.holder.liveness == "unknown":
+            return None
+        standing = self.standing(process.run_id, {})
+        if standing.may_go and lease.holder.liveness == "alive":
+            return Standing("live", "its orchestrator has not ended yet")
+        if standing.may_go and process.has_terminal:
+            return Standing("unproved", "it belongs to a terminal: a person may have started it")
+        return standing
 
     def _look_at_kind(self) -> None:
         left = [

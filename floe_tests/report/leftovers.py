@@ -33,6 +33,7 @@ def show(found: Plan | Reaped, console: Console) -> None:
                 f"STAYS {left.item.what} {left.item.name} in {left.item.place}: {left.error}\n"
                 f"  by hand: {left.item.command}",
                 markup=False,
+                soft_wrap=True,
             )
         _show_others(found, console)
         return
@@ -59,12 +60,17 @@ def _table(items: Iterable[Leftover], console: Console, *, title: str) -> None:
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     for column in ("what", "name", "in", "run", "tier", "why it may go", "age"):
         table.add_column(column, overflow="fold")
-    for item in items:
-        name = f"{item.name} {item.detail}".strip()
-        cells = (item.what, name, item.place, item.run_id[:8], item.tier, item.reason)
+    found = tuple(items)
+    for item in found:
+        cells = (item.what, item.name, item.place, item.run_id[:8], item.tier, item.reason)
         table.add_row(*map(cell, (*cells, age(item.since))))
-    if table.row_count:
-        console.print(table)
+    if not table.row_count:
+        return
+    console.print(table)
+    for item in found:
+        if item.detail:
+            # Below the table, in one piece: a column would fold it into bits that nobody can read.
+            console.print(cell(f"{item.what} {item.name}: {item.detail}"), soft_wrap=True)
 
 
 def _show_others(found: Plan | Reaped, console: Console) -> None:
@@ -74,15 +80,17 @@ def _show_others(found: Plan | Reaped, console: Console) -> None:
             f"NOT PROVED OURS {item.what} {item.name} in {item.place}: {item.reason}\n"
             f"  it stays; by hand: {item.command}",
             markup=False,
+            soft_wrap=True,
         )
     for item in found.staying:
         if item.word == "hung" and item.what != "process":
             console.print(
                 f"HUNG {item.what} {item.name} of run {item.run_id[:8]}: {item.reason}",
                 markup=False,
+                soft_wrap=True,
             )
     for problem in found.problems:
-        console.print(f"PROBLEM {problem}", markup=False)
+        console.print(f"PROBLEM {problem}", markup=False, soft_wrap=True)
     things = (*found.removed, *found.remaining) if isinstance(found, Reaped) else found.removable
     console.print(
         f"{'' if things else 'Nothing to remove. '}Looked at {'; '.join(found.looked_at)}; "

@@ -364,6 +364,29 @@ def test_a_lease_that_cannot_be_read_does_not_stop_the_others(ledger: Ledger, ru
     assert f"rm -r {ledger.directory / 'broken'}" in problem
 
 
+def test_processes_of_a_run_whose_lease_cannot_be_read_are_listed_and_stay(
+    ledger: Ledger, run_id: str, orchestrator: Start
+):
+    """Without its lease nobody would find them again: they have no expiry."""
+    killed = orchestrator(run_id)
+    (ledger.folder(run_id) / "lease.json").write_text("{")
+    killed.kill()
+
+    done = reap(Scope(ledger), log=print)
+
+    assert not has_ended(killed.child)
+    (item,) = done.staying
+    assert (item.what, item.word, item.command) == (
+        "process",
+        "unproved",
+        f"kill -9 {killed.child.pid}",
+    )
+    (problem,) = done.problems
+    for said in ("Put back what was there", "processes on this machine stay", "when it expires"):
+        assert said in problem
+    assert problem.index("Only when nothing of it is left") < problem.index("rm -r")
+
+
 def test_a_process_says_what_it_is_and_since_when(run_id: str, orchestrator: Start):
     run = orchestrator(run_id)
 

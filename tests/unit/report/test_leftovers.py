@@ -40,21 +40,35 @@ HUNG = Leftover(
 )
 
 
-def shown(found: Plan | Reaped) -> str:
+def shown(found: Plan | Reaped, *, width: int = 200) -> str:
     file = io.StringIO()
-    show(found, Console(file=file, width=200, highlight=False))
+    show(found, Console(file=file, width=width, highlight=False))
     return file.getvalue()
 
 
 def test_a_plan_names_what_may_go_why_and_what_hangs():
     text = shown(Plan((ORPHAN,), (HUNG,), ("1 lease",), ("context x cannot be looked into",)))
 
-    assert "17 pytest -k 'a[b]'" in text
+    assert "process 17: pytest -k 'a[b]'" in text
     for words in ("1a2b3c4d", "unit", "its orchestrator (process 16) is gone", "may go"):
         assert words in text
     assert "HUNG namespace floe-test-9 of run 99999999" in text
     assert "PROBLEM context x cannot be looked into" in text
     assert "`floe-tests reap --yes` removes it" in text
+
+
+def test_commands_are_in_one_piece_on_a_narrow_terminal():
+    words = " ".join(f"--option-{number}=/tmp/results" for number in range(9))
+    orphan = replace(ORPHAN, detail=f"pytest {words}")
+    stranger = replace(
+        HUNG, word="unproved", reason="no mark", command=f"kubectl label namespace x {words}"
+    )
+
+    lines = shown(Plan((orphan,), (stranger,), ("1 lease",), ()), width=80).splitlines()
+
+    assert f"process 17: pytest {words}" in lines
+    assert f"  it stays; by hand: kubectl label namespace x {words}" in lines
+    assert not any(line.startswith("process  17 pytest") for line in lines)
 
 
 def test_nothing_to_remove_says_where_was_looked():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from floe_tests.results import bundle, importing
-from floe_tests.results.cases import Tally
+from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
 from floe_tests.results.history import History
 from floe_tests.results.judgement import fingerprint_digest, platform_identity
 from floe_tests.results.measured import Ground
@@ -112,14 +112,18 @@ def test_what_was_measured_comes_back_as_it_was_recorded(history: History) -> No
 
 
 def test_a_bundle_carries_it_and_an_import_twice_is_one(tmp_path: Path, url: str) -> None:
-    bundle.write(tmp_path / bundle.NAME, run("a"))
+    case = CaseResult(name="soak::ran", outcome=CaseOutcome.PASSED, seconds=1)
+    (suite,) = run("a").suites
+    counted = replace(suite, tally=Tally.of((case,)))
+    record = run("a", suites=(replace(counted, cases=(case,)),))
+    bundle.write(tmp_path / bundle.NAME, record)
     with History.open(url) as history:
         states = [
             importing.add(history, importing.read(tmp_path / bundle.NAME, None)).state
             for _ in range(2)
         ]
         assert states == ["added", "unchanged"]
-        assert history.run(run_id="a") == run("a")
+        assert history.run(run_id="a") == replace(record, suites=(counted,))
 
 
 @pytest.mark.parametrize(

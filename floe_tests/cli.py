@@ -426,7 +426,8 @@ def serve(
     from floe_tests.report.server import serve as run_server
 
     try:
-        run_server(_workspace(os.environ).output, host=host, port=port, path=path)
+        output = _workspace(os.environ).output
+        run_server(output, host=host, port=port, path=path, say=typer.echo)
     except FloeTestsError as error:
         _fail(str(error))
 

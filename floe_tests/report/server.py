@@ -15,7 +15,7 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
@@ -55,6 +55,7 @@ _HEADERS = {
     # A tier's newest report has one name for ever.
     "Cache-Control": "no-cache",
 }
+_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 _SHOWN_ENTRIES = 2_000
 _READ_ENTRIES = 50_000
 _NOT_FOUND = HTTPStatus.NOT_FOUND
@@ -124,7 +125,9 @@ def _guarded(app: ASGIApp, prefix: str) -> ASGIApp:
     return answer
 
 
-def serve(directory: Path, *, host: str, port: int, path: str) -> None:
+def serve(
+    directory: Path, *, host: str, port: int, path: str, say: Callable[[str], object]
+) -> None:
     """Serve the results until a signal ends it.
 
     Args:
@@ -132,13 +135,16 @@ def serve(directory: Path, *, host: str, port: int, path: str) -> None:
         host: Address to listen on.
         port: Port to listen on; 0 chooses one.
         path: Where on its host the website begins.
+        say: Is told the address, once it is listened on.
 
     Raises:
-        ConfigurationError: The address cannot be listened on.
+        ConfigurationError: The address cannot be listened on, or the path is none.
     """
     import uvicorn
 
+    _require_path(path)
     with _listening(host, port) as listener:
+        say(f"{directory} is shown at {_address(listener, path)}; Ctrl-C ends it")
         configuration = uvicorn.Config(
             application(directory, path=path),
             log_level="info",
@@ -149,6 +155,26 @@ def serve(directory: Path, *, host: str, port: int, path: str) -> None:
             timeout_graceful_shutdown=5,
         )
         uvicorn.Server(configuration).run(sockets=[listener])
+
+
+def _require_path(path: str) -> None:
+    """Refuse a path that no browser asks for, or that is taken."""
+    segments = path.strip("/").split("/") if path.strip("/") else []
+    is_path = path.startswith("/") and all(
+        _SEGMENT.fullmatch(each) and each not in {".", ".."} for each in segments
+    )
+    if not is_path or path.rstrip("/") == HEALTH:
+        message = (
+            f"--path {path!a} is no place for a site. Use one such as /reports: a slash first, "
+            f"then letters, digits, '.', '_', '~' and '-' between slashes; not {HEALTH}."
+        )
+        raise ConfigurationError(message)
+
+
+def _address(listener: socket.socket, path: str) -> str:
+    host, port = listener.getsockname()[:2]
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}{path.rstrip('/')}/"
 
 
 @contextlib.contextmanager

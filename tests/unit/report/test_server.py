@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import os
+import re
 import socket
 import threading
 import time
@@ -19,8 +20,10 @@ import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
+from typer.testing import CliRunner
 
 from floe_tests import durable
+from floe_tests.cli import app
 from floe_tests.errors import ConfigurationError
 from floe_tests.report.server import HEALTH, application, serve
 
@@ -465,4 +468,36 @@ def test_an_address_that_is_taken_is_said_with_the_remedy(tmp_path: Path) -> Non
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port}.*--port"):
-            serve(tmp_path, host="127.0.0.1", port=port, path="/")
+            serve(tmp_path, host="127.0.0.1", port=port, path="/", say=print)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["reports", "../x", "/../x", "/a/./b", "", "/a//b", "/a b", "/{path}", "/a?b", "/%2e", HEALTH],
+)
+def test_a_path_that_is_none_is_refused_in_one_line(path: str) -> None:
+    said = CliRunner().invoke(app, ["serve", "--path", path, "--port", "0"])
+
+    assert said.exit_code == 2
+    assert isinstance(said.exception, SystemExit)
+    (line,) = said.stderr.strip().splitlines()
+    assert f"--path {path!r}" in line
+    assert "Use one such as /reports" in line
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"), [("/", "/"), ("/reports", "/reports/"), ("/a/b.c/", "/a/b.c/")]
+)
+def test_it_says_its_address_once_it_listens(tmp_path: Path, path: str, shown: str) -> None:
+    class Heard(Exception):  # noqa: N818 - ends the server, which a test cannot signal
+        pass
+
+    def say(text: str) -> None:
+        raise Heard(text)
+
+    with pytest.raises(Heard) as heard:
+        serve(tmp_path, host="127.0.0.1", port=0, path=path, say=say)
+
+    address = re.search(rf"http://127\.0\.0\.1:(\d+){re.escape(shown)};", str(heard.value))
+    assert address is not None
+    assert int(address[1]) > 0

@@ -441,7 +441,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Cause.SUSPECT_ENV,
         Fault.TEST,
-        "at least 80 % of at least 10 tests failed: hardly all of them broke at once",
+        "at least 80 % of at least 10 tests failed: hardly all of them broke at once (an imported "
+        "file has no cluster to look at: there it is from 5 tests on)",
         "Look at the platform first. The run is red, and stays out of flakiness.",
         results.suspect,
         looks_at="the tests' outcomes",

@@ -335,6 +335,7 @@ def history(  # noqa: PLR0913 - one a flag
             default_branch=workspace.default_branch,
         )
         with History.open_to_read(workspace.history_url) as opened:
+            asked.require_known(opened, question)
             if test is not None:
                 found = asked.runs_of_test(opened, test, question)
                 if as_json:

@@ -87,6 +87,35 @@ def show_named(text: str) -> Show:
     raise ConfigurationError(message)
 
 
+def require_known(history: History, question: Question) -> None:
+    """Refuse a tier or an environment that the history has no run of: it was mistyped.
+
+    Raises:
+        ConfigurationError: There is none; the message names those that there are.
+    """
+    known = history.tiers()
+    tiers = sorted({tier for tier, _ in known})
+    if not known:
+        return
+    if question.tier is not None and question.tier not in tiers:
+        message = (
+            f"--tier {question.tier}: the history has no run of such a tier. It has {_and(tiers)}."
+        )
+        raise ConfigurationError(message)
+    providers = sorted({on for tier, on in known if question.tier in {None, tier}})
+    if question.provider is not None and question.provider not in providers:
+        of_it = f" of {question.tier}" if question.tier else ""
+        message = (
+            f"--environment {question.provider}: the history has no run{of_it} on it. It has runs "
+            f"on {_and(providers)}."
+        )
+        raise ConfigurationError(message)
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join((", ".join(names[:-1]), names[-1]) if names[1:] else names)
+
+
 def chosen(account: TierAccount, show: Show) -> tuple[TestAccount, ...]:
     """Give the tests that were asked for; the slowest first where those were."""
     found = [each for each in account.accounts if _CHOICES[show](each)]

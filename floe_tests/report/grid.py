@@ -37,11 +37,11 @@ _EVIDENCE = 3
 _SHOWN_SHARDS = 20
 _FILTERS = (
     ("all", "every test that the history knows"),
-    ("failing", "whose newest outcome is a failure"),
+    ("failing", "whose newest result that says something is a failure"),
     ("flaky", "that pass and fail on one commit, or flip between the two"),
     ("slow", "that together take half of the tier's time"),
     ("new", "that only the newest runs know, or that fail newly"),
-    ("never run", "that no run shown got beyond skipping"),
+    ("never run", "that no run shown that counts got beyond skipping"),
     ("gone", "that the newest runs do not know any more"),
 )
 

@@ -40,10 +40,10 @@ class TestAccount:
     Attributes:
         test: The test with its cells.
         diagnosis: What the rules of flakiness say.
-        passed: Runs in which it passed, of those shown.
-        failed: Runs in which it failed, errors included; infrastructure's too, as the cells have.
-        skipped: Runs in which it was skipped.
-        newest: Its newest outcome; None when no run shown reported it.
+        passed: Runs in which it passed, of those shown whose results count.
+        failed: Such runs in which it failed, errors included.
+        skipped: Such runs in which it was skipped.
+        newest: Its newest outcome, whether it counts or not; None when no run shown reported it.
         median_seconds: Over the runs in which it ran; None when it never did.
         is_new: Whether only the newest runs know it.
         is_newly_failing: Whether it fails now and passed shortly before.
@@ -67,8 +67,8 @@ class TestAccount:
 
     @property
     def is_failing(self) -> bool:
-        """Whether its newest outcome makes a run red."""
-        return self.newest in _FAILING and not self.is_gone
+        """Whether its newest result that says something is a failure: a skip has mended nothing."""
+        return self.diagnosis.failing_since is not None
 
     @property
     def is_gone(self) -> bool:
@@ -82,7 +82,7 @@ class TestAccount:
 
     @property
     def never_ran(self) -> bool:
-        """Whether no run shown got beyond skipping it."""
+        """Whether no run shown that counts got beyond skipping it."""
         return not self.passed and not self.failed and not self.is_gone
 
 
@@ -156,8 +156,10 @@ def _account(
 ) -> TestAccount:
     suites = context.suites.get(test.suite, ())
     sightings = _sightings(test, context)
-    outcomes = [cell.outcome for cell in test.cells]
-    newest_suite = suites[test.cells[0].column] if test.cells else None
+    counting = context.counting.get(test.suite, ())
+    outcomes = [cell.outcome for cell in test.cells if counting[cell.column]]
+    ran = [cell.column for cell in test.cells if cell.outcome in _RAN]
+    newest_suite = suites[ran[0]] if ran else None
     passed = outcomes.count("passed")
     skipped = outcomes.count("skipped")
     oldest = test.cells[-1].column if test.cells else None
@@ -167,7 +169,7 @@ def _account(
         passed=passed,
         failed=len(outcomes) - passed - skipped,
         skipped=skipped,
-        newest=outcomes[0] if outcomes else None,
+        newest=test.cells[0].outcome if test.cells else None,
         median_seconds=median_seconds,
         is_new=not gone and oldest is not None and oldest < NEW_RUNS <= _last_column(suites),
         is_newly_failing=not gone and _is_newly_failing(sightings),
@@ -242,7 +244,7 @@ class TierAccount:
 
     @property
     def failing(self) -> int:
-        """Tests whose newest outcome is a failure."""
+        """Tests whose newest result that says something is a failure."""
         return sum(each.is_failing for each in self.accounts)
 
     @property

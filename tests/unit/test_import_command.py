@@ -570,6 +570,37 @@ def test_a_time_that_is_none_is_said_to_be_the_files(text: str) -> None:
     assert "No time is named in it" in said
 
 
+def test_a_tier_or_environment_that_the_history_does_not_have_is_refused_with_the_known() -> None:
+    for tier in ("shop", "stock", "till"):
+        add(mk(f"{tier}.xml", "p", "2026-11-01T00:00:00"), tier, "main", "a")
+    for words in ((), ("--show", "soak"), ("--test", "c::t"), ("--json",)):
+        said = refusal("history", "--tier", "shpo", *words)
+        assert "--tier shpo" in said
+        assert "It has shop, stock and till." in said
+    assert "It has runs on imported." in refusal("history", "-e", "knid")
+    assert ask("history", "--tier", "shop", "-e", "imported").exit_code == 0
+
+
+def test_an_empty_history_knows_no_tier_to_be_mistaken() -> None:
+    said = ask("history", "--tier", "shop")
+    assert said.exit_code == 0
+    assert "no such run" in said.output
+
+
+def test_a_test_that_failed_and_is_skipped_now_is_among_the_failing() -> None:
+    add(mk("1.xml", "f", "2026-11-01T00:00:00"), "t", "main", "a")
+    Path("2.xml").write_text(
+        '<testsuite name="s" timestamp="2026-11-02T00:00:00">'
+        '<testcase classname="c" name="t"><skipped/></testcase>'
+        '<testcase classname="c" name="u"/></testsuite>'
+    )
+    add("2.xml", "t", "main", "b")
+    failing = shown("--show", "failing")
+    assert failing["c::t"]["standing"] == "failing"
+    assert failing["c::t"]["newest"] == "skipped"
+    assert numbers()["failing"] == 1
+
+
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "yesterday"])
 def test_a_flag_that_is_no_time_is_refused(text: str) -> None:
     assert "is no time" in refusal("history", "--since", text)

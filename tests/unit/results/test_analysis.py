@@ -75,7 +75,34 @@ def test_what_infrastructure_ended_makes_no_test_flaky(history: History) -> None
     _record(history, records)
     found = _accounts(history)["t::a"]
     assert found.diagnosis.standing is Standing.STABLE
-    assert (found.passed, found.failed) == (6, 2)
+    assert (found.passed, found.failed) == (6, 0)
+
+
+@pytest.mark.parametrize(
+    ("past", "standing", "is_failing"),
+    [
+        ("sx.", Standing.FAILING, True),
+        ("ssxxx", Standing.BROKEN, True),
+        ("s.x", Standing.STABLE, False),
+        ("sss", Standing.NEVER_RUN, False),
+    ],
+)
+def test_a_skip_mends_nothing_and_breaks_nothing(
+    history: History, past: str, standing: Standing, *, is_failing: bool
+) -> None:
+    """Who skips a test that fails has not shown that it passes."""
+    _record(history, runs.runs_of({"t::a": past, "t::b": "." * len(past)}))
+    found = _accounts(history)["t::a"]
+    assert (found.diagnosis.standing, found.is_failing) == (standing, is_failing)
+    assert found.newest == "skipped"
+
+
+def test_a_failure_that_does_not_count_makes_no_test_failing(history: History) -> None:
+    records = runs.runs_of({"t::a": "..."}, commit="one")
+    records.append(runs.run_of(-1, {"t::a": "x"}, cause="SUSPECT_ENV", fault="test"))
+    _record(history, records)
+    found = _accounts(history)["t::a"]
+    assert (found.is_failing, found.failed) == (False, 0)
 
 
 def test_a_failure_in_quarantine_is_one_and_says_so(history: History) -> None:

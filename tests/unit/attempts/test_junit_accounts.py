@@ -34,6 +34,23 @@ ROWS = {
         "",
     ),
     "flaky tests counted as failures": (FLAKY, "PASS", ""),
+    "two tests of one title, the first failed": (
+        (
+            "<testsuite name='a.js' tests='2' failures='1'><testcase classname='a.js' name='w'>"
+            "<failure message='x'/></testcase><testcase classname='a.js' name='w'/></testsuite>"
+        ),
+        "TEST_FAILURE",
+        "a.js::w",
+    ),
+    "a test that may fail": (
+        (
+            "<testsuite name='c' tests='1' failures='0' hostname='tbd'><testcase name='a'>"
+            "<skipped message='TEST_CASE tagged with !mayfail'/><failure message='1==2'/>"
+            "</testcase></testsuite>"
+        ),
+        "PASS",
+        "",
+    ),
     "another tool's report": ("<testng-results/>", "RESULT_LOST", "TestNG's own report"),
 }
 
@@ -47,3 +64,14 @@ def test_a_green_exit_is_held_against_the_junit_file(
     told = [*map(str, published.verdict.evidence), *published.suites[0].results.notices]
     assert published.verdict.cause == cause, told
     assert said in "\n".join(told)
+
+
+def test_tests_that_were_left_out_because_their_set_up_failed_are_no_pass(suites: Suites) -> None:
+    """GoogleTest says it in its exit code alone: its file has skipped tests and no failure."""
+    xml = (
+        "<testsuite name='S' tests='1' failures='0' skipped='1'><testcase name='a' file='g.cc' "
+        "line='4' status='run' result='skipped'><skipped message='g.cc:4'/></testcase></testsuite>"
+    )
+    published = suites.run(f"junit.write_text({xml!r}); sys.exit(1)")
+
+    assert published.verdict.cause == "TEST_FAILURE"

@@ -318,3 +318,14 @@ def test_events_that_hold_every_test_outweigh_what_junit_promises(received: Path
 def test_reading_ends_at_its_deadline_and_says_so(received: Path) -> None:
     results = collate(received, deadline=Deadline(0))
     assert any("took longer than 0 s" in doubt for doubt in results.doubts)
+
+
+def test_two_tests_of_one_title_are_two_of_those_that_were_collected(tmp_path: Path) -> None:
+    (tmp_path / "collection.json").write_text('{"collected": 2}', encoding="utf-8")
+    (tmp_path / "junit.xml").write_text(
+        "<testsuite name='a.js' tests='2' failures='1'><testcase classname='a.js' name='w'>"
+        "<failure message='x'/></testcase><testcase classname='a.js' name='w'/></testsuite>",
+        encoding="utf-8",
+    )
+    results = collate(tmp_path)
+    assert (results.reported, results.missing, results.tally.failed) == (2, 0, 1)

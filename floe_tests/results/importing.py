@@ -330,7 +330,7 @@ def _began(
     written = min(map(_time_of, paths))
     if is_future(written):
         return datetime.now(UTC), (
-            f"{why}; the file's modification time is in the future: the time of the import is used.",
+            f"{why}, and the file was modified in the future: the time of the import is used.",
         )
     return written, (f"{why}; the file's modification time is used.",)
 

@@ -160,6 +160,14 @@ class OpenCase:
         """Whether it has neither name nor fault: pytest's trace of a test that never ended."""
         return not (self.faults or "name" in self.attributes or "classname" in self.attributes)
 
+    @property
+    def was_left_out(self) -> bool:
+        """Whether GoogleTest skipped it for its suite: its only reason is its own place."""
+        if len(self.faults) != 1 or self.faults[0].kind is not Element.SKIPPED:
+            return False
+        place = f"{self.attributes.get('file', '')}:{self.attributes.get('line', '')}"
+        return place != ":" and self.faults[0].message.strip() == place
+
     def shown(self, result: CaseResult) -> Shown:
         """Return what it counts for in its suite."""
         return Shown(

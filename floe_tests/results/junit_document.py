@@ -182,6 +182,7 @@ class JUnitDocument:
             return
         result = case.result()
         self._suites[-1].shown.add(case.shown(result))
+        self._suites[-1].left_out += case.was_left_out
         self._add(result)
 
     def _end_suite(self) -> None:
@@ -197,6 +198,8 @@ class JUnitDocument:
             suite.shown.add(Shown(failing=1, faults=suite.own.fault_count))
             self._add(suite.own.result())
         self.contradictions += suite.contradictions()
+        if unbegun := suite.unbegun():
+            self.notices.append(unbegun)
         if missing := suite.missing(self.producer):
             if self.producer in COUNTS_MORE:
                 self.notices.append(f"{missing} ({COUNTS_MORE[self.producer]})")

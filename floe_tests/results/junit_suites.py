@@ -141,6 +141,8 @@ class OpenSuite:
     told_tests: int = 0
     """Tests whose lack was told of an inner suite already."""
     told_failing: int = 0
+    left_out: int = 0
+    """Tests that were skipped for the suite, before they began."""
 
     @classmethod
     def opened(cls, attributes: Mapping[str, str], outer: Place | None) -> OpenSuite:
@@ -182,6 +184,15 @@ class OpenSuite:
             return ""
         self.told_tests += missing
         return f"suite {self.shown_name} declares {declared} tests and has {self.shown.tests}"
+
+    def unbegun(self) -> str:
+        """Say that none of its tests began, where the file does not tell whether that is well."""
+        if not self.left_out or self.left_out != self.shown.tests:
+            return ""
+        return (
+            f"suite {self.shown_name}: SetUpTestSuite failed or skipped, and none of its "
+            f"{self.left_out} tests began; the program's exit code alone says which"
+        )
 
     def contradictions(self) -> tuple[str, ...]:
         """Say which failures it declares and does not show, and which counts are none."""

@@ -206,7 +206,7 @@ def test_a_file_without_a_test_is_a_run_of_none_and_the_next_file_follows() -> N
 
     assert said.exit_code == 0
     assert [line.split(": ")[1] for line in said.output.splitlines()] == [
-        "NO_TESTS, 0 tests; No time is named in it",
+        "NO_TESTS, 0 tests; It names no time; the file's modification time is used",
         "PASS, 1 tests",
     ]
 
@@ -567,7 +567,7 @@ def test_a_time_that_is_none_is_said_to_be_the_files(text: str) -> None:
     os.utime(name, (1_600_000_000, 1_600_000_000))
     said = ask("import", name, "--tier", "t").output
     assert "2020-09-13" in said
-    assert "No time is named in it" in said
+    assert "It names no time" in said
 
 
 def test_a_tier_or_environment_that_the_history_does_not_have_is_refused_with_the_known() -> None:

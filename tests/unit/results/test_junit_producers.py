@@ -220,3 +220,19 @@ def test_an_expected_failure_hides_no_failure_that_is_declared_and_not_shown(
     text = MAY_FAIL.format("TEST_CASE tagged with !mayfail")
     path.write_text(text.replace('failures="0"', 'failures="1"'), encoding="utf-8")
     assert [str(case.outcome) for case in report_of(path).cases] == ["passed", "skipped", "error"]
+
+
+@pytest.mark.parametrize(("message", "is_said"), [("g.cc:4&#10;", True), ("g.cc:9&#10;no", False)])
+def test_a_suite_of_googletest_that_never_began_is_said(
+    tmp_path: Path, message: str, *, is_said: bool
+) -> None:
+    """Whether its set-up failed stands nowhere in the file."""
+    path = tmp_path / "junit.xml"
+    path.write_text(
+        "<testsuites><testsuite name='S' tests='1' failures='0' skipped='1'><testcase name='a' "
+        f"file='g.cc' line='4' status='run' result='skipped'><skipped message='{message}'/>"
+        "</testcase></testsuite><testsuite name='T'><testcase name='b'/></testsuite></testsuites>",
+        encoding="utf-8",
+    )
+    told = [each for each in report_of(path).notices if "suite S: SetUpTestSuite failed" in each]
+    assert bool(told) == is_said

@@ -187,6 +187,10 @@ class JUnitDocument:
 
     def _end_suite(self) -> None:
         suite = self._suites[-1]
+        if suite.is_repeated and suite.place.repeats_tests:
+            # Go itself calls such a run failed.
+            for one in suite.passed_again:
+                one.case = replace(one.case, outcome=CaseOutcome.FAILED)
         if suite.own is None and suite.hides_failures():
             message = (
                 f"the suite declares {suite.declared_failing} failures and errors, and "
@@ -220,8 +224,14 @@ class JUnitDocument:
         if earlier is not None and (earlier.case.file, earlier.case.line) == (case.file, case.line):
             joined = self._joined(earlier.case, case)
             if joined is not None:
+                if earlier.case.outcome.is_failing and not joined.outcome.is_failing:
+                    suite.passed_again.append(earlier)
                 earlier.case = self._budget.keep(joined)
                 return
+            # A subtest runs again with the test around it.
+            suite.is_repeated = suite.is_repeated or not (
+                earlier.case.outcome.is_failing or "/" in case.name.rpartition("::")[2]
+            )
         self.names_left_bytes -= memory_bytes(case.name, case.file or "")
         if self.names_left_bytes < 0:
             message = f"the names of its test cases take more than {NAMES_BYTES} bytes"

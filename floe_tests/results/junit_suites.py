@@ -138,6 +138,10 @@ class OpenSuite:
     """Stands for what befell the suite itself."""
     cases: dict[str, FoundCase] = field(default_factory=dict[str, FoundCase])
     """Its own cases by their names, the newest of each."""
+    passed_again: list[FoundCase] = field(default_factory=list[FoundCase])
+    """Those of them that failed first and passed in a later try."""
+    is_repeated: bool = False
+    """Whether a test of it ran again that had passed: `go test -count` and no rerun of failures."""
     told_tests: int = 0
     """Tests whose lack was told of an inner suite already."""
     told_failing: int = 0

@@ -136,9 +136,9 @@ TRIES = {
         ["", FAILS],
         {"cart::wavers": ("passed", 0), "cart::wavers #2": ("failed", 0)},
     ),
-    "passes, then is another test": (
+    "ran again although it had passed": (
         [FAILS, "", FAILS],
-        {"cart::wavers": ("passed", 1), "cart::wavers #2": ("failed", 0)},
+        {"cart::wavers": ("failed", 1), "cart::wavers #2": ("failed", 0)},
     ),
 }
 
@@ -163,6 +163,27 @@ def test_a_test_that_passed_at_last_keeps_what_its_failed_tries_said(tmp_path: P
     for said in ("first", "trace 1", "second", "trace 2"):
         assert said in wavers.text
     assert wavers.seconds == 3.0
+
+
+def test_a_failure_of_go_test_with_a_count_stands(tmp_path: Path) -> None:
+    """All tests run several times then, and one failure makes Go's exit code 1."""
+    body = case("wavers", FAILS) + case("wavers") + case("adds") + case("adds")
+    found = read(tmp_path, suite("name='s'", GO + body))
+    assert outcomes(found) == {
+        "cart::wavers": "failed",
+        "cart::adds": "passed",
+        "cart::adds #2": "passed",
+    }
+    assert "trace" in found["cart::wavers"].text
+
+
+def test_a_subtest_that_ran_again_with_its_test_is_no_count(tmp_path: Path) -> None:
+    """`gotestsum --rerun-fails-run-root-test` runs the whole test again."""
+    body = case("T/fails", FAILS) + case("T", FAILS) + case("T/fails") + case("T")
+    body += case("T/adds") + case("T/adds")
+    found = read(tmp_path, suite("name='s'", GO + body))
+    assert set(outcomes(found).values()) == {"passed"}
+    assert found["cart::T"].reruns == 1
 
 
 TWO_TITLES = {

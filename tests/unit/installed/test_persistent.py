@@ -184,7 +184,8 @@ def test_what_carries_a_dead_runs_labels_alone_is_listed_by_a_reaper_and_stays(
 
     assert not done.remaining
     assert there(cluster) == copies_of(RUN)
-    listed = {item.name.partition("/")[2]: item for item in done.staying}
+    # Clusters and processes of this machine are others' business.
+    listed = {item.name.partition("/")[2]: item for item in done.staying if "/" in item.name}
     assert set(listed) == copies_of(RUN)
     assert {item.word for item in listed.values()} == {"unproved"}
     assert listed["debug"].command.endswith(f"delete job/debug --namespace {NAMESPACE}")

@@ -34,7 +34,8 @@ GIVEN = [
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch", "create"]},
 ]
 MISSING = (
-    "missing: delete, patch jobs.batch; delete, patch namespaces; create, get pods/exec; get pods/log"
+    "missing: delete, patch jobs.batch; delete, patch namespaces; create, get pods/exec; "
+    "get pods/log"
 )
 
 

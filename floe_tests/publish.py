@@ -389,7 +389,11 @@ def _first_test_seconds(began: datetime, attempts: Iterable[Attempt]) -> float |
 def _write_own_junit(run: TierRun, published: PublishedRun) -> None:
     """Write the JUnit file of a run beside all that it received."""
     cases = [_gated(case, suite) for suite in published.suites for case in suite.results.cases]
-    if published.verdict.cause not in {Cause.PASS, Cause.TEST_FAILURE, Cause.SUSPECT_ENV}:
+    is_said = any(case.outcome.is_failing for case in cases) and published.verdict.cause in {
+        Cause.TEST_FAILURE,
+        Cause.SUSPECT_ENV,
+    }
+    if not (published.verdict.passed or is_said):
         cases.append(_verdict_case(published))
     junit.write(
         published.directory / JUNIT,

@@ -211,3 +211,11 @@ def test_a_session_that_a_test_ends_with_exit_code_0_is_not_green(suites: Suites
 
     assert published.verdict.cause in {Cause.INTERRUPTED, Cause.RESULT_LOST}, evidence(published)
     assert "test_suite::test_b" in evidence(published)
+
+
+def test_a_red_run_without_a_failed_test_is_red_in_junit_too(suites: Suites):
+    """Only the exit code says so, and many a CI reads JUnit alone."""
+    published = run_pytest(suites, "def test_a(): pass\n", command="PYTEST; exit 1")
+
+    assert published.verdict.cause is Cause.TEST_FAILURE, evidence(published)
+    assert 'errors="1"' in published.junit.read_text()

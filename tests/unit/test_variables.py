@@ -52,11 +52,11 @@ def test_what_may_not_be_set_is_named_with_its_remedy(
 
 
 DEVELOPER = {
-    "HOME": "/home/ada",
+    "HOME": "/home/user",
     "PATH": "/usr/bin",
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
-    "TMPDIR": "/home/ada/tmp",
+    "TMPDIR": "/home/user/tmp",
     "https_proxy": "http://proxy:3128",
     "SSL_CERT_FILE": "/etc/ca.pem",
 }
@@ -69,15 +69,15 @@ SECRETS = {
     "DATABASE_URL": "postgres://ada:s3cret@db/live",
     "FLOE_TESTS_HISTORY": "postgresql://ada:s3cret@db/history",
     "DAGSTER_PG_PASSWORD": "s3cret",
-    "DAGSTER_HOME": "/home/ada/dagster",
+    "DAGSTER_HOME": "/home/user/dagster",
     "PIP_INDEX_URL": "https://ada:s3cret@index/simple",
     "HTTP_PROXY": "http://ada:s3cret@proxy:3128",
     "http_proxy": "ada:s3cret@proxy:3128",
-    "SSH_AUTH_SOCK": "/home/ada/agent",
-    "KUBECONFIG": "/home/ada/.kube/production",
+    "SSH_AUTH_SOCK": "/home/user/agent",
+    "KUBECONFIG": "/home/user/.kube/production",
     "PYTEST_ADDOPTS": "-x",
-    "PYTHONPATH": "/home/ada/lib",
-    "LD_PRELOAD": "/home/ada/lib.so",
+    "PYTHONPATH": "/home/user/lib",
+    "LD_PRELOAD": "/home/user/lib.so",
     "homemade": "s3cret",
 }
 

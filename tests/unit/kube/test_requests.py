@@ -329,11 +329,11 @@ def test_patience_is_for_servers_that_are_away_and_not_for_refusals(api: Api):
 
 
 def test_a_command_can_be_pasted_whatever_a_context_is_called():
-    access = ClusterAccess(kubeconfig="/home/ada/my kube/config", context="ada's; rm -r x")
+    access = ClusterAccess(kubeconfig="/home/user/my kube/config", context="ada's; rm -r x")
 
     words = shlex.split(access.kubectl("get pods --namespace", "ns"))
 
     assert words == [
-        *("kubectl", "--kubeconfig", "/home/ada/my kube/config", "--context", "ada's; rm -r x"),
+        *("kubectl", "--kubeconfig", "/home/user/my kube/config", "--context", "ada's; rm -r x"),
         *("get", "pods", "--namespace", "ns"),
     ]

@@ -279,11 +279,6 @@ class Merging:
             later = replace(later, text="")
         return earlier.merged_with(later)
 
-    @property
-    def has_room(self) -> bool:
-        """Whether more texts may be joined."""
-        return self._merged <= self._MOST_TEXTS
-
 
 class TextBudget:
     """Bounds what the texts of all cases together take in memory.

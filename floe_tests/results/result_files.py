@@ -6,7 +6,6 @@ that nothing is read that would not have been missed, and nothing missed that wo
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -87,16 +86,6 @@ def versions(directory: Path) -> tuple[Path, ...]:
 def is_plain_file(path: Path) -> bool:
     """Whether there is a regular file and no link."""
     return path.is_file() and not path.is_symlink()
-
-
-def digest_of(path: Path) -> str:
-    """Return a file's SHA-256.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _files(directory: Path) -> Iterator[Path]:

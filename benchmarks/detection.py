@@ -18,13 +18,13 @@ from time import perf_counter
 
 import numpy as np
 
-from floe_tests.results import benchmark, soak
-from floe_tests.results.benchmark import Past
-from floe_tests.results.benchmark_file import Benchmark, Measurement
-from floe_tests.results.drift import Drift, Expectation, Series, drift_of
-from floe_tests.results.estimates import Array, mann_whitney
-from floe_tests.results.soak_log import Load, Sample, SoakLog
-from floe_tests.settings import BenchmarkSettings, SoakSettings
+from floe_tests.config.tier import BenchmarkSettings, SoakSettings
+from floe_tests.results.measurements import benchmark, soak
+from floe_tests.results.measurements.benchmark import Past
+from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement
+from floe_tests.results.measurements.drift import Drift, Expectation, Series, drift_of
+from floe_tests.results.measurements.estimates import Array, mann_whitney
+from floe_tests.results.measurements.soak_log import Load, Sample, SoakLog
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "detection.md"
 

@@ -19,9 +19,9 @@ from time import perf_counter, process_time
 
 from sqlalchemy import create_engine, text
 
-from floe_tests.results.analysis import Question, accounts_of, read_accounts
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
-from floe_tests.results.history import History
+from floe_tests.results.history.analysis import Question, accounts_of, read_accounts
+from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord, SuiteRecord
 
 RUNS, TESTS = 1_000, 1_000

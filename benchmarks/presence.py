@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from floe_tests.changes import GitChanges
-from floe_tests.judging import reported_in
-from floe_tests.results import definitions
+from floe_tests.pipeline.judgement import reported_in
 from floe_tests.results.cases import CaseOutcome, CaseResult
-from floe_tests.results.losses import PastTest
-from floe_tests.results.presence import Baseline, GoodRun, Presence, Rules, compare
+from floe_tests.results.presence import definitions
+from floe_tests.results.presence.changes import GitChanges
+from floe_tests.results.presence.compare import Baseline, GoodRun, Presence, Rules, compare
+from floe_tests.results.presence.losses import PastTest
 
 ROOT = Path(__file__).resolve().parents[1]
 DISTANCES = (1, 5, 20)

@@ -1,13 +1,13 @@
 """Test pipelines on real Kubernetes, from cluster to verdict, with the history of every test.
 
-The package is plain Python below a thin Dagster layer: `definitions.py`, `tier.py`, `stages/` and
-`sensors/` are the only modules that import Dagster.
+The package is plain Python below a thin Dagster layer: `definitions.py` and
+`orchestration/` are the only modules that import Dagster.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from floe_tests.tier import TestTier
+    from floe_tests.orchestration.component import TestTier
 
 __all__ = ["TestTier", "__version__"]
 
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     """Load the component on first use, so that plain parts import without Dagster."""
     if name == "TestTier":
-        from floe_tests.tier import TestTier
+        from floe_tests.orchestration.component import TestTier
 
         return TestTier
     message = f"module {__name__!r} has no attribute {name!r}"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from floe_tests.sensors.reaper import reaper_definitions
-from floe_tests.sensors.superseded import superseded_sensor
-from floe_tests.stages.session import SessionResource
+from floe_tests.orchestration.sensors.reaper import reaper_definitions
+from floe_tests.orchestration.sensors.superseded import superseded_sensor
+from floe_tests.orchestration.session import SessionResource
 
 
 @dg.definitions

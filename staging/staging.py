@@ -16,16 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from floe_tests import program
-from floe_tests.deadline import Deadline
-from floe_tests.errors import DeadlineError, FloeTestsError, InfrastructureError
-from floe_tests.kube import ClusterAccess, JsonObject, Kube, part
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import ReleaseSettings
+from floe_tests.core import program
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import DeadlineError, FloeTestsError, InfrastructureError
+from floe_tests.core.registry import reference
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform import helm
 from floe_tests.platform.rollout import Target
 from floe_tests.platform.substitutes import missing_images, without
-from floe_tests.registry import reference
-from floe_tests.settings import ReleaseSettings
-from floe_tests.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 NODE_IMAGE = "kindest/node:v1.34.2"

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from floe_tests.jobs.verdict import Cause, Fault, Verdict
-from floe_tests.judging import SuiteJudgement
-from floe_tests.publish import PublishedRun, PublishedSuite
+from floe_tests.config.tier import BenchmarkSettings, SoakSettings
+from floe_tests.core.verdict import Cause, Fault, Verdict
+from floe_tests.pipeline.judgement import SuiteJudgement
+from floe_tests.pipeline.publish import PublishedRun, PublishedSuite
 from floe_tests.report import measured
-from floe_tests.results import benchmark, soak, soak_log
-from floe_tests.results.benchmark_file import Benchmark, Measurement
 from floe_tests.results.collate import collate
-from floe_tests.settings import BenchmarkSettings, SoakSettings
+from floe_tests.results.measurements import benchmark, soak, soak_log
+from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement
 
 BEGAN = datetime(2026, 11, 24, 2, tzinfo=UTC)
 FINGERPRINT = {"scale": 10_000, "seed": 7}

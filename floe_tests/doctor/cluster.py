@@ -6,15 +6,17 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from floe_tests import program
-from floe_tests.deadline import Deadline
+from floe_tests.config.tier import EnvironmentName, TierSettings
+from floe_tests.core import program
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
-from floe_tests.doctor.quantity import MIB, quantity
 from floe_tests.doctor.versions import Version, shown, version_in
-from floe_tests.errors import FloeTestsError, first_line
-from floe_tests.kube import ClusterAccess, JsonObject, Kube, RefusedError, part, parts
-from floe_tests.settings import EnvironmentName, TierSettings
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube, RefusedError
+from floe_tests.kube.objects import JsonObject, part, parts
+from floe_tests.kube.quantity import MIB, quantity
 
 _SECONDS = 8.0
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import EnvironmentName, TierSettings
 from floe_tests.doctor import (
     cluster,
     images,
@@ -17,8 +19,6 @@ from floe_tests.doctor import (
 )
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs, needs_of
-from floe_tests.settings import EnvironmentName, TierSettings
-from floe_tests.workspace import Workspace
 
 Found = Check | None | Sequence[Check]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from floe_tests import program
-from floe_tests.deadline import Deadline
+from floe_tests.core import program
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import FloeTestsError
+from floe_tests.core.registry import Reference, ask, reference
 from floe_tests.doctor.check import Check
-from floe_tests.errors import FloeTestsError
-from floe_tests.jobs.manifest import EXPORTER_IMAGE
-from floe_tests.kube import Kube, parts
-from floe_tests.registry import Reference, ask, reference
+from floe_tests.execution.manifest import EXPORTER_IMAGE
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import parts
 
 _SECONDS = 6.0
 _THREADS = 8

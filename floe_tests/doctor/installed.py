@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from floe_tests import labels
-from floe_tests.clusters.belongings import belongings_in, command_for
-from floe_tests.clusters.cluster_lease import LEASE, held_by
+from floe_tests.config.memory import check_memory
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import InstalledSettings
+from floe_tests.core import labels
+from floe_tests.core.errors import ConfigurationError, FloeTestsError, first_line
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
-from floe_tests.doctor.quantity import MIB, quantity
-from floe_tests.errors import ConfigurationError, FloeTestsError, first_line
-from floe_tests.jobs.memory import check_memory
-from floe_tests.kube import JsonObject, Kube, part, parts
+from floe_tests.environments.cluster_lock import LEASE, held_by
+from floe_tests.environments.owned_objects import belongings_in, command_for
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject, part, parts
+from floe_tests.kube.quantity import MIB, quantity
 from floe_tests.platform.installed import state_of
-from floe_tests.settings import InstalledSettings
-from floe_tests.workspace import Workspace
 
 
 def check_installed(kube: Kube, needs: Needs, workspace: Workspace) -> tuple[Check, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from floe_tests import labels
-from floe_tests.clusters.clock import certain_now
-from floe_tests.clusters.lease import ENTRY, Lease
+from floe_tests.config.project import Workspace
+from floe_tests.core import labels
+from floe_tests.core.clock import certain_now
+from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.doctor.check import Check
-from floe_tests.errors import FloeTestsError, first_line
-from floe_tests.kube import Kube
-from floe_tests.run import ledger_of
-from floe_tests.workspace import Workspace
+from floe_tests.environments.lease import ENTRY, Lease
+from floe_tests.kube.client import Kube
+from floe_tests.pipeline.run import ledger_of
 
 _NAME = "left-overs"
 _SHOWN = 5

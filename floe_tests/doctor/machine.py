@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
+from floe_tests.config.project import Workspace
+from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.doctor.check import Check, State
-from floe_tests.errors import FloeTestsError, first_line
-from floe_tests.workspace import Workspace
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -112,7 +112,7 @@ def check_output(workspace: Workspace) -> tuple[Check, ...]:
 
 def check_history(workspace: Workspace) -> Check:
     """Look at the history: it opens, and has a schema that this version knows."""
-    from floe_tests.results import database
+    from floe_tests.results.history import database
 
     try:
         url = database.parsed(workspace.history_url)
@@ -131,7 +131,7 @@ def check_history(workspace: Workspace) -> Check:
 def _schema(url: URL) -> Check:
     from sqlalchemy.exc import SQLAlchemyError
 
-    from floe_tests.results import database, migration
+    from floe_tests.results.history import database, migration
 
     shown = url.render_as_string(hide_password=True)
     try:

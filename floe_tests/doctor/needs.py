@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from floe_tests.config.project import Workspace
+from floe_tests.config.selection import release_values
+from floe_tests.config.test_job import load_template
+from floe_tests.config.tier import EnvironmentName, TierSettings
+from floe_tests.core.errors import FloeTestsError
+from floe_tests.core.labels import Owner
 from floe_tests.doctor.check import Check
-from floe_tests.doctor.quantity import quantity
-from floe_tests.errors import FloeTestsError
-from floe_tests.jobs.manifest import JobRequest, build_job, load_template
-from floe_tests.kube import JsonObject, part, parts
-from floe_tests.labels import Owner
+from floe_tests.execution.manifest import JobRequest, build_job
+from floe_tests.kube.objects import JsonObject, part, parts
+from floe_tests.kube.quantity import quantity
 from floe_tests.platform import helm
 from floe_tests.platform.record import is_test, manifests_in
 from floe_tests.platform.substitutes import missing_images, with_values, without
-from floe_tests.selection import release_values
-from floe_tests.settings import EnvironmentName, TierSettings
-from floe_tests.workspace import Workspace
 
 # Charts are rendered for it: what they put there goes to the run's namespace.
 RENDERED_NAMESPACE = helm.RENDERED_NAMESPACE

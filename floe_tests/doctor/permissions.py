@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import cast
 
-from floe_tests.clusters.cluster_lease import LEASE
+from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
-from floe_tests.errors import FloeTestsError, first_line
-from floe_tests.kube import JsonObject, Kube, part, parts
+from floe_tests.environments.cluster_lock import LEASE
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject, part, parts
 
 _THREADS = 8
 

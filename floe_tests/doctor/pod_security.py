@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from floe_tests.kube import JsonObject, part, parts
-from floe_tests.settings import PodSecurity
+from floe_tests.config.tier import PodSecurity
+from floe_tests.kube.objects import JsonObject, part, parts
 
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _HANDLERS = (

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from floe_tests import program
-from floe_tests.deadline import Deadline
+from floe_tests.core import program
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.doctor.check import Check, State
 from floe_tests.doctor.versions import Version, shown, version_in
-from floe_tests.errors import FloeTestsError, first_line
-from floe_tests.kube import JsonObject, part
+from floe_tests.kube.objects import JsonObject, part
 
 _SECONDS = 8.0
 _GIB = 1024**3

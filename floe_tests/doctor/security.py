@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast, get_args
 
+from floe_tests.config.tier import PodSecurity
+from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import RENDERED_NAMESPACE, Needs
 from floe_tests.doctor.pod_security import Violation, violations
-from floe_tests.errors import FloeTestsError, first_line
-from floe_tests.kube import JsonObject, Kube, part
-from floe_tests.settings import PodSecurity
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject, part
 
 _LABEL = "pod-security.kubernetes.io/enforce"
 _SHOWN = 3

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from floe_tests.errors import (
+from floe_tests.core.errors import (
     ConfigurationError,
     FloeTestsError,
     InfrastructureError,

@@ -25,10 +25,10 @@ from typing import cast
 import psutil
 import yaml
 
-from floe_tests import program
-from floe_tests.deadline import Deadline
-from floe_tests.errors import CleanupError, PlatformError
-from floe_tests.evidence import Evidence
+from floe_tests.core import program
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import CleanupError, PlatformError
+from floe_tests.core.evidence import Evidence
 
 Log = Callable[[str], None]
 JsonObject = Mapping[str, object]

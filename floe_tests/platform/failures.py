@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from floe_tests.deadline import Deadline
-from floe_tests.errors import FloeTestsError, PlatformError, ProgramError
-from floe_tests.evidence import Evidence
-from floe_tests.kube import JsonObject, part
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import FloeTestsError, PlatformError, ProgramError
+from floe_tests.core.evidence import Evidence
+from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform import admission
 from floe_tests.platform.last_words import LastWords
 from floe_tests.platform.scope import Scope

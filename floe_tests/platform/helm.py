@@ -10,23 +10,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
-from floe_tests import program
-from floe_tests.deadline import Deadline
-from floe_tests.errors import (
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import ReleaseChangeSettings, ReleaseSettings
+from floe_tests.core import program
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import (
     ConfigurationError,
     FloeTestsError,
     InfrastructureError,
     ProgramError,
 )
-from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
 from floe_tests.platform import rollout
 from floe_tests.platform.record import Record, newest_record, outside_of
 from floe_tests.platform.rollout import Up
 from floe_tests.platform.substitutes import merged
 from floe_tests.platform.target import Target
 from floe_tests.platform.troubles import images_of
-from floe_tests.settings import ReleaseChangeSettings, ReleaseSettings
-from floe_tests.workspace import Workspace
 
 # What `check` renders releases for: their own namespace is not there yet.
 RENDERED_NAMESPACE = "default"

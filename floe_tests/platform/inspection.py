@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from floe_tests.deadline import Deadline
-from floe_tests.kube import JsonObject, part
+from floe_tests.core.deadline import Deadline
+from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform.readiness import (
     WORKLOADS,
     is_paused,

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TypeGuard
 
-from floe_tests.deadline import Deadline
-from floe_tests.errors import PlatformError
-from floe_tests.evidence import Evidence
-from floe_tests.kube import JsonObject, Kube, part
+from floe_tests.config.tier import InstalledSettings
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import PlatformError
+from floe_tests.core.evidence import Evidence
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform import rollout
 from floe_tests.platform.helm import InstalledRelease
 from floe_tests.platform.inspection import Inspection
@@ -24,7 +26,6 @@ from floe_tests.platform.readiness import WORKLOADS
 from floe_tests.platform.scope import Scope, to_stay
 from floe_tests.platform.target import Target
 from floe_tests.platform.troubles import condition, images_of, is_of_job, troubles_of
-from floe_tests.settings import InstalledSettings
 
 _CHART = "helm.sh/chart"
 _VERSION = "app.kubernetes.io/version"

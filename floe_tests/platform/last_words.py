@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from floe_tests.kube import JsonObject, Kube
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject
 from floe_tests.platform.target import Target
 from floe_tests.platform.troubles import containers_of
 

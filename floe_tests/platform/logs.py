@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from floe_tests import labels
-from floe_tests.deadline import Deadline
-from floe_tests.errors import FloeTestsError, first_line
-from floe_tests.kube import JsonObject, Kube, part
+from floe_tests.core import labels
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import FloeTestsError, first_line
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform.scope import Scope
 from floe_tests.platform.troubles import containers_of
 

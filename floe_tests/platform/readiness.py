@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from floe_tests.kube import JsonObject, part, parts
+from floe_tests.kube.objects import JsonObject, part, parts
 from floe_tests.platform.troubles import (
     Events,
     Trouble,

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from floe_tests.errors import first_line
-from floe_tests.kube import JsonObject, Kube, RefusedError, part
+from floe_tests.core.errors import first_line
+from floe_tests.kube.client import Kube, RefusedError
+from floe_tests.kube.objects import JsonObject, part
 
 CLAIM = "PersistentVolumeClaim"
 FORBIDDEN = 403

@@ -22,8 +22,9 @@ from typing import Any, cast
 
 import yaml
 
-from floe_tests.errors import HarnessError
-from floe_tests.kube import JsonObject, Kube, part, parts
+from floe_tests.core.errors import HarnessError
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject, part, parts
 
 # The C loader, where it was built: large charts have a megabyte of manifests.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

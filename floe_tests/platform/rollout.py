@@ -12,9 +12,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from floe_tests.deadline import Deadline
-from floe_tests.errors import DeadlineError, FloeTestsError, PlatformError, ProgramError
-from floe_tests.kube import JsonObject, Kube, RefusedError, part
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import DeadlineError, FloeTestsError, PlatformError, ProgramError
+from floe_tests.core.program import Program
+from floe_tests.kube.client import Kube, RefusedError
+from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform.failures import Failures, has_failed
 from floe_tests.platform.inspection import Inspection
 from floe_tests.platform.last_words import LastWords
@@ -26,7 +28,6 @@ from floe_tests.platform.troubles import (
     ready_pods,
     troubles_of,
 )
-from floe_tests.program import Program
 
 _TICK_SECONDS = 2.0
 _API_SECONDS = 30.0

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from floe_tests import labels
-from floe_tests.errors import HarnessError, InfrastructureError, first_line
-from floe_tests.kube import JsonObject, Kube, RefusedError, part, parts, pod_is_over
+from floe_tests.core import labels
+from floe_tests.core.errors import HarnessError, InfrastructureError, first_line
+from floe_tests.kube.client import Kube, RefusedError
+from floe_tests.kube.objects import JsonObject, part, parts, pod_is_over
 from floe_tests.platform.readiness import WORKLOADS
 from floe_tests.platform.reading import CLAIM, FORBIDDEN, Reader
 from floe_tests.platform.record import Record, hook_events, newest_record

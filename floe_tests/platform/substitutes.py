@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import cast
 
-from floe_tests import registry
-from floe_tests.settings import ReleaseSettings
-from floe_tests.workspace import Workspace
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import ReleaseSettings
+from floe_tests.core import registry
 
 
 @dataclass(frozen=True)

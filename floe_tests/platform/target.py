@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from floe_tests.kube import ClusterAccess
-from floe_tests.workspace import Workspace
+from floe_tests.config.project import Workspace
+from floe_tests.kube.access import ClusterAccess
 
 Log = Callable[[str], None]
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from floe_tests.deadline import Deadline
-from floe_tests.evidence import Evidence
-from floe_tests.kube import JsonObject, part, parts
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.evidence import Evidence
+from floe_tests.kube.objects import JsonObject, part, parts
 from floe_tests.platform.admission import RefusedParty, refusal_of
 
 _STEADY_SECONDS = 3.0

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from floe_tests.clusters.reap import Reaped
-from floe_tests.ledger import as_json
+from floe_tests.cleanup.reaper import Reaped
+from floe_tests.core.ledger import as_json
 from floe_tests.report.words import cell
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from floe_tests.clusters.reap_plan import Leftover, Plan
+    from floe_tests.cleanup.plan import Leftover, Plan
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

@@ -12,14 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from floe_tests import durable
-from floe_tests.evidence import Evidence
-from floe_tests.results.judgement import Judgement
+from floe_tests.core import durable
+from floe_tests.core.evidence import Evidence
+from floe_tests.results.measurements.judgement import Judgement
 from floe_tests.results.records import MeasurementRecord, SoakRecord
 
 if TYPE_CHECKING:
-    from floe_tests.publish import PublishedRun, PublishedSuite
-    from floe_tests.results.plots import Plot
+    from floe_tests.pipeline.publish import PublishedRun, PublishedSuite
+    from floe_tests.results.measurements.plots import Plot
 
 Kind = Literal["soak", "benchmark"]
 
@@ -83,7 +83,7 @@ def write(published: PublishedRun, *, at: datetime, commit: str) -> tuple[Path, 
 
 
 def _section(suite: PublishedSuite, kind: Kind, commit: str) -> SuiteSection | None:
-    from floe_tests.results import plots
+    from floe_tests.results.measurements import plots
 
     judged = suite.judged
     if judged is None:

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, DateTime, Float, Integer, String
 from sqlalchemy.orm import DeclarativeBase
 
-from floe_tests.results import migration
-from floe_tests.results.models import (
+from floe_tests.results.history import migration
+from floe_tests.results.history.models import (
     AttemptRow,
     CaseRow,
     CaseTextRow,
@@ -31,7 +31,7 @@ _TABLES: tuple[type[DeclarativeBase], ...] = (
     SoakRow,
 )
 _INTRODUCTION = """\
-<!-- Made by `make docs` from floe_tests/results/models.py: change the columns there. -->
+<!-- Made by `make docs` from floe_tests/results/history/models.py: change the columns there. -->
 
 # The history's tables
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from floe_tests.settings import TierSettings
+from floe_tests.config.tier import TierSettings
 
 _INTRODUCTION = """\
-<!-- Made by `make docs` from floe_tests/settings.py: change the descriptions there. -->
+<!-- Made by `make docs` from floe_tests/config/tier.py: change the descriptions there. -->
 
 # The settings of a tier
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from floe_tests.jobs.verdict import RULES, Rule
+from floe_tests.execution.verdict.rules import RULES, Rule
 
 _INTRODUCTION = """\
-<!-- Made by `make docs` from floe_tests/jobs/verdict.py: change the rules there. -->
+<!-- Made by `make docs` from floe_tests/execution/verdict/rules.py: change the rules there. -->
 
 # Verdicts
 

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from floe_tests.clusters.signals import are_held
-from floe_tests.deadline import Deadline
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.signals import are_held
 from floe_tests.results.collate import SuiteResults, collate
 
 DEADLINE_SECONDS = 120.0

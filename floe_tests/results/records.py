@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from floe_tests.evidence import Evidence
+from floe_tests.core.evidence import Evidence
 from floe_tests.results.cases import CaseResult, Tally
 
 UNKNOWN_COUNT = "collected count unknown"

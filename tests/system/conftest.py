@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from floe_tests.clusters.lease import Lease
-from floe_tests.kube import ClusterAccess, Kube
-from floe_tests.labels import RUN
-from floe_tests.publish import PublishedRun, publish
-from floe_tests.run import TierRun
-from floe_tests.settings import TierSettings
-from floe_tests.workspace import Workspace
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import TierSettings
+from floe_tests.core.labels import RUN
+from floe_tests.environments.lease import Lease
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
+from floe_tests.pipeline.publish import PublishedRun, publish
+from floe_tests.pipeline.run import TierRun
 
 from .fault_table import Row, markdown, slowest_but_few, write_page
 

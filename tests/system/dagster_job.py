@@ -17,11 +17,11 @@ from typing import IO, Self
 import dagster as dg
 import yaml
 
-from floe_tests.publish import PUBLISHED, Summary
-from floe_tests.results.history import History
+from floe_tests.config.project import Workspace
+from floe_tests.pipeline.publish import PUBLISHED, Summary
+from floe_tests.pipeline.run import ledger_of
+from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord
-from floe_tests.run import ledger_of
-from floe_tests.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 

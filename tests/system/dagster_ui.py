@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from floe_tests.deadline import Deadline
-from floe_tests.results.history import History
+from floe_tests.core.deadline import Deadline
+from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord
 
 from .dagster_job import Place

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from floe_tests.kube import Kube
+from floe_tests.kube.client import Kube
 
 LABELS = {"type": "kwok"}
 TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}

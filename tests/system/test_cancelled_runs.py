@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.deadline import Deadline
-from floe_tests.kube import Kube
-from floe_tests.labels import RUN
-from floe_tests.results import junit
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.labels import RUN
+from floe_tests.kube.client import Kube
+from floe_tests.results.formats import junit
 
 from .conftest import CLUSTER, job
 from .dagster_job import DagsterJob, Place, write_project

@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from floe_tests.deadline import Deadline
+from floe_tests.config.tier import EnvironmentName, PodSecurity
+from floe_tests.core.deadline import Deadline
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.examination import examine
 from floe_tests.doctor.needs import needs_of
 from floe_tests.doctor.permissions import check_permissions
 from floe_tests.doctor.pod_security import violations
-from floe_tests.kube import ClusterAccess, Kube
-from floe_tests.run import TierRun
-from floe_tests.settings import EnvironmentName, PodSecurity
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
+from floe_tests.pipeline.run import TierRun
 
 from .conftest import CLUSTER, ROOT, SmallTier, job
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.results import junit
 from floe_tests.results.cases import CaseOutcome
+from floe_tests.results.formats import junit
 
 from .conftest import ROOT
 from .dagster_job import DagsterJob, Place

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from floe_tests.exporter import exporter
-from floe_tests.results import junit
+from floe_tests.results.formats import junit
 
 from .conftest import job
 
 if TYPE_CHECKING:
-    from floe_tests.publish import PublishedRun
+    from floe_tests.pipeline.publish import PublishedRun
 
     from .conftest import SmallTier
 

@@ -13,8 +13,9 @@ from typing import Self
 
 import pytest
 
-from floe_tests.jobs.verdict import Cause
-from floe_tests.kube import JsonObject, Kube, part
+from floe_tests.core.verdict import Cause
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject, part
 
 from .conftest import SmallTier, job
 from .fake_nodes import ENDLESS, FROZEN, LABELS, LOST, TAINT, fake_nodes

@@ -23,15 +23,15 @@ from uuid import uuid4
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.clusters.lease import Lease
-from floe_tests.clusters.processes import processes_of_runs
-from floe_tests.clusters.reap import reap
-from floe_tests.clusters.reap_plan import Scope
-from floe_tests.deadline import Deadline
-from floe_tests.kube import Kube
-from floe_tests.ledger import Ledger
-from floe_tests.results.history import History
+from floe_tests.cleanup.plan import Scope
+from floe_tests.cleanup.processes import processes_of_runs
+from floe_tests.cleanup.reaper import reap
+from floe_tests.core import labels
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.ledger import Ledger
+from floe_tests.environments.lease import Lease
+from floe_tests.kube.client import Kube
+from floe_tests.results.history.store import History
 
 from .conftest import CLUSTER, ROOT, TEST_IMAGE, job
 from .dagster_job import DagsterJob, Place, write_project

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import PlatformError
-from floe_tests.jobs.verdict import Cause
-from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import ReleaseSettings
+from floe_tests.core.errors import PlatformError
+from floe_tests.core.verdict import Cause
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
+from floe_tests.pipeline.run import InstalledPlatform
 from floe_tests.platform import helm
 from floe_tests.platform.rollout import Target
-from floe_tests.run import InstalledPlatform
-from floe_tests.settings import ReleaseSettings
-from floe_tests.workspace import Workspace
 
 from .conftest import SmallTier, job
 

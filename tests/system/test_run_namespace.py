@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.clusters.lease import Lease
-from floe_tests.kube import Kube, RefusedError
-from floe_tests.run import TierRun
+from floe_tests.core import labels
+from floe_tests.environments.lease import Lease
+from floe_tests.kube.client import Kube, RefusedError
+from floe_tests.pipeline.run import TierRun
 
 from .conftest import SmallTier, job
 

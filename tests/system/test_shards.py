@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.jobs.shards.plan import shard_by_hash
-from floe_tests.jobs.shards.plan import test_key as key_of
-from floe_tests.jobs.verdict import Cause
-from floe_tests.kube import JsonObject, Kube, part, parts
-from floe_tests.results import junit
-from floe_tests.results.history import History
+from floe_tests.core import labels
+from floe_tests.core.verdict import Cause
+from floe_tests.execution.sharding.plan import shard_by_hash
+from floe_tests.execution.sharding.plan import test_key as key_of
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject, part, parts
+from floe_tests.results.formats import junit
+from floe_tests.results.history.store import History
 
 from .conftest import CLUSTER, SmallTier, job
 from .dagster_job import DagsterJob, Place, write_project

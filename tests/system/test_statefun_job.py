@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from floe_tests.results import junit
 from floe_tests.results.cases import CaseOutcome
+from floe_tests.results.formats import junit
 
 from .conftest import ROOT
 from .dagster_job import DagsterJob, Place

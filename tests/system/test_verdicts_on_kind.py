@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from floe_tests.publish import publish
-from floe_tests.results import junit
-from floe_tests.results.history import History
+from floe_tests.pipeline.publish import publish
+from floe_tests.results.formats import junit
+from floe_tests.results.history.store import History
 
 from .conftest import job
 

@@ -80,7 +80,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 # Where this package asks what time it is, and something depends on it that is removed or stays.
-CLOCKS = ("clusters.clock", "clusters.context", "clusters.lease", "clusters.namespace")
+CLOCKS = (
+    "core.clock",
+    "environments.providers.context.provider",
+    "environments.lease",
+    "environments.namespace",
+)
 
 
 @pytest.fixture

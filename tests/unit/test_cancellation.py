@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from floe_tests.cancellation import ActiveRun, chosen, superseded
+from floe_tests.pipeline.cancellation import ActiveRun, chosen, superseded
 
 BEGAN = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -131,6 +131,6 @@ def test_somebody_chooses_runs_by_ref_tier_and_id(asked: dict[str, str], names: 
 
 
 def test_the_decision_needs_no_dagster():
-    program = "import sys, floe_tests.cancellation; sys.exit('dagster' in sys.modules)"
+    program = "import sys, floe_tests.pipeline.cancellation; sys.exit('dagster' in sys.modules)"
 
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.changes import GitChanges
-from floe_tests.results.losses import Loss, LossKind
-from floe_tests.results.presence import GoodRun
+from floe_tests.results.presence.changes import GitChanges
+from floe_tests.results.presence.compare import GoodRun
+from floe_tests.results.presence.losses import Loss, LossKind
 
 from .results.losing import Project
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from floe_tests.deadline import Deadline
+from floe_tests.core.deadline import Deadline
 
 
 @dataclass

@@ -17,7 +17,7 @@ from floe_tests.definitions import defs
 PACKAGE = Path(floe_tests.__file__).parent
 
 # The package's own modules that speak Dagster; the rest is plain Python.
-DAGSTER_SKIN = ("definitions.py", "tier.py", "stages/", "sensors/")
+DAGSTER_SKIN = ("definitions.py", "orchestration/")
 
 # Clients and parsers that a run needs and the list of tiers does not.
 HEAVY = (
@@ -98,7 +98,7 @@ def test_what_is_loaded_can_be_run():
 
 def test_the_public_surface_is_the_component_and_the_version():
     assert floe_tests.__all__ == ["TestTier", "__version__"]
-    assert floe_tests.TestTier.__module__ == "floe_tests.tier"
+    assert floe_tests.TestTier.__module__ == "floe_tests.orchestration.component"
     with pytest.raises(AttributeError, match="has no attribute 'TestTeir'"):
         _ = floe_tests.TestTeir
 
@@ -138,7 +138,10 @@ def test_loading_definitions_imports_no_heavy_library_that_dagster_has_not():
 
 
 def test_the_package_imports_without_dagster():
-    program = "import sys, floe_tests.run, floe_tests.publish; sys.exit('dagster' in sys.modules)"
+    program = (
+        "import sys, floe_tests.pipeline.run, floe_tests.pipeline.publish; "
+        "sys.exit('dagster' in sys.modules)"
+    )
 
     subprocess.run([sys.executable, "-c", program], check=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests import durable
+from floe_tests.core import durable
 
 
 def _broken() -> Iterator[bytes]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from floe_tests import errors
-from floe_tests.errors import FloeTestsError, ProgramError
-from floe_tests.evidence import Evidence
-from floe_tests.run import error_facts
+from floe_tests.core import errors
+from floe_tests.core.errors import FloeTestsError, ProgramError
+from floe_tests.core.evidence import Evidence
+from floe_tests.pipeline.run import error_facts
 
 
 def classes_below(base: type[FloeTestsError]) -> set[type[FloeTestsError]]:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from floe_tests.cli import app
-from floe_tests.errors import ConfigurationError
-from floe_tests.history_command import show_named, time_of
-from floe_tests.results import bundle
-from floe_tests.results.history import History
+from floe_tests.cli.app import app
+from floe_tests.cli.history import show_named, time_of
+from floe_tests.core.errors import ConfigurationError
+from floe_tests.results.history import bundle
+from floe_tests.results.history.store import History
 
 from .results import runs, test_measured
 

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from floe_tests.cli import app
-from floe_tests.results import bundle
+from floe_tests.cli.app import app
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
-from floe_tests.results.history import History
+from floe_tests.results.history import bundle
+from floe_tests.results.history.store import History
 
 from .results import runs
 

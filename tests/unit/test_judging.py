@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.jobs.attempt import Attempt, Timings
-from floe_tests.jobs.facts import Facts
-from floe_tests.jobs.verdict import classify
-from floe_tests.judging import judge_suite
-from floe_tests.run import TierRun
-from floe_tests.settings import SuiteSettings, TierSettings
-from floe_tests.workspace import Workspace
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import SuiteSettings, TierSettings
+from floe_tests.execution.attempt import Attempt, Timings
+from floe_tests.execution.verdict.facts import Facts
+from floe_tests.execution.verdict.rules import classify
+from floe_tests.pipeline.judgement import judge_suite
+from floe_tests.pipeline.run import TierRun
 
 from .results.soaks import FINGERPRINT, soak_lines, write_lines
 

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.clusters.identity import Holder
-from floe_tests.clusters.lease import Lease
-from floe_tests.errors import ConfigurationError, FloeTestsError
-from floe_tests.jobs.attempt import Attempt, Timings
-from floe_tests.jobs.facts import Facts
-from floe_tests.jobs.verdict import Cause, Fault, Verdict
-from floe_tests.killed import remember_killed
-from floe_tests.labels import Owner
-from floe_tests.publish import PUBLISHED
-from floe_tests.results.history import History
+from floe_tests.config.project import Workspace
+from floe_tests.core.errors import ConfigurationError, FloeTestsError
+from floe_tests.core.labels import Owner
+from floe_tests.core.process_identity import Holder
+from floe_tests.core.verdict import Cause, Fault, Verdict
+from floe_tests.environments.lease import Lease
+from floe_tests.execution.attempt import Attempt, Timings
+from floe_tests.execution.verdict.facts import Facts
+from floe_tests.pipeline.orphaned_run import remember_killed
+from floe_tests.pipeline.publish import PUBLISHED
+from floe_tests.pipeline.run import StageRecord, ledger_of
+from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord
-from floe_tests.run import StageRecord, ledger_of
-from floe_tests.workspace import Workspace
 
 RUN = "1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d"
 BEGAN = datetime(2026, 11, 24, 8, tzinfo=UTC)

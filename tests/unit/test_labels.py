@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floe_tests import labels
-from floe_tests.labels import Owner, has_expired, label_value
+from floe_tests.core import labels
+from floe_tests.core.labels import Owner, has_expired, label_value
 
 # Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 LEGAL = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import ConfigurationError, HarnessError
-from floe_tests.ledger import Ledger, as_json
+from floe_tests.core.errors import ConfigurationError, HarnessError
+from floe_tests.core.ledger import Ledger, as_json
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def test_a_dataclass_is_plain_json():
 HOLD_UNTIL_STDIN_CLOSES = """
 import sys
 from pathlib import Path
-from floe_tests.ledger import Ledger
+from floe_tests.core.ledger import Ledger
 with Ledger(Path(sys.argv[1])).locked("kind", timeout_seconds=10):
     print("held", flush=True)
     sys.stdin.read()

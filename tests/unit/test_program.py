@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from floe_tests import program
-from floe_tests.deadline import Deadline
-from floe_tests.errors import ConfigurationError, DeadlineError, ProgramError
-from floe_tests.jobs import manifest
+from floe_tests.core import program
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import ConfigurationError, DeadlineError, ProgramError
+from floe_tests.execution import manifest
 
 PYTHON = sys.executable
 

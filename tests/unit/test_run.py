@@ -18,10 +18,10 @@ import psutil
 import pytest
 from junitparser import JUnitXml
 
-from floe_tests.errors import InfrastructureError
-from floe_tests.jobs import process
-from floe_tests.results import bundle
-from floe_tests.results.history import History
+from floe_tests.core.errors import InfrastructureError
+from floe_tests.execution import process_run
+from floe_tests.results.history import bundle
+from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def test_a_suite_that_hangs_ends_at_its_deadline_and_the_hanging_test_is_named(t
 def test_a_program_that_ignores_its_deadline_is_killed_with_all_that_it_started(
     tier: Tier, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(process, "_TESTS_SLACK_SECONDS", 0.0)
+    monkeypatch.setattr(process_run, "_TESTS_SLACK_SECONDS", 0.0)
     script = "sleep 600 & echo $! > ids.part; mv ids.part ids; wait"
     tier.project.tier(
         "  name: tiny\n  description: hangs\n  environments: [local]\n"
@@ -597,7 +597,7 @@ def test_what_the_infrastructure_did_before_the_tests_is_an_observation(
         message = "no node came up"
         raise InfrastructureError(message)
 
-    monkeypatch.setattr("floe_tests.run.TierRun.install", fail)
+    monkeypatch.setattr("floe_tests.pipeline.run.TierRun.install", fail)
     result = tier.run()
     assert not result.success
     records = tier.instance.fetch_observations(dg.AssetKey(["tiny", "results"]), limit=5).records

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from floe_tests.errors import ConfigurationError
-from floe_tests.selection import Selection, release_values
-from floe_tests.settings import TierSettings
+from floe_tests.config.selection import Selection, release_values
+from floe_tests.config.tier import TierSettings
+from floe_tests.core.errors import ConfigurationError
 
 
 def tier(*suites: dict[str, Any]) -> TierSettings:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from floe_tests.settings import (
+from floe_tests.config.tier import (
     BenchmarkSettings,
     BudgetSettings,
     KindSettings,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import ConfigurationError
-from floe_tests.tier_files import load_tiers
+from floe_tests.config.loader import load_tiers
+from floe_tests.core.errors import ConfigurationError
 
 GOOD = """\
 type: floe_tests.TestTier

@@ -9,14 +9,14 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from floe_tests.errors import ConfigurationError
-from floe_tests.jobs.manifest import load_template
-from floe_tests.publish import publish
-from floe_tests.run import TierRun
-from floe_tests.selection import Selection
-from floe_tests.settings import SuiteSettings, TierSettings
-from floe_tests.variables import chosen, inherited, problems_of, said
-from floe_tests.workspace import Workspace
+from floe_tests.config.project import Workspace
+from floe_tests.config.selection import Selection
+from floe_tests.config.test_job import load_template
+from floe_tests.config.tier import SuiteSettings, TierSettings
+from floe_tests.config.variables import chosen, inherited, problems_of, said
+from floe_tests.core.errors import ConfigurationError
+from floe_tests.pipeline.publish import publish
+from floe_tests.pipeline.run import TierRun
 
 SAYS_ITS_VARIABLES = """\
 import os

@@ -20,9 +20,9 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from floe_tests.cli import app
-from floe_tests.settings import TierSettings
-from floe_tests.tier_files import load_tiers
+from floe_tests.cli.app import app
+from floe_tests.config.loader import load_tiers
+from floe_tests.config.tier import TierSettings
 
 ROOT = Path(__file__).parents[2]
 # As text alone: `on` would be a boolean, and a version a number.

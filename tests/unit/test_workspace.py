@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import ConfigurationError
-from floe_tests.settings import TierSettings
-from floe_tests.workspace import Workspace
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import TierSettings
+from floe_tests.core.errors import ConfigurationError
 
 
 def test_without_variables_everything_is_below_the_project(tmp_path: Path):

@@ -24,7 +24,7 @@ nothing itself, has none.
 {{- include "floe-tests.dagsterStorage" . }}
 # A run is cancelled by what the database says of it: the webserver needs no account of the cluster.
 instance_class:
-  module: floe_tests.stages.cluster_instance
+  module: floe_tests.orchestration.cluster_instance
   class: ClusterInstance
 {{- if $launches }}
 run_launcher:
@@ -34,7 +34,7 @@ run_launcher:
     {{- include "floe-tests.runPods" . | nindent 4 }}
 {{- end }}
 run_coordinator:
-  module: floe_tests.stages.cluster_instance
+  module: floe_tests.orchestration.cluster_instance
   class: ClusterRunCoordinator
   config:
     dequeue_interval_seconds: {{ .Values.runs.dequeueIntervalSeconds }}

@@ -1,6 +1,6 @@
 """Runs migrations on a connection that the caller opened.
 
-There is no alembic.ini: the database is the caller's (`floe_tests.results.history`), who holds the
+There is no alembic.ini: the database is the caller's (`results/history/store.py`), who holds the
 lock and the transaction as well.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from floe_tests.results.migration import options
+from floe_tests.results.history.migration import options
 
 context.configure(**options(context.config.attributes["connection"]))
 with context.begin_transaction():

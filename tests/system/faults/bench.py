@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from floe_tests.deadline import Deadline
-from floe_tests.errors import FloeTestsError
-from floe_tests.jobs.attempt import Attempt
-from floe_tests.jobs.verdict import Cause
-from floe_tests.kube import JsonObject, Kube
-from floe_tests.labels import RUN, label_value
-from floe_tests.publish import PublishedRun, publish
-from floe_tests.run import TierRun
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import FloeTestsError
+from floe_tests.core.labels import RUN, label_value
+from floe_tests.core.verdict import Cause
+from floe_tests.execution.attempt import Attempt
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject
+from floe_tests.pipeline.publish import PublishedRun, publish
+from floe_tests.pipeline.run import TierRun
 
 from ..conftest import SmallTier, go_through  # noqa: TID252 - suites are folders, not packages
 from ..fault_table import Row  # noqa: TID252

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.kube import Kube
-from floe_tests.labels import RUN
+from floe_tests.core.labels import RUN
+from floe_tests.kube.client import Kube
 
 from ..conftest import SmallTier  # noqa: TID252 - suites are folders, not packages
 from ..fault_table import Row  # noqa: TID252

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from floe_tests.errors import InfrastructureError
-from floe_tests.jobs.verdict import Cause
+from floe_tests.core.errors import InfrastructureError
+from floe_tests.core.verdict import Cause
 
 from ..conftest import job  # noqa: TID252 - suites are folders, not packages
 from .bench import DEADLINES, FaultBench, RunningRun

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from floe_tests.jobs.verdict import Cause
+from floe_tests.core.verdict import Cause
 
 from ..conftest import ROOT, job  # noqa: TID252 - suites are folders, not packages
 from .bench import FaultBench, RunningRun

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from floe_tests.jobs.verdict import Cause
-from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.core.verdict import Cause
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
 
 from ..conftest import CLUSTER, SmallTier, job  # noqa: TID252 - suites are folders, not packages
 from ..fault_table import Row  # noqa: TID252

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from floe_tests.jobs.verdict import Cause
-from floe_tests.results import junit
+from floe_tests.core.verdict import Cause
+from floe_tests.results.formats import junit
 
 from ..conftest import job  # noqa: TID252 - suites are folders, not packages
 from .bench import FaultBench

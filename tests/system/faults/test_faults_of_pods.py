@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from floe_tests.jobs.manifest import EXPORTER
-from floe_tests.jobs.verdict import Cause
+from floe_tests.core.verdict import Cause
+from floe_tests.execution.manifest import EXPORTER
 
 from ..conftest import job  # noqa: TID252 - suites are folders, not packages
 from .bench import DEADLINES, FaultBench, RunningRun, pod_of

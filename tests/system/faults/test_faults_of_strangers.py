@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from floe_tests.jobs.verdict import Cause
-from floe_tests.publish import PublishedRun
+from floe_tests.core.verdict import Cause
+from floe_tests.pipeline.publish import PublishedRun
 
 from ..conftest import job  # noqa: TID252 - suites are folders, not packages
 from .bench import FaultBench

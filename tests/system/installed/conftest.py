@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.kube import Kube
-from floe_tests.labels import RUN
+from floe_tests.core.labels import RUN
+from floe_tests.kube.client import Kube
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMESPACE = "floe-staging"

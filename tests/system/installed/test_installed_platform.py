@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from floe_tests.clusters.cluster_lease import ClusterBusyError, held_by
-from floe_tests.clusters.lease import Lease
-from floe_tests.kube import JsonObject, Kube
-from floe_tests.publish import publish
-from floe_tests.run import TierRun
+from floe_tests.environments.cluster_lock import ClusterBusyError, held_by
+from floe_tests.environments.lease import Lease
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject
+from floe_tests.pipeline.publish import publish
+from floe_tests.pipeline.run import TierRun
 
 from ..conftest import SmallTier, job  # noqa: TID252 - suites are folders
 from .conftest import INSTALLED, NAMESPACE, RELEASE

@@ -17,11 +17,12 @@ import dagster as dg
 import pytest
 import yaml
 
-from floe_tests.clusters.cluster_lease import held_by
-from floe_tests.deadline import Deadline
-from floe_tests.kube import JsonObject, Kube
-from floe_tests.labels import PLATFORM, RUN, TRIGGER
-from floe_tests.results.history import History
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.labels import PLATFORM, RUN, TRIGGER
+from floe_tests.environments.cluster_lock import held_by
+from floe_tests.kube.client import Kube
+from floe_tests.kube.objects import JsonObject
+from floe_tests.results.history.store import History
 
 from ..conftest import job  # noqa: TID252 - suites are folders
 from ..dagster_job import Place, write_project  # noqa: TID252

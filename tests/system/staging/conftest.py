@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from floe_tests.kube import ClusterAccess, Kube
-from floe_tests.labels import RUN
-from floe_tests.registry import ask
+from floe_tests.core.labels import RUN
+from floe_tests.core.registry import ask
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
 
 from ..conftest import (  # noqa: TID252 - suites are folders, not packages
     CLUSTER,

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from floe_tests.deadline import Deadline
-from floe_tests.kube import Kube
-from floe_tests.labels import RUN
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.labels import RUN
+from floe_tests.kube.client import Kube
 
 from ..dagster_ui import LAUNCH, LOG, START_SENSOR, TICKS  # noqa: TID252 - suites are folders, not packages
 

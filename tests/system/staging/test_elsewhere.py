@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
 
 from ..conftest import ROOT  # noqa: TID252 - suites are folders, not packages
 from .conftest import (

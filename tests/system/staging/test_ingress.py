@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from floe_tests.kube import JsonObject
+from floe_tests.kube.objects import JsonObject
 
 from ..kind_clusters import enforcing_node_image  # noqa: TID252 - suites are folders, not packages
 from .conftest import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from floe_tests.kube import JsonObject
+from floe_tests.kube.objects import JsonObject
 
 from ..kind_clusters import enforcing_node_image  # noqa: TID252 - suites are folders, not packages
 from .conftest import stand_in

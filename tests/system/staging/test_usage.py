@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
 
 from ..conftest import ROOT, job  # noqa: TID252 - suites are folders, not packages
 from .conftest import PREFIX, make_namespaces, stand_in

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.publish import PublishedRun, publish
-from floe_tests.run import TierRun
-from floe_tests.settings import TierSettings
-from floe_tests.workspace import Workspace
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import TierSettings
+from floe_tests.pipeline.publish import PublishedRun, publish
+from floe_tests.pipeline.run import TierRun
 
 HERE = Path(__file__).parent
 # The programs of the large suites are modules beside the tests, and import one another.

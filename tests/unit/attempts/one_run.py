@@ -13,10 +13,10 @@ import sys
 import uuid
 from pathlib import Path
 
-from floe_tests.publish import publish
-from floe_tests.run import TierRun
-from floe_tests.settings import TierSettings
-from floe_tests.workspace import Workspace
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import TierSettings
+from floe_tests.pipeline.publish import publish
+from floe_tests.pipeline.run import TierRun
 
 
 def memory_mib(field: str) -> float:

@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
-from floe_tests.jobs.verdict import Cause
-from floe_tests.publish import PublishedRun
+from floe_tests.core.verdict import Cause
+from floe_tests.pipeline.publish import PublishedRun
 
 from .conftest import Suites
 

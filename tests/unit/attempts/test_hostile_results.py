@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from floe_tests.publish import PublishedRun
-from floe_tests.results import junit
-from floe_tests.results.history import History
+from floe_tests.pipeline.publish import PublishedRun
+from floe_tests.results.formats import junit
+from floe_tests.results.history.store import History
 
 if TYPE_CHECKING:
     from conftest import Suites

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 from junitparser import JUnitXml
 
+from floe_tests.config.project import Workspace
+from floe_tests.orchestration.metadata import check_of, of_results
 from floe_tests.report import grid
-from floe_tests.results.analysis import Question, read_accounts
-from floe_tests.results.history import History
-from floe_tests.stages.metadata import check_of, of_results
-from floe_tests.workspace import Workspace
+from floe_tests.results.history.analysis import Question, read_accounts
+from floe_tests.results.history.store import History
 
 if TYPE_CHECKING:
     from conftest import Suites
-    from floe_tests.publish import PublishedRun
+    from floe_tests.pipeline.publish import PublishedRun
 
 TWENTY = "\n".join(f"def test_{n}(): pass" for n in range(20))
 COMMAND = ["pytest", "-q", "-p", "no:cacheprovider", "--junitxml=/results/junit.xml"]

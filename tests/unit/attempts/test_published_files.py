@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from floe_tests.cli import app
-from floe_tests.results.database import HistoryUnavailableError
-from floe_tests.results.history import History
+from floe_tests.cli.app import app
+from floe_tests.results.history.database import HistoryUnavailableError
+from floe_tests.results.history.store import History
 
 from .conftest import Suites
 
@@ -83,7 +83,7 @@ def test_the_notices_of_a_tier_of_many_suites_name_the_suite(suites: Suites) -> 
 
 
 def _imports(suites: Suites, bundle: Path) -> None:
-    from floe_tests.results import importing
+    from floe_tests.results.history import importing
 
     with History.open(suites.history_url) as history:
         assert importing.add(history, importing.read(bundle, None)).state == "added"

@@ -18,8 +18,8 @@ import fifty_thousand_tests
 import pytest
 from large_output import MIB, chunk
 
-from floe_tests.results import junit
-from floe_tests.results.history import History
+from floe_tests.results.formats import junit
+from floe_tests.results.history.store import History
 
 HERE = Path(__file__).parent
 MOST_GROWTH_MIB = 300

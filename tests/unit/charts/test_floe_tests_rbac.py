@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rendered import Manifest, Render, named, of_kind
 
+from floe_tests.config.loader import load_tiers
+from floe_tests.config.project import Workspace
 from floe_tests.doctor.needs import needs_of
 from floe_tests.doctor.permissions import Right, rights_of
-from floe_tests.tier_files import load_tiers
-from floe_tests.workspace import Workspace
 
 ROOT = Path(__file__).parents[3]
 # A tier that brings CustomResourceDefinitions needs an administrator's account, not this one.

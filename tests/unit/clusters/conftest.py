@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from floe_tests.clusters.identity import Holder
+from floe_tests.core.process_identity import Holder
 
 # Starts a program in a session of its own, as program.run does, and waits to be killed.
 ORCHESTRATOR = """
 import sys
-from floe_tests import program
-from floe_tests.deadline import Deadline
+from floe_tests.core import program
+from floe_tests.core.deadline import Deadline
 
 with program.started_for(sys.argv[1]):
     program.run([sys.executable, "-c", sys.argv[2]], deadline=Deadline(120),

@@ -16,8 +16,8 @@ import psutil
 import pytest
 from pydantic import TypeAdapter
 
-from floe_tests.clusters import identity
-from floe_tests.clusters.identity import Holder
+from floe_tests.core import process_identity
+from floe_tests.core.process_identity import Holder
 
 HERE = Holder.this_process()
 WAITS = "import signal; print('runs', flush=True); signal.pause()"
@@ -80,7 +80,7 @@ def test_another_process_that_was_given_its_id_is_not_it(process: subprocess.Pop
 @ON_LINUX
 def test_after_a_boot_of_its_machine_it_is_dead_although_its_id_is_taken_again():
     assert HERE.machine_id, "the test needs /etc/machine-id"
-    of_itself = replace(HERE, pid_namespace=identity._FIRST_NAMESPACE)  # pyright: ignore[reportPrivateUsage] - as on a machine itself
+    of_itself = replace(HERE, pid_namespace=process_identity._FIRST_NAMESPACE)  # pyright: ignore[reportPrivateUsage] - as on a machine itself
 
     before = replace(of_itself, boot_id="11111111-1111-4111-8111-111111111111")
 
@@ -122,7 +122,7 @@ def test_of_a_process_that_cannot_be_seen_from_here_nothing_is_known(
 def test_a_container_with_ids_of_its_own_knows_nothing_of_a_process_outside_and_the_reverse():
     program = (
         "import json, sys; from dataclasses import asdict\n"
-        "from floe_tests.clusters.identity import Holder\n"
+        "from floe_tests.core.process_identity import Holder\n"
         "outside = Holder(**json.loads(sys.argv[1]))\n"
         "print(json.dumps([outside.liveness, asdict(Holder.this_process())]))\n"
     )
@@ -175,7 +175,7 @@ def test_a_name_with_parentheses_and_spaces_does_not_shift_the_fields(
     folder.mkdir()
     numbers = " ".join(str(number) for number in range(5, 23))
     (folder / "stat").write_text(f"77 (a) R (b c) S 1 {numbers}\n")
-    monkeypatch.setattr(identity, "_PROC", tmp_path)
+    monkeypatch.setattr(process_identity, "_PROC", tmp_path)
     monkeypatch.setattr("psutil.LINUX", True)
 
-    assert identity._start_ticks(77) == 22  # pyright: ignore[reportPrivateUsage] - a recorded file
+    assert process_identity._start_ticks(77) == 22  # pyright: ignore[reportPrivateUsage] - a recorded file

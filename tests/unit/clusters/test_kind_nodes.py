@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from floe_tests.clusters.kind_nodes import KindAccess, clusters_in, labels_in
+from floe_tests.environments.providers.kind.nodes import KindAccess, clusters_in, labels_in
 
 CONTAINERS = """\
 b\tworker\tb-worker\t2026-11-24 09:53:44 +0100 CET\t3f

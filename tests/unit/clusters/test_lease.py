@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
-from floe_tests.clusters.lease import (
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import TierSettings
+from floe_tests.core.errors import LeaseError
+from floe_tests.core.ledger import Ledger
+from floe_tests.environments.lease import (
     ENTRY,
     Lease,
     environment_of,
@@ -17,11 +21,7 @@ from floe_tests.clusters.lease import (
     live_lease,
     new_lease,
 )
-from floe_tests.errors import LeaseError
-from floe_tests.kube import ClusterAccess
-from floe_tests.ledger import Ledger
-from floe_tests.settings import TierSettings
-from floe_tests.workspace import Workspace
+from floe_tests.kube.access import ClusterAccess
 
 RUN = "1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d"
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)

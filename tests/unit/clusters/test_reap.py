@@ -16,16 +16,16 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from floe_tests.clusters.identity import Holder
-from floe_tests.clusters.lease import ENTRY, Lease
-from floe_tests.clusters.processes import processes_of_runs
-from floe_tests.clusters.reap import plan, reap
-from floe_tests.clusters.reap_plan import Scope
-from floe_tests.errors import InfrastructureError
-from floe_tests.kube import ClusterAccess
-from floe_tests.labels import Owner
-from floe_tests.ledger import Ledger
-from floe_tests.program import RUN_VARIABLE
+from floe_tests.cleanup.plan import Scope
+from floe_tests.cleanup.processes import processes_of_runs
+from floe_tests.cleanup.reaper import plan, reap
+from floe_tests.core.errors import InfrastructureError
+from floe_tests.core.labels import Owner
+from floe_tests.core.ledger import Ledger
+from floe_tests.core.process_identity import Holder
+from floe_tests.core.program import RUN_VARIABLE
+from floe_tests.environments.lease import ENTRY, Lease
+from floe_tests.kube.access import ClusterAccess
 
 from .conftest import CHILD, STUBBORN
 
@@ -85,7 +85,7 @@ def test_an_orphan_of_a_killed_run_is_named_by_a_dry_run_and_then_ended(
     child: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("floe_tests.clusters.reap._END_SECONDS", 0.5)
+    monkeypatch.setattr("floe_tests.cleanup.reaper._END_SECONDS", 0.5)
     killed = orchestrator(run_id, **({"child": child} if child else {}))
     write_lease(ledger, run_id, killed.holder)
     killed.kill()
@@ -122,9 +122,9 @@ def test_a_live_runs_processes_stay_also_past_its_time(
 
 
 REAP = (
-    "import sys; from pathlib import Path; from floe_tests.ledger import Ledger\n"
-    "from floe_tests.clusters.reap_plan import Scope\n"
-    "from floe_tests.clusters.reap import reap\n"
+    "import sys; from pathlib import Path; from floe_tests.core.ledger import Ledger\n"
+    "from floe_tests.cleanup.plan import Scope\n"
+    "from floe_tests.cleanup.reaper import reap\n"
     "done = reap(Scope(Ledger(Path(sys.argv[1]))), log=print)\n"
     "print('removed', [item.what for item in done.removed])\n"
 )

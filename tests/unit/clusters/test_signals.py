@@ -10,11 +10,11 @@ import threading
 
 import pytest
 
-from floe_tests.clusters.signals import deferred_signals, held_signals, uninterrupted
+from floe_tests.core.signals import deferred_signals, held_signals, uninterrupted
 
 REMOVES = """
 import sys
-from floe_tests.clusters.signals import deferred_signals, held_signals, uninterrupted
+from floe_tests.core.signals import deferred_signals, held_signals, uninterrupted
 
 def log(line):
     print(line, flush=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.clusters.identity import Holder
-from floe_tests.clusters.lease import Lease
-from floe_tests.clusters.standing import RunState, standing_of
-from floe_tests.labels import Owner
+from floe_tests.cleanup.expiry import RunState, standing_of
+from floe_tests.core import labels
+from floe_tests.core.labels import Owner
+from floe_tests.core.process_identity import Holder
+from floe_tests.environments.lease import Lease
 
 RUN = "1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d"
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import TierSettings
 from floe_tests.doctor.needs import Needs
-from floe_tests.kube import ClusterAccess, Kube
-from floe_tests.settings import TierSettings
-from floe_tests.workspace import Workspace
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
 
 from ..small_server import Server, serving  # noqa: TID252 - suites are folders, not packages
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from floe_tests.doctor.cluster import check_network, check_nodes, check_storage, reach
-from floe_tests.kube import Kube
+from floe_tests.kube.client import Kube
 
 from ..small_server import Server  # noqa: TID252 - suites are folders, not packages
 from .conftest import deployment, needs, tier

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.clusters.identity import Holder
-from floe_tests.clusters.lease import ENTRY, new_lease
+from floe_tests.config.project import Workspace
+from floe_tests.core import labels
+from floe_tests.core.process_identity import Holder
 from floe_tests.doctor import leftovers
 from floe_tests.doctor.examination import examine
-from floe_tests.kube import Kube
-from floe_tests.run import ledger_of
-from floe_tests.workspace import Workspace
+from floe_tests.environments.lease import ENTRY, new_lease
+from floe_tests.kube.client import Kube
+from floe_tests.pipeline.run import ledger_of
 
 from ..small_server import Server  # noqa: TID252 - suites are folders, not packages
 from .conftest import tier

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from floe_tests.core.registry import Reference, reference
 from floe_tests.doctor.images import check_images
-from floe_tests.kube import Kube
-from floe_tests.registry import Reference, reference
+from floe_tests.kube.client import Kube
 
 if TYPE_CHECKING:
     from ..small_server import Server  # noqa: TID252 - suites are folders, not packages

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from floe_tests.config.project import Workspace
 from floe_tests.doctor.machine import (
     check_history,
     check_home,
@@ -16,10 +17,9 @@ from floe_tests.doctor.machine import (
     check_output,
     check_packages,
 )
-from floe_tests.results import migration
-from floe_tests.results.history import History
-from floe_tests.results.models import VERSION_TABLE
-from floe_tests.workspace import Workspace
+from floe_tests.results.history import migration
+from floe_tests.results.history.models import VERSION_TABLE
+from floe_tests.results.history.store import History
 
 ROOT = Path(__file__).resolve().parents[3]
 

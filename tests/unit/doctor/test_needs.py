@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from floe_tests.config.project import Workspace
 from floe_tests.doctor.needs import PodNeed, needs_of
-from floe_tests.doctor.quantity import MIB
-from floe_tests.jobs.manifest import EXPORTER_IMAGE
-from floe_tests.workspace import Workspace
+from floe_tests.execution.manifest import EXPORTER_IMAGE
+from floe_tests.kube.quantity import MIB
 
 from .conftest import deployment, needs, tier
 

@@ -6,7 +6,7 @@ import json
 import shlex
 
 from floe_tests.doctor.permissions import Right, check_permissions, rights_of
-from floe_tests.kube import Kube
+from floe_tests.kube.client import Kube
 
 from ..small_server import REVIEWS, Server  # noqa: TID252 - suites are folders, not packages
 from .conftest import deployment, needs

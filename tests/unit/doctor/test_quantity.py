@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from floe_tests.doctor.quantity import quantity
 from floe_tests.doctor.versions import version_in
+from floe_tests.kube.quantity import quantity
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
 from floe_tests.doctor.security import check_pod_security
-from floe_tests.kube import Kube
+from floe_tests.kube.client import Kube
 
 from ..small_server import Server  # noqa: TID252 - suites are folders, not packages
 from .conftest import deployment, needs

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from floe_tests.execution.stream import Completeness, FrameReport, ResultStream
 from floe_tests.exporter import exporter
-from floe_tests.jobs.stream import Completeness, FrameReport, ResultStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

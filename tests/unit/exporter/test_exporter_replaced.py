@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from floe_tests.jobs.attempt import judge
-from floe_tests.jobs.facts import ContainerFacts, Facts, PodFacts
+from floe_tests.execution.attempt import judge
+from floe_tests.execution.verdict.facts import ContainerFacts, Facts, PodFacts
 from floe_tests.results.collate import collate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from floe_tests.jobs.stream import Completeness
+    from floe_tests.execution.stream import Completeness
     from tests.unit.exporter.conftest import RunningExporter, Start
 
 Outcomes = dict[str, str]

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from floe_tests.execution.stream import ResultStream
 from floe_tests.exporter import exporter
-from floe_tests.jobs.stream import ResultStream
 
 if TYPE_CHECKING:
     from tests.unit.exporter.conftest import Start

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from floe_tests.execution.attempt import judge
+from floe_tests.execution.verdict.facts import ContainerFacts, Facts, PodFacts
 from floe_tests.exporter import exporter
-from floe_tests.jobs.attempt import judge
-from floe_tests.jobs.facts import ContainerFacts, Facts, PodFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from floe_tests.jobs.facts import ResultFacts
-    from floe_tests.jobs.stream import Completeness
+    from floe_tests.execution.stream import Completeness
+    from floe_tests.execution.verdict.facts import ResultFacts
     from tests.unit.exporter.conftest import Start
 
 FAST = "--bytes-per-second=1000000000"

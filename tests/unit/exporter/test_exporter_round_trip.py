@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from floe_tests.execution.stream import ResultStream
 from floe_tests.exporter import exporter
-from floe_tests.jobs.stream import ResultStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

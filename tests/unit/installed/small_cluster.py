@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 
-from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
 
 NAMESPACE = "floe-staging"
 # A suite of an installed platform: its pod says how much memory it takes.

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.clusters import cluster_lease
-from floe_tests.clusters.cluster_lease import (
+from floe_tests.core import labels
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import InfrastructureError
+from floe_tests.core.labels import Owner
+from floe_tests.environments import cluster_lock
+from floe_tests.environments.cluster_lock import (
     LEASE,
     ClusterBusyError,
     ClusterLease,
@@ -19,9 +22,6 @@ from floe_tests.clusters.cluster_lease import (
     held_by,
     holder_of,
 )
-from floe_tests.deadline import Deadline
-from floe_tests.errors import InfrastructureError
-from floe_tests.labels import Owner
 
 from .small_cluster import NAMESPACE, Cluster
 
@@ -62,9 +62,9 @@ def put_holder(
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_lease, "_LEAST_SECONDS", 0.2)
-    monkeypatch.setattr(cluster_lease, "_TICK_SECONDS", 0.1)
-    monkeypatch.setattr(cluster_lease, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(cluster_lock, "_LEAST_SECONDS", 0.2)
+    monkeypatch.setattr(cluster_lock, "_TICK_SECONDS", 0.1)
+    monkeypatch.setattr(cluster_lock, "RENEW_SECONDS", 0.05)
 
 
 def spec_of(cluster: Cluster) -> dict[str, Any]:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.clusters.cluster_lease import LEASE
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import TierSettings
+from floe_tests.core import labels
+from floe_tests.core.labels import Owner
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.installed import check_installed
 from floe_tests.doctor.needs import Needs, needs_of
-from floe_tests.labels import Owner
-from floe_tests.settings import TierSettings
-from floe_tests.workspace import Workspace
+from floe_tests.environments.cluster_lock import LEASE
 
 from .small_cluster import JOB, NAMESPACE, Cluster, put_platform
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import InfrastructureError, PlatformError
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import InstalledSettings
+from floe_tests.core.errors import InfrastructureError, PlatformError
 from floe_tests.platform.installed import Fingerprint, state_of, wait_until_complete
 from floe_tests.platform.logs import export_logs
 from floe_tests.platform.target import Target
-from floe_tests.settings import InstalledSettings
-from floe_tests.workspace import Workspace
 
 from ..platform.records import packed, secret  # noqa: TID252
 from .small_cluster import LABELS, NAMESPACE, Cluster, put_platform

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.clusters import persistent
-from floe_tests.clusters.cluster_lease import LEASE, held_by
-from floe_tests.clusters.identity import Holder
-from floe_tests.clusters.lease import ENTRY, Lease, give_back, live_lease, new_lease
-from floe_tests.clusters.reap import plan, reap
-from floe_tests.clusters.reap_plan import Scope
-from floe_tests.errors import CleanupError, ConfigurationError, LeaseError
-from floe_tests.labels import Owner
-from floe_tests.ledger import Ledger
-from floe_tests.settings import TierSettings
-from floe_tests.workspace import Workspace
+from floe_tests.cleanup.plan import Scope
+from floe_tests.cleanup.reaper import plan, reap
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import TierSettings
+from floe_tests.core import labels
+from floe_tests.core.errors import CleanupError, ConfigurationError, LeaseError
+from floe_tests.core.labels import Owner
+from floe_tests.core.ledger import Ledger
+from floe_tests.core.process_identity import Holder
+from floe_tests.environments.cluster_lock import LEASE, held_by
+from floe_tests.environments.lease import ENTRY, Lease, give_back, live_lease, new_lease
+from floe_tests.environments.providers.installed import provider
 
 from .small_cluster import JOB, NAMESPACE, Cluster
 
@@ -45,8 +45,8 @@ def ledger(tmp_path: Path) -> Ledger:
 @pytest.fixture(autouse=True)
 def _no_renewals_left() -> Iterator[None]:
     yield
-    for run_id in list(persistent._renewals):  # pyright: ignore[reportPrivateUsage] - threads of this test
-        persistent.stop_renewing(run_id)
+    for run_id in list(provider._renewals):  # pyright: ignore[reportPrivateUsage] - threads of this test
+        provider.stop_renewing(run_id)
 
 
 def tier(cluster: Cluster, **changes: Any) -> TierSettings:
@@ -73,7 +73,7 @@ def acquired(
     settings = tier(cluster, **changes)
     lease = new_lease(settings, workspace, run_id=run_id, provider="context")
     ledger.write(run_id, ENTRY, lease)
-    environment = persistent.PersistentEnvironment(ledger=ledger, log=print)
+    environment = provider.PersistentEnvironment(ledger=ledger, log=print)
     held = environment.acquire(lease, settings, workspace)
     ledger.write(run_id, ENTRY, held)
     return held
@@ -234,7 +234,7 @@ def test_a_stage_does_not_go_on_when_another_run_has_the_cluster(
     cluster: Cluster, ledger: Ledger, workspace: Workspace
 ) -> None:
     acquired(cluster, ledger, workspace)
-    persistent.stop_renewing(RUN)
+    provider.stop_renewing(RUN)
     found = cluster.objects["leases", LEASE]
     found["metadata"]["labels"][labels.RUN] = OTHER
 
@@ -277,7 +277,7 @@ def test_memory_is_bounded_before_anything_is_created(
 
 def _killed(ledger: Ledger, held: Lease) -> None:
     """Let the run's process be one that is dead; its claim stays."""
-    persistent.stop_renewing(held.run_id)
+    provider.stop_renewing(held.run_id)
     ledger.write(held.run_id, ENTRY, replace(held, holder=Holder(process_id=4194300, created=1.0)))
 
 

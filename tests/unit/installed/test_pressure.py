@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from floe_tests.clusters.pressure import pressure_on
-from floe_tests.errors import InfrastructureError
+from floe_tests.core.errors import InfrastructureError
+from floe_tests.environments.cluster_health import pressure_on
 
 from .small_cluster import NAMESPACE, Cluster
 

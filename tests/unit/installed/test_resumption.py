@@ -11,28 +11,29 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from floe_tests import resumption
-from floe_tests.cancellation import CANCELLED_TAG
-from floe_tests.clusters import persistent
-from floe_tests.clusters.cluster_lease import LEASE, held_by
-from floe_tests.clusters.identity import Holder
-from floe_tests.clusters.lease import ENTRY, Lease
-from floe_tests.errors import InfrastructureError, PlatformError
+from floe_tests.config.project import Workspace
+from floe_tests.config.test_job import load_template
+from floe_tests.config.tier import DeadlineSettings, TierSettings
+from floe_tests.core.errors import InfrastructureError, PlatformError
+from floe_tests.core.labels import Owner
+from floe_tests.core.ledger import Ledger
+from floe_tests.core.process_identity import Holder
+from floe_tests.environments.cluster_lock import LEASE, held_by
+from floe_tests.environments.lease import ENTRY, Lease
+from floe_tests.environments.providers.installed import provider
+from floe_tests.execution.attempt import Attempt, Timings
+from floe_tests.execution.job_run import JobRun
+from floe_tests.execution.manifest import JobRequest
+from floe_tests.execution.receiver import Receiver
+from floe_tests.execution.resume import FrameJournal, Handover, never
+from floe_tests.execution.verdict.facts import ErrorFacts, Facts, ResultFacts
+from floe_tests.execution.verdict.rules import classify
 from floe_tests.exporter import exporter
-from floe_tests.jobs.attempt import Attempt, Timings
-from floe_tests.jobs.facts import ErrorFacts, Facts, ResultFacts
-from floe_tests.jobs.handover import FrameJournal, Handover, never
-from floe_tests.jobs.manifest import JobRequest, load_template
-from floe_tests.jobs.receiver import Receiver
-from floe_tests.jobs.runner import JobRun
-from floe_tests.jobs.verdict import classify
-from floe_tests.labels import Owner
-from floe_tests.ledger import Ledger
-from floe_tests.resumption import Workers
-from floe_tests.run import InstalledPlatform, StageRecord, TierRun, ledger_of
-from floe_tests.settings import DeadlineSettings, TierSettings
-from floe_tests.stages.resumption import hands_over, is_resumable
-from floe_tests.workspace import Workspace
+from floe_tests.orchestration.resume import hands_over, is_resumable
+from floe_tests.pipeline import resume
+from floe_tests.pipeline.cancellation import CANCELLED_TAG
+from floe_tests.pipeline.resume import Workers
+from floe_tests.pipeline.run import InstalledPlatform, StageRecord, TierRun, ledger_of
 
 from .small_cluster import NAMESPACE, Cluster, put_platform
 from .test_persistent import JOB
@@ -48,8 +49,8 @@ def yes() -> bool:
 @pytest.fixture(autouse=True)
 def _no_renewals_left() -> Iterator[None]:
     yield
-    for run_id in list(persistent._renewals):  # pyright: ignore[reportPrivateUsage] - threads of this test
-        persistent.stop_renewing(run_id)
+    for run_id in list(provider._renewals):  # pyright: ignore[reportPrivateUsage] - threads of this test
+        provider.stop_renewing(run_id)
 
 
 # --- The frames
@@ -154,7 +155,7 @@ def tier_run(cluster: Cluster, tmp_path: Path) -> Callable[..., TierRun]:
 
 def become_another_process(run: TierRun) -> None:
     """Let all that was done so far be another process' work."""
-    persistent.stop_renewing(RUN)
+    provider.stop_renewing(RUN)
     run.ledger.write(RUN, "workers", Workers((DEAD,)))
     run.ledger.forget(RUN, "handed-over")
     lease = run.ledger.read(RUN, ENTRY, Lease)
@@ -247,7 +248,7 @@ def test_a_process_that_was_thought_dead_leaves_the_run_to_the_one_that_has_it(
     put_platform(cluster)
     run = tier_run()
     go_up_to_the_tests(run)
-    resumption.hand_over(run.ledger, RUN)
+    resume.hand_over(run.ledger, RUN)
     run.ledger.write(RUN, "workers", Workers((Holder.this_process(), DEAD)))
 
     assert run.is_anothers
@@ -518,10 +519,10 @@ def test_a_launcher_that_resumes_nothing_hands_nothing_over() -> None:
 
 def test_the_ledger_of_a_run_that_nobody_worked_on_says_nothing(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    assert not resumption.is_resumed(ledger, RUN)
-    assert not resumption.is_anothers(ledger, RUN)
-    resumption.take_up(ledger, RUN)
-    assert not resumption.is_resumed(ledger, RUN)
+    assert not resume.is_resumed(ledger, RUN)
+    assert not resume.is_anothers(ledger, RUN)
+    resume.take_up(ledger, RUN)
+    assert not resume.is_resumed(ledger, RUN)
     workspace = Workspace(root=tmp_path, output=tmp_path, home=tmp_path, history_url="")
     assert ledger_of(workspace).runs(ENTRY) == ()
 

@@ -9,12 +9,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from floe_tests.clusters.cluster_lease import LEASE
-from floe_tests.labels import CLUSTER, PLATFORM, TIER
+from floe_tests.config.tier import TierSettings
+from floe_tests.core.labels import CLUSTER, PLATFORM, TIER
+from floe_tests.environments.cluster_lock import LEASE
+from floe_tests.orchestration.component import job_tags
+from floe_tests.orchestration.sensors.installed import tier_schedules, trigger_sensors
 from floe_tests.platform.installed import state_of
-from floe_tests.sensors.installed import tier_schedules, trigger_sensors
-from floe_tests.settings import TierSettings
-from floe_tests.tier import job_tags
 
 from .small_cluster import NAMESPACE, Cluster, put_platform
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from floe_tests.jobs.memory import check_memory
-from floe_tests.settings import TierSettings
-from floe_tests.tier_files import load_tiers
+from floe_tests.config.loader import load_tiers
+from floe_tests.config.memory import check_memory
+from floe_tests.config.tier import TierSettings
 
 TIER: dict[str, Any] = {
     "name": "staging-soak",

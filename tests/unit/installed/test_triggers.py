@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from floe_tests.pipeline.triggers import Decision, GreenRun, after_green, on_deployment, on_schedule
 from floe_tests.platform.installed import Fingerprint, InstalledState
-from floe_tests.triggers import Decision, GreenRun, after_green, on_deployment, on_schedule
 
 OLD = Fingerprint("floe-platform-0.2.0", "0.1.0", ("sha256:aa",))
 NEW = Fingerprint("floe-platform-0.2.0", "0.1.0", ("sha256:bb",))

@@ -13,16 +13,17 @@ from typing import Any
 import pytest
 import yaml
 
-from floe_tests.jobs.attempt import Attempt
-from floe_tests.jobs.handover import Handover
-from floe_tests.jobs.manifest import JobRequest, load_template
-from floe_tests.jobs.runner import JobRun
-from floe_tests.jobs.shards.plan import balanced
-from floe_tests.jobs.shards.runner import ShardedRun
-from floe_tests.jobs.shards.suite_job import ShardedSuite
-from floe_tests.kube import ClusterAccess
-from floe_tests.labels import Owner
-from floe_tests.settings import DeadlineSettings, ShardSettings
+from floe_tests.config.test_job import load_template
+from floe_tests.config.tier import DeadlineSettings, ShardSettings
+from floe_tests.core.labels import Owner
+from floe_tests.execution.attempt import Attempt
+from floe_tests.execution.job_run import JobRun
+from floe_tests.execution.manifest import JobRequest
+from floe_tests.execution.resume import Handover
+from floe_tests.execution.sharding.plan import balanced
+from floe_tests.execution.sharding.sharded_run import ShardedRun
+from floe_tests.execution.sharding.suite_job import ShardedSuite
+from floe_tests.kube.access import ClusterAccess
 
 from .pod_cluster import Handler, Json, PodCluster, sent_by_exporter
 

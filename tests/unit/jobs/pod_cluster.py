@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from floe_tests.execution.manifest import EXPORTER
+from floe_tests.execution.sharding.job import INDEX_LABEL
 from floe_tests.exporter import exporter
-from floe_tests.jobs.manifest import EXPORTER
-from floe_tests.jobs.shards.job import INDEX_LABEL
 
 from ..installed import small_cluster  # noqa: TID252 - suites are folders, not packages
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from floe_tests.jobs.attempt import Timings, judge
-from floe_tests.jobs.facts import ContainerFacts, Facts, PodFacts
-from floe_tests.jobs.stream import Completeness, CutResult
-from floe_tests.jobs.verdict import Cause, Fault
+from floe_tests.core.verdict import Cause, Fault
+from floe_tests.execution.attempt import Timings, judge
+from floe_tests.execution.stream import Completeness, CutResult
+from floe_tests.execution.verdict.facts import ContainerFacts, Facts, PodFacts
 
 COMPLETE = Completeness(complete=True, problems=(), notices=(), missing=(), verified=())
 ENDED_WELL = Facts(

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from floe_tests.jobs.facts import PodFacts, condition_facts, event_facts, pod_facts, timestamp
+from floe_tests.execution.verdict.facts import (
+    PodFacts,
+    condition_facts,
+    event_facts,
+    pod_facts,
+    timestamp,
+)
 
 RECORDED = yaml.safe_load(Path(__file__).with_name("pods.yaml").read_text())
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from floe_tests.jobs import launched, launcher
-from floe_tests.jobs.launched import ATTEMPT_VARIABLE, LaunchedCommand
+from floe_tests.execution import launched, launcher
+from floe_tests.execution.launched import ATTEMPT_VARIABLE, LaunchedCommand
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 # A daemon writes its id into its folder when it is on its own, and then sleeps.

@@ -13,17 +13,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floe_tests import labels
-from floe_tests.errors import ConfigurationError
-from floe_tests.jobs.manifest import (
+from floe_tests.config.test_job import load_template
+from floe_tests.config.tier import DeadlineSettings
+from floe_tests.core import labels
+from floe_tests.core.errors import ConfigurationError
+from floe_tests.execution.manifest import (
     EXPORTER,
     JobRequest,
     build_job,
-    load_template,
     marker_expression,
     run_variables,
 )
-from floe_tests.settings import DeadlineSettings
 
 SHIPPED = Path(__file__).parents[3] / "tests" / "integration" / "test-job.yaml"
 

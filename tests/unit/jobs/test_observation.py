@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from floe_tests.jobs.manifest import JobRequest
-from floe_tests.jobs.observation import Observation
-from floe_tests.labels import Owner
-from floe_tests.settings import DeadlineSettings
+from floe_tests.config.tier import DeadlineSettings
+from floe_tests.core.labels import Owner
+from floe_tests.execution.manifest import JobRequest
+from floe_tests.execution.observation import Observation
 
 RECORDED = yaml.safe_load(Path(__file__).with_name("pods.yaml").read_text())
 OWNER = Owner("1a2b3c4d", "integration", "main", "72c65fc", datetime(2026, 11, 23, tzinfo=UTC))

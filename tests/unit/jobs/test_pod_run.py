@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from floe_tests.jobs.handover import Handover
-from floe_tests.jobs.manifest import EXPORTER
-from floe_tests.labels import CANCELLED_ANNOTATION
+from floe_tests.core.labels import CANCELLED_ANNOTATION
+from floe_tests.execution.manifest import EXPORTER
+from floe_tests.execution.resume import Handover
 
 from .conftest import JOB, NAME, RUN, Runs
 from .pod_cluster import Json, PodCluster, ended, running, state, waiting, whole_pod
@@ -30,12 +30,12 @@ NOT_YET = [waiting("tests")]
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look more often than on a cluster."""
-    for module in ("runner", "suite_run"):
-        monkeypatch.setattr(f"floe_tests.jobs.{module}.WAKE_SECONDS", 0.05)
-    monkeypatch.setattr("floe_tests.jobs.arrival.EVENT_SECONDS", 0.05)
-    monkeypatch.setattr("floe_tests.jobs.arrival.REFUSED_SECONDS", 0.1)
-    monkeypatch.setattr("floe_tests.jobs.arrival.UNANSWERED_SECONDS", 0.3)
-    monkeypatch.setattr("floe_tests.jobs.start.REFUSED_SECONDS", 0.1)
+    for module in ("job_run", "suite_run"):
+        monkeypatch.setattr(f"floe_tests.execution.{module}.WAKE_SECONDS", 0.05)
+    monkeypatch.setattr("floe_tests.execution.arrival.EVENT_SECONDS", 0.05)
+    monkeypatch.setattr("floe_tests.execution.arrival.REFUSED_SECONDS", 0.1)
+    monkeypatch.setattr("floe_tests.execution.arrival.UNANSWERED_SECONDS", 0.3)
+    monkeypatch.setattr("floe_tests.execution.start.REFUSED_SECONDS", 0.1)
 
 
 # --- Its own end
@@ -59,7 +59,7 @@ def test_a_suite_is_judged_by_its_results(
 def test_tests_that_do_not_end_are_stopped_by_their_deadline(
     runs: Runs, cluster: PodCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("floe_tests.jobs.pod_run.TESTS_SLACK_SECONDS", 0)
+    monkeypatch.setattr("floe_tests.execution.pod_run.TESTS_SLACK_SECONDS", 0)
     cluster.on_job = lambda job: cluster.pod(
         job, phase="Running", containerStatuses=[running("tests")]
     )
@@ -126,7 +126,7 @@ def test_a_lost_node_ends_the_wait_for_a_silent_pod(
 
     assert attempt.verdict.cause == "INFRA_NODE"
     assert "NodeStatusUnknown" in str(attempt.verdict)
-    monkeypatch.setattr("floe_tests.jobs.own_jobs.REMOVE_SECONDS", 5)
+    monkeypatch.setattr("floe_tests.execution.own_jobs.REMOVE_SECONDS", 5)
     run.remove()
     assert cluster.names("jobs") | cluster.names("pods") == set()
 
@@ -398,7 +398,7 @@ def test_a_refusal_is_blamed_on_who_is_at_fault(  # noqa: PLR0913 - a table
     cause: str,
     named: str,
 ) -> None:
-    monkeypatch.setattr("floe_tests.jobs.shards.runner._API_SECONDS", 0)
+    monkeypatch.setattr("floe_tests.execution.sharding.sharded_run._API_SECONDS", 0)
     if whose == "job":
         cluster.denials["POST", "jobs"] = (status, message)
     else:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from floe_tests.execution.attempt import judge
+from floe_tests.execution.receiver import Receiver
+from floe_tests.execution.resume import FrameJournal
+from floe_tests.execution.verdict.facts import Facts
 from floe_tests.exporter import exporter
-from floe_tests.jobs.attempt import judge
-from floe_tests.jobs.facts import Facts
-from floe_tests.jobs.handover import FrameJournal
-from floe_tests.jobs.receiver import Receiver
 
 FACTS = Facts(subject="job/a")
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from floe_tests.execution.stream import ResultStream, StreamLimits
 from floe_tests.exporter import exporter
-from floe_tests.jobs.stream import ResultStream, StreamLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,8 +11,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from floe_tests.evidence import Evidence
-from floe_tests.jobs.facts import (
+from floe_tests.core.evidence import Evidence
+from floe_tests.core.verdict import Cause, Fault, Outcome
+from floe_tests.execution.verdict.facts import (
     ConditionFacts,
     ContainerFacts,
     ErrorFacts,
@@ -25,7 +26,7 @@ from floe_tests.jobs.facts import (
     event_facts,
     pod_facts,
 )
-from floe_tests.jobs.verdict import RULES, Cause, Fault, Outcome, Rule, classify
+from floe_tests.execution.verdict.rules import RULES, Rule, classify
 
 RECORDED = yaml.safe_load(Path(__file__).with_name("pods.yaml").read_text())
 

@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 
-from floe_tests.kube import ClusterAccess, Kube
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube
 
 TOKEN = "token-of-the-test"  # noqa: S105 - opens nothing
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.clusters.namespace import (
+from floe_tests.config.tier import PodSecurity
+from floe_tests.core import labels
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import CleanupError, ConfigurationError, DeadlineError
+from floe_tests.core.labels import Owner
+from floe_tests.environments.namespace import (
     NamespaceRules,
     create_namespace,
     delete_namespace,
     strike_stuck_pods,
 )
-from floe_tests.deadline import Deadline
-from floe_tests.errors import CleanupError, ConfigurationError, DeadlineError
-from floe_tests.labels import Owner
-from floe_tests.settings import PodSecurity
 
 if TYPE_CHECKING:
     from conftest import Api

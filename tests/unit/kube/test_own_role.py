@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from floe_tests.clusters.namespace import NamespaceRules, create_namespace
-from floe_tests.deadline import Deadline
-from floe_tests.errors import ConfigurationError, DeadlineError
-from floe_tests.labels import Owner
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import ConfigurationError, DeadlineError
+from floe_tests.core.labels import Owner
+from floe_tests.environments.namespace import NamespaceRules, create_namespace
 
 if TYPE_CHECKING:
     from conftest import Api

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.clusters.ownership import create_owned, names_run, why_not_proved, why_protected
-from floe_tests.kube import RefusedError
+from floe_tests.core import labels
+from floe_tests.environments.ownership import create_owned, names_run, why_not_proved, why_protected
+from floe_tests.kube.client import RefusedError
 
 if TYPE_CHECKING:
     from conftest import Api
@@ -125,6 +125,6 @@ def test_some_namespaces_are_never_removed(name: str):
 def test_a_runs_namespace_may_be(monkeypatch: pytest.MonkeyPatch):
     assert why_protected("floe-test-1a2b3c4d", {"floe-staging"}) == ""
 
-    own = "floe_tests.clusters.ownership._own_namespace"
+    own = "floe_tests.environments.ownership._own_namespace"
     monkeypatch.setattr(own, lambda: "floe-test-1a2b3c4d")
     assert "the orchestrator" in why_protected("floe-test-1a2b3c4d")

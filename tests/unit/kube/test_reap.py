@@ -15,16 +15,16 @@ from uuid import uuid4
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.clusters.identity import Holder
-from floe_tests.clusters.kind import CREATED, CreatedCluster, KindEnvironment
-from floe_tests.clusters.lease import ENTRY, Lease, give_back
-from floe_tests.clusters.reap import plan, reap
-from floe_tests.clusters.reap_plan import Scope
-from floe_tests.labels import Owner
-from floe_tests.ledger import Ledger
-from floe_tests.settings import TierSettings
-from floe_tests.workspace import Workspace
+from floe_tests.cleanup.plan import Scope
+from floe_tests.cleanup.reaper import plan, reap
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import TierSettings
+from floe_tests.core import labels
+from floe_tests.core.labels import Owner
+from floe_tests.core.ledger import Ledger
+from floe_tests.core.process_identity import Holder
+from floe_tests.environments.lease import ENTRY, Lease, give_back
+from floe_tests.environments.providers.kind.provider import CREATED, CreatedCluster, KindEnvironment
 
 if TYPE_CHECKING:
     from conftest import Api

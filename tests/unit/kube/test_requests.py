@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from floe_tests.errors import ConfigurationError, InfrastructureError
-from floe_tests.kube import ClusterAccess, Kube, RefusedError, part, parts
+from floe_tests.core.errors import ConfigurationError, InfrastructureError
+from floe_tests.kube.access import ClusterAccess
+from floe_tests.kube.client import Kube, RefusedError
+from floe_tests.kube.objects import part, parts
 
 from .conftest import write_kubeconfig
 

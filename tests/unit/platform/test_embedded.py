@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from floe_tests import program
-from floe_tests.errors import PlatformError
+from floe_tests.core import program
+from floe_tests.core.errors import PlatformError
 from floe_tests.platform import embedded
 from floe_tests.platform.embedded import EmbeddedPlatform
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from floe_tests.errors import ConfigurationError, InfrastructureError
-from floe_tests.kube import ClusterAccess
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import ReleaseSettings
+from floe_tests.core.errors import ConfigurationError, InfrastructureError
+from floe_tests.kube.access import ClusterAccess
 from floe_tests.platform import helm
 from floe_tests.platform.target import Target
-from floe_tests.settings import ReleaseSettings
-from floe_tests.workspace import Workspace
 
 
 def command(tmp_path: Path, *, prefix: str = "", **settings: Any) -> list[str]:

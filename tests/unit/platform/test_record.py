@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from floe_tests.errors import HarnessError
-from floe_tests.kube import RefusedError
+from floe_tests.core.errors import HarnessError
+from floe_tests.kube.client import RefusedError
 from floe_tests.platform.record import Record, is_test, manifests_in, newest_record, outside_of
 
 from ..installed.small_cluster import NAMESPACE, Cluster, serving  # noqa: TID252

@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from floe_tests.deadline import Deadline
-from floe_tests.errors import (
+from floe_tests.config.project import Workspace
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.errors import (
     ConfigurationError,
     FloeTestsError,
     InfrastructureError,
     PlatformError,
 )
+from floe_tests.core.program import Program
 from floe_tests.platform import admission, rollout
 from floe_tests.platform.rollout import Before, Up, state_before, wait_until_ready
 from floe_tests.platform.target import Target
-from floe_tests.program import Program
-from floe_tests.workspace import Workspace
 
 from ..installed.small_cluster import NAMESPACE, Cluster, serving  # noqa: TID252
 from .records import packed, secret

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import ReleaseSettings
 from floe_tests.platform.substitutes import (
     MissingImages,
     merged,
     missing_images,
     without,
 )
-from floe_tests.settings import ReleaseSettings
-from floe_tests.workspace import Workspace
 
 from ..small_server import serving  # noqa: TID252 - suites are folders, not packages
 

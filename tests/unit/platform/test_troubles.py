@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from floe_tests.deadline import Deadline
+from floe_tests.core.deadline import Deadline
 from floe_tests.platform import troubles as pod_troubles
 from floe_tests.platform.troubles import Events
 

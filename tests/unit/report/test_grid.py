@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from floe_tests.report import grid
-from floe_tests.results.analysis import Question, read_accounts
-from floe_tests.results.history import History
+from floe_tests.results.history.analysis import Question, read_accounts
+from floe_tests.results.history.store import History
 
 from ..results import runs  # noqa: TID252 - suites are folders, not packages
 from . import browser

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from floe_tests.clusters.reap import Reaped, Remaining
-from floe_tests.clusters.reap_plan import Leftover, Plan
+from floe_tests.cleanup.plan import Leftover, Plan
+from floe_tests.cleanup.reaper import Reaped, Remaining
 from floe_tests.report.leftovers import age, as_text, show
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)

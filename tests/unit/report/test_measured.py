@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.evidence import Evidence
-from floe_tests.jobs.verdict import Cause, Fault, Verdict
-from floe_tests.judging import SuiteJudgement
-from floe_tests.publish import PublishedRun, PublishedSuite
+from floe_tests.config.tier import BenchmarkSettings, SoakSettings
+from floe_tests.core.evidence import Evidence
+from floe_tests.core.verdict import Cause, Fault, Verdict
+from floe_tests.pipeline.judgement import SuiteJudgement
+from floe_tests.pipeline.publish import PublishedRun, PublishedSuite
 from floe_tests.report import measured as page
-from floe_tests.results import benchmark, soak, soak_log
 from floe_tests.results.collate import SuiteResults
-from floe_tests.settings import BenchmarkSettings, SoakSettings
+from floe_tests.results.measurements import benchmark, soak, soak_log
 
 from ..results import soaks  # noqa: TID252 - suites are folders, not packages
 from . import browser

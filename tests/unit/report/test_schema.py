@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from floe_tests.report import schema
-from floe_tests.results.models import Base
+from floe_tests.results.history.models import Base
 
 PAGE = Path(__file__).parents[3] / "docs" / "history-schema.md"
 

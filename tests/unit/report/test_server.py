@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp
 from typer.testing import CliRunner
 
-from floe_tests import durable
-from floe_tests.cli import app
-from floe_tests.errors import ConfigurationError
+from floe_tests.cli.app import app
+from floe_tests.core import durable
+from floe_tests.core.errors import ConfigurationError
 from floe_tests.report.server import HEALTH, application, serve
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from floe_tests.config.tier import TierSettings
 from floe_tests.report.tiers import markdown
-from floe_tests.settings import TierSettings
 
 PAGE = Path(__file__).parents[3] / "docs" / "tiers.md"
 

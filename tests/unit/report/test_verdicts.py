@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from floe_tests.jobs.verdict import RULES, Cause, Fault, Rule
+from floe_tests.core.verdict import Cause, Fault
+from floe_tests.execution.verdict.rules import RULES, Rule
 from floe_tests.report.verdicts import markdown
 
 PAGE = Path(__file__).parents[3] / "docs" / "verdicts.md"

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from floe_tests.changes import GitChanges
-from floe_tests.gate import verdict_of
-from floe_tests.jobs.attempt import Attempt, Timings, judge
-from floe_tests.jobs.facts import ContainerFacts, Facts, PodFacts
-from floe_tests.jobs.stream import Completeness
-from floe_tests.jobs.verdict import Verdict
-from floe_tests.judging import reported_in
-from floe_tests.results import quarantine
+from floe_tests.config import quarantine
+from floe_tests.config.removals import NOTHING, Removals
+from floe_tests.core.verdict import Verdict
+from floe_tests.execution.attempt import Attempt, Timings, judge
+from floe_tests.execution.stream import Completeness
+from floe_tests.execution.verdict.facts import ContainerFacts, Facts, PodFacts
+from floe_tests.pipeline.gate import verdict_of
+from floe_tests.pipeline.judgement import reported_in
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import collate
-from floe_tests.results.losses import PastTest
-from floe_tests.results.presence import Baseline, GoodRun, Presence, Rules, compare
-from floe_tests.results.removals import NOTHING, Removals
+from floe_tests.results.presence.changes import GitChanges
+from floe_tests.results.presence.compare import Baseline, GoodRun, Presence, Rules, compare
+from floe_tests.results.presence.losses import PastTest
 
 COMPLETE = Completeness(complete=True, problems=(), notices=(), missing=(), verified=())
 CORE = "import pytest\n\npytestmark = pytest.mark.core\n\n"

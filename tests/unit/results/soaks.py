@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from floe_tests.results.benchmark import Past
-from floe_tests.results.benchmark_file import Benchmark, Measurement
-from floe_tests.results.judgement import fingerprint_digest
+from floe_tests.results.measurements.benchmark import Past
+from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement
+from floe_tests.results.measurements.judgement import fingerprint_digest
 from floe_tests.results.records import MeasurementRecord
 
 MIB = 2.0**20

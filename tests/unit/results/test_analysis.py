@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from floe_tests.results.analysis import Question, TestAccount, read_accounts
-from floe_tests.results.flakiness import Standing
-from floe_tests.results.history import History
+from floe_tests.results.history.analysis import Question, TestAccount, read_accounts
+from floe_tests.results.history.flakiness import Standing
+from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord
 
 from . import runs

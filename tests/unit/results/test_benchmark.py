@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floe_tests.results import benchmark, benchmark_file
-from floe_tests.results.benchmark_file import Benchmark, Measurement
-from floe_tests.results.change_points import change_points
+from floe_tests.config.tier import BenchmarkSettings
+from floe_tests.results.measurements import benchmark, benchmark_file
+from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement
+from floe_tests.results.measurements.change_points import change_points
 from floe_tests.results.records import MeasurementRecord
-from floe_tests.settings import BenchmarkSettings
 
 from .soaks import BEGAN, FINGERPRINT, measured, past_of, pasts_of
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from floe_tests.deadline import Deadline
-from floe_tests.results import junit
+from floe_tests.core.deadline import Deadline
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import collate
+from floe_tests.results.formats import junit
 
 if TYPE_CHECKING:
     from conftest import PytestRun, RunPytest

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floe_tests.results.drift import Drift, Expectation, Series, drift_of
-from floe_tests.results.estimates import (
+from floe_tests.results.measurements.drift import Drift, Expectation, Series, drift_of
+from floe_tests.results.measurements.estimates import (
     correlation,
     cusum,
     cusum_limit,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floe_tests.results import junit
 from floe_tests.results.cases import CaseResult, Tally
-from floe_tests.results.events import EventLimits, EventReader
+from floe_tests.results.formats import junit
+from floe_tests.results.formats.events import EventLimits, EventReader
 
 if TYPE_CHECKING:
     from conftest import PytestRun, RunPytest

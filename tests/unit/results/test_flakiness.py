@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floe_tests.results.flakiness import (
+from floe_tests.results.history.flakiness import (
     Sighting,
     Standing,
     SuiteRun,

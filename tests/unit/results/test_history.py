@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from floe_tests.errors import ConfigurationError
-from floe_tests.evidence import Evidence
-from floe_tests.results import migration
-from floe_tests.results.branches import Branch
+from floe_tests.core.errors import ConfigurationError
+from floe_tests.core.evidence import Evidence
 from floe_tests.results.cases import NAME_BYTES, CaseOutcome, CaseResult, Tally
-from floe_tests.results.database import HistoryUnavailableError
-from floe_tests.results.history import History
+from floe_tests.results.history import migration
+from floe_tests.results.history.branches import Branch
+from floe_tests.results.history.database import HistoryUnavailableError
+from floe_tests.results.history.store import History
 from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
@@ -300,7 +300,8 @@ def test_many_threads_record_at_once(history: History) -> None:
 
 def test_processes_that_open_a_new_history_at_once_all_get_it(url: str) -> None:
     program = (
-        "import sys; from floe_tests.results.history import History; History.open(sys.argv[1])"
+        "import sys; from floe_tests.results.history.store import History; "
+        "History.open(sys.argv[1])"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", program, url], stderr=subprocess.PIPE, text=True)

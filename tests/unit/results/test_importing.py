@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import ConfigurationError, FloeTestsError
-from floe_tests.results import bundle, importing
-from floe_tests.results.history import History
-from floe_tests.results.importing import Origin
+from floe_tests.core.errors import ConfigurationError, FloeTestsError
+from floe_tests.results.history import bundle, importing
+from floe_tests.results.history.importing import Origin
+from floe_tests.results.history.store import History
 
 from . import runs
 

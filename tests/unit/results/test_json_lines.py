@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floe_tests.results.json_lines import JsonLines
+from floe_tests.results.formats.json_lines import JsonLines
 
 MIB = 1024 * 1024
 

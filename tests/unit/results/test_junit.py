@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floe_tests.results import junit
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
-from floe_tests.results.junit import DEFAULT_LIMITS, UnreadableResults
+from floe_tests.results.formats import junit
+from floe_tests.results.formats.junit import DEFAULT_LIMITS, UnreadableResults
 
 if TYPE_CHECKING:
     from conftest import PytestRun

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.deadline import Deadline
-from floe_tests.results import junit
-from floe_tests.results.junit import JUnitReport
+from floe_tests.core.deadline import Deadline
+from floe_tests.results.formats import junit
+from floe_tests.results.formats.junit import JUnitReport
 
 TWO = "<testsuite name='s'><testcase name='a'/><testcase name='b'><failure/></testcase></testsuite>"
 OUTCOMES = [("s::a", "passed"), ("s::b", "failed")]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.results import junit
 from floe_tests.results.cases import Tally
-from floe_tests.results.junit import JUnitReport
+from floe_tests.results.formats import junit
+from floe_tests.results.formats.junit import JUnitReport
 
 CASE = "<testcase classname='c' name='n'/>"
 RED = "<testcase classname='c' name='n'><failure message='no'/></testcase>"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.results import junit
 from floe_tests.results.cases import CaseResult
+from floe_tests.results.formats import junit
 
 FAILS = "<failure message='no'>trace</failure>"
 

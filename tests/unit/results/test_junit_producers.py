@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.results import junit
 from floe_tests.results.cases import Tally
-from floe_tests.results.junit import JUnitReport
+from floe_tests.results.formats import junit
+from floe_tests.results.formats.junit import JUnitReport
 
 PRODUCERS = Path(__file__).with_name("producers")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from floe_tests.results import junit_words as words
+from floe_tests.results.formats.junit import words
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from floe_tests.results.branches import Branch
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
-from floe_tests.results.history import History
-from floe_tests.results.last_good import Like
-from floe_tests.results.losses import PastTest
+from floe_tests.results.history.branches import Branch
+from floe_tests.results.history.last_good import Like
+from floe_tests.results.history.store import History
+from floe_tests.results.presence.losses import PastTest
 from floe_tests.results.records import RunRecord
 
 from .runs import NEWEST, run_of

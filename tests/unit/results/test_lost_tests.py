@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from floe_tests.config.removals import RemovalEntry, Removals
 from floe_tests.results.collate import collate
-from floe_tests.results.presence import Baseline, Rules
-from floe_tests.results.removals import RemovalEntry, Removals
+from floe_tests.results.presence.compare import Baseline, Rules
 
 from .losing import Project, baseline_of, judged
 

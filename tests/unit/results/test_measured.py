@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.results import bundle, importing
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
-from floe_tests.results.history import History
-from floe_tests.results.judgement import fingerprint_digest, platform_identity
-from floe_tests.results.measured import Ground
+from floe_tests.results.history import bundle, importing
+from floe_tests.results.history.store import History
+from floe_tests.results.measurements.baseline import Ground
+from floe_tests.results.measurements.judgement import fingerprint_digest, platform_identity
 from floe_tests.results.records import MeasurementRecord, RunRecord, SoakRecord, SuiteRecord
 
 from .soaks import BEGAN

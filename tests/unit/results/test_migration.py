@@ -10,11 +10,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from floe_tests.results import migration
-from floe_tests.results.database import HistoryUnavailableError
-from floe_tests.results.history import History
-from floe_tests.results.migration import UnknownSchemaError
-from floe_tests.results.models import TABLE_PREFIX, VERSION_TABLE, Base
+from floe_tests.results.history import migration
+from floe_tests.results.history.database import HistoryUnavailableError
+from floe_tests.results.history.migration import UnknownSchemaError
+from floe_tests.results.history.models import TABLE_PREFIX, VERSION_TABLE, Base
+from floe_tests.results.history.store import History
 
 from . import runs
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from floe_tests.results import benchmark, plots, soak, soak_log
-from floe_tests.results.plots import Plot
-from floe_tests.settings import BenchmarkSettings, SoakSettings
+from floe_tests.config.tier import BenchmarkSettings, SoakSettings
+from floe_tests.results.measurements import benchmark, plots, soak, soak_log
+from floe_tests.results.measurements.plots import Plot
 
 from .soaks import measured, past_of, pasts_of, soak_lines, write_lines
 

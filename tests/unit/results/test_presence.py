@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import ConfigurationError
-from floe_tests.results import removals
+from floe_tests.config import removals
+from floe_tests.core.errors import ConfigurationError
 from floe_tests.results.cases import CaseOutcome, CaseResult
-from floe_tests.results.losses import Loss
-from floe_tests.results.presence import Change, GoodRun, Presence, Rules, compare
+from floe_tests.results.presence.compare import Change, GoodRun, Presence, Rules, compare
+from floe_tests.results.presence.losses import Loss
 
 from .losing import baseline_of
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.errors import ConfigurationError
-from floe_tests.results import quarantine
+from floe_tests.config import quarantine
+from floe_tests.core.errors import ConfigurationError
 
 TODAY = date(2026, 11, 24)
 LIST = """\

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from floe_tests.errors import FloeTestsError
-from floe_tests.results import database, migration
-from floe_tests.results.history import History
+from floe_tests.core.errors import FloeTestsError
+from floe_tests.results.history import database, migration
+from floe_tests.results.history.store import History
 
 from . import runs
 
@@ -24,7 +24,7 @@ from . import runs
 READER = """
 import os, sys
 from typer.testing import CliRunner
-from floe_tests.cli import app
+from floe_tests.cli.app import app
 words = ["history", "--show", "failing"]
 assert CliRunner().invoke(app, words).exit_code == 0
 os.setgid(65534)

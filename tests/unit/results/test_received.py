@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.clusters.signals import held_signals
+from floe_tests.core.signals import held_signals
 from floe_tests.results import received
 
 JUNIT = '<testsuite><testcase classname="t" name="{name}" time="1"/></testsuite>'

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from floe_tests.results import soak, soak_log
+from floe_tests.config.tier import SoakSettings
+from floe_tests.results.measurements import soak, soak_log
 from floe_tests.results.records import SoakRecord
-from floe_tests.settings import SoakSettings
 
 from .soaks import MIB, sample, soak_lines, write_lines
 

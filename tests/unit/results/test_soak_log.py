@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floe_tests.results import soak_log
+from floe_tests.results.measurements import soak_log
 
 from .soaks import FINGERPRINT, sample, soak_lines, write_lines
 

@@ -15,14 +15,14 @@ import dagster as dg
 import psutil
 import pytest
 
-from floe_tests.clusters.identity import Holder
-from floe_tests.clusters.lease import ENTRY, Lease
-from floe_tests.clusters.reap_plan import Leftover, Plan
-from floe_tests.labels import Owner
-from floe_tests.ledger import Ledger
-from floe_tests.program import RUN_VARIABLE
-from floe_tests.results.history import History
-from floe_tests.sensors.reaper import reaper_definitions, run_key, run_state_of
+from floe_tests.cleanup.plan import Leftover, Plan
+from floe_tests.core.labels import Owner
+from floe_tests.core.ledger import Ledger
+from floe_tests.core.process_identity import Holder
+from floe_tests.core.program import RUN_VARIABLE
+from floe_tests.environments.lease import ENTRY, Lease
+from floe_tests.orchestration.sensors.reaper import reaper_definitions, run_key, run_state_of
+from floe_tests.results.history.store import History
 
 RUN = str(uuid4())
 
@@ -88,7 +88,7 @@ def test_a_tick_names_what_is_not_proved_to_be_a_runs(
         "namespace", "team", "here", RUN, "unit", "unproved", "", None, "kubectl delete ns team"
     )
     found = Plan((), (stranger,), ("1 lease",), ())
-    monkeypatch.setattr("floe_tests.clusters.reap.plan", lambda _scope: found)
+    monkeypatch.setattr("floe_tests.cleanup.reaper.plan", lambda _scope: found)
 
     skipped = tick(tmp_path)
 

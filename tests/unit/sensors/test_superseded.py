@@ -17,8 +17,8 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from sqlalchemy.exc import DatabaseError
 
-from floe_tests.cancellation import CANCELLED_TAG
-from floe_tests.stages.cancellation import why_cancelled
+from floe_tests.orchestration.cancellation import why_cancelled
+from floe_tests.pipeline.cancellation import CANCELLED_TAG
 
 if TYPE_CHECKING:
     from conftest import Project

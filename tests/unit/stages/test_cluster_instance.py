@@ -16,14 +16,14 @@ from dagster._core.remote_origin import (
 )
 from sqlalchemy.exc import OperationalError
 
-from floe_tests.stages import cluster_instance
-from floe_tests.stages.cluster_instance import ClusterInstance, ClusterRunCoordinator
+from floe_tests.orchestration import cluster_instance
+from floe_tests.orchestration.cluster_instance import ClusterInstance, ClusterRunCoordinator
 
 
 @pytest.fixture
 def instance(tmp_path: Path) -> ClusterInstance:
     """An instance as the chart configures it, but for its SQLite."""
-    module = "floe_tests.stages.cluster_instance"
+    module = "floe_tests.orchestration.cluster_instance"
     (tmp_path / "dagster.yaml").write_text(
         yaml.safe_dump(
             {

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floe_tests.evidence import Evidence
-from floe_tests.jobs.verdict import Cause, Fault, Verdict
-from floe_tests.judging import SuiteJudgement
-from floe_tests.publish import PublishedRun, PublishedSuite
+from floe_tests.config.project import Workspace
+from floe_tests.config.quarantine import QuarantineEntry
+from floe_tests.core.evidence import Evidence
+from floe_tests.core.verdict import Cause, Fault, Verdict
+from floe_tests.orchestration import metadata
+from floe_tests.pipeline.judgement import SuiteJudgement
+from floe_tests.pipeline.publish import PublishedRun, PublishedSuite
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults
-from floe_tests.results.judgement import Judgement
-from floe_tests.results.quarantine import QuarantineEntry
+from floe_tests.results.measurements.judgement import Judgement
 from floe_tests.results.records import MeasurementRecord, SoakRecord
-from floe_tests.stages import metadata
-from floe_tests.workspace import Workspace
 
 ASSET = dg.AssetKey(["tiny", "results"])
 NAME = "t::test_x[`a` | <b>*c*</b> _d_ ![e](https://f.example)]"

@@ -7,10 +7,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from floe_tests.clusters.signals import are_held
-from floe_tests.errors import HarnessError
-from floe_tests.ledger import Ledger
-from floe_tests.stages.session import _end, _workspace_of
+from floe_tests.core.errors import HarnessError
+from floe_tests.core.ledger import Ledger
+from floe_tests.core.signals import are_held
+from floe_tests.orchestration.session import _end, _workspace_of
 
 TAGS = {
     "floe-tests/ref": "feature",
@@ -89,7 +89,7 @@ def test_who_interrupts_the_reading_of_results_gets_verdict_and_environment_back
             raise interrupt
         raise HarnessError("the second reading is a short one")
 
-    monkeypatch.setattr("floe_tests.publish.publish", publish)
+    monkeypatch.setattr("floe_tests.pipeline.publish.publish", publish)
     run, log = _Run(tmp_path), list[str]()
 
     with pytest.raises(interrupt):
@@ -106,7 +106,7 @@ def test_a_run_that_cannot_be_recorded_gets_its_environment_back(
     def publish(_run: object) -> None:
         raise HarnessError("no space")
 
-    monkeypatch.setattr("floe_tests.publish.publish", publish)
+    monkeypatch.setattr("floe_tests.pipeline.publish.publish", publish)
     run, log = _Run(tmp_path), list[str]()
 
     _end(run, dg.DagsterInstance.ephemeral(), log=log.append)  # type: ignore[arg-type]

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from floe_tests.jobs.attempt import judge
-from floe_tests.jobs.facts import ConditionFacts, ContainerFacts, Facts, PodFacts
-from floe_tests.jobs.shards.merge import SuiteEnd
-from floe_tests.jobs.shards.plan import test_key as key_of
-from floe_tests.jobs.shards.record import ShardAttempt, directory_of, write
-from floe_tests.jobs.stream import Completeness
-from floe_tests.settings import DeadlineSettings
+from floe_tests.config.tier import DeadlineSettings
+from floe_tests.execution.attempt import judge
+from floe_tests.execution.sharding.merge import SuiteEnd
+from floe_tests.execution.sharding.plan import test_key as key_of
+from floe_tests.execution.sharding.record import ShardAttempt, directory_of, write
+from floe_tests.execution.stream import Completeness
+from floe_tests.execution.verdict.facts import ConditionFacts, ContainerFacts, Facts, PodFacts
 
 COMPLETE = Completeness(complete=True, problems=(), notices=(), missing=(), verified=())
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -9,19 +9,15 @@ from typing import Any
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.jobs.manifest import JobRequest, build_job, load_template
-from floe_tests.jobs.shards.job import (
-    indexed_job,
-    place_of,
-    plan_config_map,
-    single_job,
-)
-from floe_tests.jobs.shards.listener import Readers
-from floe_tests.jobs.shards.plan import balanced, decoded
-from floe_tests.jobs.shards.standing import indexes
-from floe_tests.labels import Owner
-from floe_tests.settings import DeadlineSettings, ShardSettings
+from floe_tests.config.test_job import load_template
+from floe_tests.config.tier import DeadlineSettings, ShardSettings
+from floe_tests.core import labels
+from floe_tests.core.labels import Owner
+from floe_tests.execution.manifest import JobRequest, build_job
+from floe_tests.execution.sharding.job import indexed_job, place_of, plan_config_map, single_job
+from floe_tests.execution.sharding.plan import balanced, decoded
+from floe_tests.execution.sharding.progress import indexes
+from floe_tests.execution.sharding.watcher import Readers
 
 ROOT = Path(__file__).resolve().parents[4]
 TEMPLATE = load_template(ROOT / "tests/integration/test-job.yaml")

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from floe_tests.gate import verdict_of
-from floe_tests.jobs.attempt import Attempt, Timings
-from floe_tests.jobs.facts import ErrorFacts
-from floe_tests.jobs.shards.merge import merge_received, merged
-from floe_tests.jobs.shards.record import read_all
-from floe_tests.jobs.stream import Completeness
-from floe_tests.jobs.verdict import Cause, Fault, classify
+from floe_tests.config.quarantine import Quarantine, QuarantineEntry
+from floe_tests.core.verdict import Cause, Fault
+from floe_tests.execution.attempt import Attempt, Timings
+from floe_tests.execution.sharding.merge import merge_received, merged
+from floe_tests.execution.sharding.record import read_all
+from floe_tests.execution.stream import Completeness
+from floe_tests.execution.verdict.facts import ErrorFacts
+from floe_tests.execution.verdict.rules import classify
+from floe_tests.pipeline.gate import verdict_of
 from floe_tests.results.collate import collate
-from floe_tests.results.quarantine import Quarantine, QuarantineEntry
 
 Split = Callable[[int], tuple[list[str], list[list[str]]]]
 Shards = Any

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 import floe_tests_pytest
-from floe_tests.errors import HarnessError
-from floe_tests.jobs.shards.plan import (
+from floe_tests.core.errors import HarnessError
+from floe_tests.execution.sharding.plan import (
     CONFIG_MAP_BYTES,
     MOST_TESTS,
     balanced,
     decoded,
     shard_by_hash,
 )
-from floe_tests.jobs.shards.plan import test_key as key_of
+from floe_tests.execution.sharding.plan import test_key as key_of
 from floe_tests.results.cases import case_name_of_node
 from floe_tests_pytest import sharding
 

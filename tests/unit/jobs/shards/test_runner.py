@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.jobs.attempt import Attempt
-from floe_tests.jobs.handover import Handover
-from floe_tests.jobs.manifest import EXPORTER
-from floe_tests.jobs.shards.job import INDEX_LABEL
+from floe_tests.core import labels
+from floe_tests.execution.attempt import Attempt
+from floe_tests.execution.manifest import EXPORTER
+from floe_tests.execution.resume import Handover
+from floe_tests.execution.sharding.job import INDEX_LABEL
 
 from ..conftest import JOB, NAME, Runs  # noqa: TID252 - suites are folders, not packages
 from ..pod_cluster import (  # noqa: TID252
@@ -36,11 +36,11 @@ STARTS: Json = {"containerStatuses": [waiting("tests", "ContainerCreating")]}
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look more often than on a cluster."""
-    for module in ("shards.runner", "suite_run"):
-        monkeypatch.setattr(f"floe_tests.jobs.{module}.WAKE_SECONDS", 0.05)
-    monkeypatch.setattr("floe_tests.jobs.shards.runner._API_SECONDS", 0)
-    monkeypatch.setattr("floe_tests.jobs.arrival.EVENT_SECONDS", 0.05)
-    monkeypatch.setattr("floe_tests.jobs.start.REFUSED_SECONDS", 0.1)
+    for module in ("sharding.sharded_run", "suite_run"):
+        monkeypatch.setattr(f"floe_tests.execution.{module}.WAKE_SECONDS", 0.05)
+    monkeypatch.setattr("floe_tests.execution.sharding.sharded_run._API_SECONDS", 0)
+    monkeypatch.setattr("floe_tests.execution.arrival.EVENT_SECONDS", 0.05)
+    monkeypatch.setattr("floe_tests.execution.start.REFUSED_SECONDS", 0.1)
 
 
 @pytest.fixture(scope="session")
@@ -234,7 +234,7 @@ def left_after_two(runs: Runs, cluster: PodCluster, parts: list[bytes]) -> None:
 
     runs.on_line = interrupt
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("floe_tests.jobs.shards.runner._PROGRESS_SECONDS", 0)
+        patch.setattr("floe_tests.execution.sharding.sharded_run._PROGRESS_SECONDS", 0)
         with pytest.raises(KeyboardInterrupt):
             runs.make_sharded(handover=handover).run(record=lambda _: None)
     for index in (0, 1):

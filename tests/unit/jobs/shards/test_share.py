@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
-from floe_tests import labels
-from floe_tests.jobs.shards.room import claims_of, free_on_nodes, requests_of, room_in_quotas
-from floe_tests.jobs.shards.share import Claim, fair_shares, next_parallelism
-from floe_tests.jobs.shards.window import Window
+from floe_tests.core import labels
+from floe_tests.execution.sharding.capacity import (
+    claims_of,
+    free_on_nodes,
+    requests_of,
+    room_in_quotas,
+)
+from floe_tests.execution.sharding.fair_share import Claim, fair_shares, next_parallelism
+from floe_tests.execution.sharding.window import Window
 
 
 @pytest.mark.parametrize(
@@ -141,8 +146,8 @@ def test_a_run_claims_what_it_still_has_to_run():
 def test_a_window_closes_when_pods_find_no_node_and_opens_again_in_steps(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("floe_tests.jobs.shards.window._GROW_SECONDS", 0)
-    monkeypatch.setattr("floe_tests.jobs.shards.window._CHANGE_SECONDS", 0)
+    monkeypatch.setattr("floe_tests.execution.sharding.window._GROW_SECONDS", 0)
+    monkeypatch.setattr("floe_tests.execution.sharding.window._CHANGE_SECONDS", 0)
     said: list[str] = []
     window = Window(run="a", wish=40, log=said.append)
 

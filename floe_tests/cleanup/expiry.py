@@ -1,0 +1,130 @@
+"""Whether what a run left behind may be removed: a pure function, one table read from the top.
+
+Why each row is as it is: docs/decisions/0008-what-may-be-reaped.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from floe_tests.core import labels
+from floe_tests.environments.lease import Lease
+
+RunState = Literal["over", "live", "unknown"]
+RunStateOf = Callable[[str], RunState]
+Word = Literal["over", "expired", "kept", "live", "hung", "unproved"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a run stands.
+
+    Attributes:
+        word: `over` and `expired`: what it left may go. `kept`, `live` and `hung`: it stays; a hung
+            run is one whose time is over and whose orchestrator still runs. `unproved` stays too: a
+            run is named on it, and nothing proves that the run created it.
+        reason: Why, in words.
+    """
+
+    word: Word
+    reason: str
+
+    @property
+    def may_go(self) -> bool:
+        """Whether what the run left may be removed."""
+        return self.word in {"over", "expired"}
+
+
+def nobody_knows(run_id: str) -> RunState:
+    """Know nothing of any run: what is asked where no Dagster instance is."""
+    del run_id
+    return "unknown"
+
+
+def standing_of(
+    run_id: str,
+    *,
+    lease: Lease | None,
+    found_labels: Mapping[str, str],
+    run_state: RunStateOf,
+    now: datetime,
+) -> Standing:
+    """Tell whether what a run left may be removed.
+
+    Args:
+        run_id: The run.
+        lease: Its lease in this ledger; None when this ledger does not know it.
+        found_labels: The labels on what was found; empty for a process of this machine.
+        run_state: What Dagster's instance says of a run.
+        now: The time (UTC) that is over for certain: the API server's in a cluster, and what
+            `certain_now` gives elsewhere.
+    """
+    if lease is not None:
+        if lease.state == "released":
+            return Standing("over", "its lease was given back, and this is still there")
+        if lease.state == "kept":
+            return _kept(max(lease.owner.expires_at, _expiry(found_labels) or _LONG_AGO), now)
+        if lease.holder.liveness != "unknown":
+            return _held(lease, now)
+    expiry = _expiry(found_labels) or (lease.owner.expires_at if lease else None)
+    return _elsewhere(run_state(run_id), expiry, is_kept=labels.KEPT in found_labels, now=now)
+
+
+def _elsewhere(
+    state: RunState, expiry: datetime | None, *, is_kept: bool, now: datetime
+) -> Standing:
+    """Judge a run that this machine's ledger does not know enough of."""
+    has_expired = expiry is not None and expiry < now
+    if state == "live":
+        return (
+            Standing("hung", f"Dagster says that it runs; its time was over {_shown(expiry)}")
+            if has_expired
+            else Standing("live", "Dagster says that it runs")
+        )
+    if is_kept and expiry is not None:
+        return _kept(expiry, now)
+    if state == "over":
+        return Standing("over", "Dagster says that it has ended")
+    if has_expired:
+        return Standing("expired", f"its time was over {_shown(expiry)}")
+    until = f"until {_shown(expiry)}" if expiry else "without an end"
+    return Standing("live", f"it may still run on another machine or in a container, {until}")
+
+
+def _held(lease: Lease, now: datetime) -> Standing:
+    """Judge a run of this machine by its orchestrator: nothing else knows as well."""
+    holder = f"its orchestrator (process {lease.holder.process_id})"
+    if lease.holder.liveness == "dead":
+        return Standing("over", f"{holder} is gone")
+    if lease.owner.expires_at < now:
+        return Standing(
+            "hung",
+            f"{holder} still runs, and its time was over {_shown(lease.owner.expires_at)}: look at "
+            f"it with `ps -fp {lease.holder.process_id}`, end it with "
+            f"`kill {lease.holder.process_id}`",
+        )
+    return Standing("live", f"{holder} runs")
+
+
+def _kept(expiry: datetime, now: datetime) -> Standing:
+    if expiry < now:
+        return Standing("expired", f"it was kept until {_shown(expiry)}")
+    return Standing("kept", f"it is kept until {_shown(expiry)}")
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def _expiry(found_labels: Mapping[str, str]) -> datetime | None:
+    text = found_labels.get(labels.EXPIRES, "")
+    try:
+        return datetime.fromtimestamp(int(text), tz=UTC) if text.isdecimal() else None
+    except (ValueError, OverflowError, OSError):  # a time that no calendar has
+        return None
+
+
+def _shown(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC" if time else "at no known time"

@@ -1,0 +1,1 @@
+"""The command `floe-tests`."""

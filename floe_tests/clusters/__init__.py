@@ -1,1 +1,0 @@
-"""Where a tier runs: processes of this machine, a kind cluster, an existing cluster."""

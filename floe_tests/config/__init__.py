@@ -1,0 +1,1 @@
+"""What people write: tiers, suites, test-job.yaml, variables, and the lists beside them."""

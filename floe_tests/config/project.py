@@ -1,0 +1,197 @@
+"""Where a project's files are, and what its environment variables say: read once, at the edge."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from floe_tests.config.tier import EnvironmentName, TierSettings
+from floe_tests.core import names
+from floe_tests.core.errors import ConfigurationError
+from floe_tests.core.registry import reference
+
+UNKNOWN = "unknown"
+
+
+# A registry and a path in it; helm would take a comma or a brace for values of its own.
+# Source: https://pkg.go.dev/github.com/distribution/reference
+_PREFIX = re.compile(
+    r"(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?)(:[0-9]{1,5})?"
+    r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*/"
+)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The project's folders and the choices of its environment.
+
+    Attributes:
+        root: The project's folder; relative paths in a tier's settings start here.
+        output: Where a run's results go, a folder a tier (FLOE_TESTS_OUTPUT).
+        home: Where state lives that outlasts a run: DAGSTER_HOME, else dagster_home in the project.
+        history_url: SQLAlchemy address of the history (FLOE_TESTS_HISTORY), SQLite beside home.
+        image_registry_prefix: Put before every image (IMAGE_REGISTRY_PREFIX), with its final slash.
+        environment: The environment that FLOE_TESTS_CLUSTER chooses; None leaves it to the tier.
+        kind_node_image: Node image of kind in place of the tiers' own (FLOE_TESTS_KIND_IMAGE).
+        ref: The git ref under test (FLOE_TESTS_REF, GITHUB_REF, else what git says).
+        commit: The commit under test (FLOE_TESTS_COMMIT, GITHUB_SHA, else what git says).
+        trigger: What started the run (FLOE_TESTS_TRIGGER, GITHUB_EVENT_NAME, else `manual`).
+        default_branch: The branch on which flips make a test suspect (FLOE_TESTS_DEFAULT_BRANCH).
+        output_url: Address under which a web server shows `output` (FLOE_TESTS_OUTPUT_URL), with
+            its final slash; None where none does.
+        namespace_role: ClusterRole that this pod's account binds itself to in a namespace that a
+            run has made (FLOE_TESTS_NAMESPACE_ROLE); None where it needs none.
+    """
+
+    root: Path
+    output: Path
+    home: Path
+    history_url: str
+    image_registry_prefix: str = ""
+    environment: EnvironmentName | None = None
+    kind_node_image: str | None = None
+    ref: str = UNKNOWN
+    commit: str = UNKNOWN
+    trigger: str = "manual"
+    default_branch: str = "main"
+    output_url: str | None = None
+    namespace_role: str | None = None
+
+    @classmethod
+    def from_environment(cls, root: Path, environ: Mapping[str, str]) -> Workspace:
+        """Read the environment variables.
+
+        Args:
+            root: The project's folder.
+            environ: The variables, as `os.environ`.
+
+        Raises:
+            ConfigurationError: One of them has a value that means nothing.
+        """
+        home = Path(environ.get("DAGSTER_HOME") or root / "dagster_home")
+        output = Path(environ.get("FLOE_TESTS_OUTPUT") or root / "output")
+        return cls(
+            root=root,
+            output=output.absolute(),
+            home=home.absolute(),
+            history_url=environ.get("FLOE_TESTS_HISTORY")
+            or f"sqlite:///{home.absolute() / 'floe_tests.db'}",
+            image_registry_prefix=_prefix(environ.get("IMAGE_REGISTRY_PREFIX", "")),
+            environment=environment_named(
+                environ.get("FLOE_TESTS_CLUSTER", ""), source="FLOE_TESTS_CLUSTER"
+            ),
+            kind_node_image=environ.get("FLOE_TESTS_KIND_IMAGE") or None,
+            ref=environ.get("FLOE_TESTS_REF")
+            or environ.get("GITHUB_REF")
+            or _git(root, "symbolic-ref", "--short", "HEAD"),
+            commit=environ.get("FLOE_TESTS_COMMIT")
+            or environ.get("GITHUB_SHA")
+            or _git(root, "rev-parse", "HEAD"),
+            trigger=environ.get("FLOE_TESTS_TRIGGER")
+            or environ.get("GITHUB_EVENT_NAME")
+            or "manual",
+            default_branch=environ.get("FLOE_TESTS_DEFAULT_BRANCH") or "main",
+            output_url=_directory_url(environ.get("FLOE_TESTS_OUTPUT_URL", "")),
+            namespace_role=environ.get("FLOE_TESTS_NAMESPACE_ROLE") or None,
+        )
+
+    def image(self, name: str) -> str:
+        """Give the reference that is pulled for an image's upstream name."""
+        return f"{self.image_registry_prefix}{name}"
+
+    def loaded_images(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Give the references of images that are copied from the local Docker into kind's nodes.
+
+        None where the prefix is a registry of this machine, which `images/build --push` fills. A
+        mirror is asked for what the local Docker does not have: it may know an older image by the
+        same name.
+
+        Args:
+            names: The images' upstream names.
+        """
+        if self.image_registry_prefix and reference(self.image("any")).is_local:
+            return ()
+        return tuple(self.image(name) for name in names)
+
+    def newest(self, tier: str) -> Path:
+        """Return the folder of a tier's newest results.
+
+        Raises:
+            ConfigurationError: The name could lead out of the output folder.
+        """
+        return self.output / names.require("tier", tier, where="the tier's name")
+
+    def received(self, tier: str, run_id: str) -> Path:
+        """Return the folder of all that a run receives: its suites' results, its platform's logs.
+
+        Raises:
+            ConfigurationError: A name could lead out of the output folder.
+        """
+        return self.newest(tier) / "runs" / names.require("run id", run_id, where="the run's id")
+
+    def adapted(self, tier: TierSettings) -> TierSettings:
+        """Give a tier's settings as they hold here, where a variable takes the place of one."""
+        if self.kind_node_image is None:
+            return tier
+        kind = tier.kind.model_copy(update={"node_image": self.kind_node_image})
+        return tier.model_copy(update={"kind": kind})
+
+
+def _directory_url(text: str) -> str | None:
+    return f"{text.strip().rstrip('/')}/" if text.strip() else None
+
+
+def _prefix(text: str) -> str:
+    prefix = text.strip()
+    if prefix and not prefix.endswith("/"):
+        message = (
+            f"IMAGE_REGISTRY_PREFIX={text!r} does not end with '/'. It is put before an image's "
+            f"name as it stands: write {prefix + '/'!r}."
+        )
+        raise ConfigurationError(message)
+    if prefix and not _PREFIX.fullmatch(prefix):
+        message = (
+            f"IMAGE_REGISTRY_PREFIX={text!r} is no beginning of an image's name. Write the "
+            "registry's host, with its port where it has one, and a path in small letters, such as "
+            "harbor.example.com/proxy/."
+        )
+        raise ConfigurationError(message)
+    return prefix
+
+
+def environment_named(text: str, *, source: str) -> EnvironmentName | None:
+    """Give the environment of a name; None for no name.
+
+    Args:
+        text: The name.
+        source: Where it stands, for the message.
+
+    Raises:
+        ConfigurationError: There is no such environment.
+    """
+    if not text:
+        return None
+    for name in get_args(EnvironmentName):
+        if text == name:
+            return name
+    message = (
+        f"{source}={text!r} is no environment. Use one of {', '.join(get_args(EnvironmentName))}."
+    )
+    raise ConfigurationError(message)
+
+
+def _git(root: Path, *words: str) -> str:
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(  # noqa: S603 - fixed words
+            ["git", "-C", str(root), *words],  # noqa: S607 - git from PATH, as everywhere
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=5,
+        ).stdout.strip()
+    return UNKNOWN

@@ -1,0 +1,1 @@
+"""Where a tier runs, and the lease that says what a run may use and must return."""

@@ -1,0 +1,1 @@
+"""The environments there are, a folder each."""

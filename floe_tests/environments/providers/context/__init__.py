@@ -1,0 +1,1 @@
+"""An existing cluster, in a namespace of the run."""

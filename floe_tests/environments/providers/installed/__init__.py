@@ -1,0 +1,1 @@
+"""A platform that stays: the run uses its namespace and takes away what it created."""

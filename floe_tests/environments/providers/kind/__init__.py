@@ -1,0 +1,1 @@
+"""A kind cluster, created when it is absent."""

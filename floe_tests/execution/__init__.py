@@ -1,0 +1,1 @@
+"""Running a suite: its Job or process, its result stream, its verdict."""

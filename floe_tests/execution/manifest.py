@@ -1,0 +1,235 @@
+"""From a suite's test-job.yaml to the Job of one run.
+
+The file is the one source: it works alone with `kubectl apply -f`. What a run needs on top is added
+here and nowhere else: a name of its own, labels, the exporter, deadlines, registry prefix, groups.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from floe_tests.config.test_job import (
+    EXPORTER_MEMORY,
+    RESULTS,
+    JobTemplate,
+    named_container,
+)
+from floe_tests.config.tier import DeadlineSettings
+from floe_tests.core import labels
+from floe_tests.kube.objects import JsonObject, part, parts
+
+EXPORTER = "floe-tests-exporter"
+EXPORTER_IMAGE = "ghcr.io/floe/test-exporter:0.1.0"
+# For commands in the running exporter; the image's entry point is the same program.
+EXPORTER_COMMAND = ("python", "-Iu", "/app/exporter.py")
+
+TESTS_TIMEOUT_VARIABLE = "FLOE_TESTS_TIMEOUT_SECONDS"
+PROVIDER_VARIABLE = "FLOE_TESTS_PROVIDER"
+_RUN_VARIABLE = "FLOE_RUN_ID"
+ADDOPTS_VARIABLE = "PYTEST_ADDOPTS"
+
+_TTL_SECONDS = 3600
+_LEAST_TTL_SECONDS = 600
+# Policies by which the Job controller tries again: that a run decides by its verdicts, and a pod
+# that comes by itself would hide the end of the one before.
+_POLICIES = ("podFailurePolicy", "podReplacementPolicy", "successPolicy", "maxFailedIndexes")
+# What the exporter needs to send the rest after the tests have ended, 25 s by its own deadline, and
+# to stay for those who ask for frames again.
+_LINGER_SECONDS = 20
+GRACE_SECONDS = 45
+_STATE_VOLUME = "floe-tests-exporter-state"
+_STATE = "/state"
+_JOB_NAME_CHARACTERS = 52  # a pod's name adds 6, and a label takes 63
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What one attempt of a run adds to the file.
+
+    Attributes:
+        owner: The run.
+        suite: Name of the suite.
+        attempt: Number of the attempt, from 1.
+        namespace: The run's namespace.
+        provider: Name of the environment.
+        image_registry_prefix: Put before every image.
+        groups: Run only tests with one of these markers.
+        excluded_groups: Leave out tests with one of these markers.
+        deadlines: The tier's deadlines.
+        environment: Further variables for the test container.
+    """
+
+    owner: labels.Owner
+    suite: str
+    attempt: int
+    namespace: str
+    provider: str
+    image_registry_prefix: str
+    groups: tuple[str, ...]
+    excluded_groups: tuple[str, ...]
+    deadlines: DeadlineSettings
+    environment: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def job_name(self) -> str:
+        """Name of the Job: suite, run and attempt."""
+        stem = self.suite[: _JOB_NAME_CHARACTERS - 12].rstrip("-")
+        return f"{stem}-{self.owner.run_id[:8]}-{self.attempt}"
+
+
+def build_job(template: JobTemplate, request: JobRequest) -> JsonObject:
+    """Give the Job of one attempt; the template is left as it is.
+
+    Args:
+        template: The suite's file.
+        request: What this attempt adds.
+    """
+    job = copy.deepcopy(template.document)
+    owned = {
+        **request.owner.labels(),
+        labels.SUITE: labels.label_value(request.suite),
+        labels.ATTEMPT: str(request.attempt),
+    }
+    metadata = job["metadata"]
+    metadata["name"] = request.job_name
+    metadata["namespace"] = request.namespace
+    metadata["labels"] = {**(metadata.get("labels") or {}), **owned}
+    spec = job["spec"]
+    spec["backoffLimit"] = 0
+    # A run removes its Jobs itself. One that removes itself takes its logs with it.
+    seconds = int(spec.get("ttlSecondsAfterFinished", _TTL_SECONDS))
+    spec["ttlSecondsAfterFinished"] = max(_LEAST_TTL_SECONDS, seconds)
+    for policy in _POLICIES:
+        spec.pop(policy, None)
+    spec["activeDeadlineSeconds"] = int(request.deadlines.job_seconds)
+    template_metadata = spec["template"].setdefault("metadata", {})
+    template_metadata["labels"] = {
+        **(template_metadata.get("labels") or {}),
+        **owned,
+        labels.ROLE: labels.ROLE_TEST_RUNNER,
+    }
+    pod = spec["template"]["spec"]
+    pod["restartPolicy"] = "Never"
+    # Counted from the pod's start on the node: the pull of the image is in it, the wait for a node
+    # is not.
+    pod["activeDeadlineSeconds"] = int(
+        request.deadlines.start_seconds + request.deadlines.pod_seconds
+    )
+    pod["terminationGracePeriodSeconds"] = max(
+        int(pod.get("terminationGracePeriodSeconds", 0)), GRACE_SECONDS
+    )
+    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        container["image"] = f"{request.image_registry_prefix}{container['image']}"
+    test = named_container(pod, template.container)
+    test["env"] = _environment(parts(test, "env"), template, request)
+    pod["initContainers"] = [*pod.get("initContainers", []), _exporter(template, request)]
+    pod["volumes"] = [
+        *parts(pod, "volumes"),
+        {"name": _STATE_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
+    ]
+    return job
+
+
+def marker_expression(groups: tuple[str, ...], excluded: tuple[str, ...]) -> str:
+    """Give pytest's `-m` expression for groups; empty selects everything.
+
+    Source: https://docs.pytest.org/en/stable/example/markers.html
+    """
+    wanted = " or ".join(groups)
+    left_out = " and ".join(f"not {name}" for name in excluded)
+    if wanted and left_out:
+        return f"({wanted}) and {left_out}"
+    return wanted or left_out
+
+
+def run_variables(request: JobRequest, *, addopts: str = "") -> dict[str, str]:
+    """Give the variables that every test program of a run gets, in a pod or as a process.
+
+    Args:
+        request: The attempt.
+        addopts: What PYTEST_ADDOPTS already holds.
+    """
+    variables = {
+        _RUN_VARIABLE: request.owner.run_id,
+        PROVIDER_VARIABLE: request.provider,
+        TESTS_TIMEOUT_VARIABLE: f"{request.deadlines.tests_seconds:g}",
+        **dict(request.environment),
+    }
+    expression = marker_expression(request.groups, request.excluded_groups)
+    options = [word for word in (addopts, f'-m "{expression}"' if expression else "") if word]
+    if options:
+        variables[ADDOPTS_VARIABLE] = " ".join(options)
+    return variables
+
+
+def _environment(
+    declared: list[dict[str, Any]], template: JobTemplate, request: JobRequest
+) -> list[dict[str, Any]]:
+    moved = [_in_namespace(item, template.namespace, request.namespace) for item in declared]
+    addopts = next(
+        (str(item.get("value", "")) for item in moved if item["name"] == ADDOPTS_VARIABLE), ""
+    )
+    added = run_variables(request, addopts=addopts)
+    return [
+        *(item for item in moved if item["name"] not in added),
+        *({"name": name, "value": value} for name, value in added.items()),
+    ]
+
+
+def _in_namespace(item: Mapping[str, Any], declared: str, actual: str) -> dict[str, Any]:
+    """Point a cluster DNS name of the file's own namespace at the run's namespace."""
+    value = item.get("value")
+    if not isinstance(value, str):
+        return dict(item)
+    moved = re.sub(rf"\.{re.escape(declared)}\.svc(?=[.:/]|$)", f".{actual}.svc", value)
+    return {**item, "value": moved}
+
+
+def _exporter_security(template: JobTemplate) -> JsonObject:
+    """Return what the exporter may do: as little as Pod Security `restricted` asks for.
+
+    Nothing is left to the pod: its author may have written all of it at the test container.
+    """
+    tests = part(template.test_container, "securityContext")
+    pod = part(template.document, "spec", "template", "spec", "securityContext")
+    # The same user as the tests: it must read what they write, whatever their umask.
+    user = {key: tests[key] for key in ("runAsUser", "runAsGroup") if key in tests}
+    as_root = {**pod, **user}.get("runAsUser") == 0
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": not as_root,
+        "seccompProfile": tests.get("seccompProfile") or {"type": "RuntimeDefault"},
+        **user,
+    }
+
+
+def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
+    """Give the exporter as a native sidecar: it starts before the tests and is stopped after them.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+    """
+    return {
+        "name": EXPORTER,
+        "image": f"{request.image_registry_prefix}{EXPORTER_IMAGE}",
+        "restartPolicy": "Always",
+        "env": [
+            {"name": _RUN_VARIABLE, "value": request.owner.run_id},
+            {"name": "FLOE_STREAM_STATE", "value": _STATE},
+            {"name": "FLOE_STREAM_LINGER_SECONDS", "value": str(_LINGER_SECONDS)},
+        ],
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "32Mi"},
+            "limits": {"cpu": "500m", "memory": EXPORTER_MEMORY},
+        },
+        "securityContext": _exporter_security(template),
+        "volumeMounts": [
+            {"name": template.results_volume, "mountPath": RESULTS, "readOnly": True},
+            {"name": _STATE_VOLUME, "mountPath": _STATE},
+        ],
+    }

@@ -1,0 +1,360 @@
+"""One pod of a suite, from its creation to its judged end.
+
+It is told what was heard, and says what it wants; it waits for nothing and owns no thread. A suite
+in one pod has one of these (`execution/job_run.py`), a suite in shards one for each
+(`execution/sharding/`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from floe_tests.core.deadline import Deadline
+from floe_tests.core.verdict import Verdict
+from floe_tests.execution.attempt import judge
+from floe_tests.execution.lost_frames import LostFrames
+from floe_tests.execution.observation import Observation, has_ended
+from floe_tests.execution.pod_watcher import (
+    FramesAgain,
+    LogBeside,
+    LogEnded,
+    LogPiece,
+    PodListener,
+    PodSeen,
+    Said,
+)
+from floe_tests.execution.receiver import Receiver
+from floe_tests.execution.resume import FrameJournal
+from floe_tests.execution.start import Start
+from floe_tests.execution.timeouts import (
+    EXPORT_SECONDS,
+    LAST_SILENCE_SECONDS,
+    LINGERING_BYTES,
+    SILENT_SECONDS,
+    TESTS_SLACK_SECONDS,
+)
+from floe_tests.execution.verdict.facts import DeadlineName, Facts, NodeFacts, PodFacts, run_seconds
+from floe_tests.kube.objects import JsonObject, part
+from floe_tests.results.formats.events import DEFAULT_LIMITS, EventLimits
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What is kept of a pod while it runs.
+
+    Attributes:
+        limits: What its events may cost while they arrive.
+        shows_progress: Whether more is said of it than its failures.
+        keeps_frames: Whether what it sends is kept for a process that takes the run up.
+        log_bytes: How much of a container's log is kept in the end.
+    """
+
+    limits: EventLimits = DEFAULT_LIMITS
+    shows_progress: bool = True
+    keeps_frames: bool = False
+    log_bytes: int = 5 * 1024 * 1024
+
+
+class PodRun:
+    """One pod, followed."""
+
+    def __init__(
+        self,
+        seen: Observation,
+        *,
+        directory: Path,
+        listener: PodListener,
+        log: Log,
+        keeping: Keeping,
+        is_taken_up: bool = False,
+    ) -> None:
+        """Begin with nothing seen.
+
+        Args:
+            seen: Keeps what is seen of it.
+            directory: Where its results go.
+            listener: Hears it.
+            log: Receives what is said of it.
+            keeping: What is kept of it.
+            is_taken_up: Whether a process before this one may have followed it.
+        """
+        self.directory = directory
+        self.listener = listener
+        self.keeping = keeping
+        self._deadlines = seen.request.deadlines
+        self._seen = seen
+        self._say = log
+        self.is_taken_up = is_taken_up
+        # Received anew, from frames that a process before has kept: half a file is no beginning.
+        shutil.rmtree(directory / "results", ignore_errors=True)
+        directory.mkdir(parents=True, exist_ok=True)
+        self._journal = FrameJournal(directory, log=log) if keeping.keeps_frames else None
+        self.receiver = Receiver(
+            directory / "results",
+            log=log,
+            limits=keeping.limits,
+            shows_progress=keeping.shows_progress,
+            journal=self._journal,
+        )
+        self._lost = LostFrames(self.receiver, listener, log=log)
+        self.start = Start(self._deadlines, seen)
+        self._tests: Deadline | None = None
+        self._export: Deadline | None = None
+        self._beside: Deadline | None = None
+        self._was_read_beside = False
+        self._is_read = False
+        self._log_done = False
+        self.is_absent = False
+        self.started_at = datetime.now(UTC)
+        self._clock = Deadline(float("inf"))
+
+    # --- What is heard
+
+    def hear(self, said: Said) -> None:
+        """Take what was heard of it."""
+        match said:
+            case PodSeen(pod=pod):
+                self.see(pod)
+            case LogPiece(data=data, first=first):
+                if first:
+                    self.receiver.begin()
+                self.receiver.feed(data)
+            case LogEnded():
+                self._log_done = True
+            case FramesAgain():
+                self._lost.take(said)
+            case LogBeside(lines=lines):
+                self._was_read_beside = True
+                self.receiver.feed_lines(lines)
+
+    def see(self, pod: JsonObject | None) -> None:
+        """Take the pod as it is now; None when it is there no more."""
+        is_first = self._seen.pod is None
+        if is_first:
+            self._seen.job = None  # what was seen of it without a pod is out of date
+        self._seen.see(pod)
+        self.is_absent = pod is None
+        facts = self.facts
+        test = facts.test if facts else None
+        if test is not None and test.state == "running" and self._tests is None:
+            # What the tests have had before a resume counts; of others this clock knows enough.
+            ran = run_seconds(test) if is_first and self.is_taken_up else None
+            left = self._deadlines.tests_seconds + TESTS_SLACK_SECONDS - max(0.0, ran or 0.0)
+            self._tests = Deadline(max(0.0, left))
+            if self.keeping.shows_progress and facts is not None:
+                self._say(f"tests started on {facts.node}")
+
+    def read(self) -> None:
+        """Begin to follow the exporter's log."""
+        self._is_read = True
+        self.listener.follow_log(self.name, is_over=self._exporter_is_over)
+
+    def lose_node(self, node: NodeFacts) -> None:
+        """Note that its node is lost."""
+        self._say(f"node {node.name} is lost, and pod/{self.name} with it")
+        self._seen.node = node
+
+    def cancel(self, reason: str) -> None:
+        """Note that the run was cancelled."""
+        self._seen.cancelled = reason
+
+    def pass_deadline(self, name: DeadlineName) -> None:
+        """Note the deadline that ends it; the first one counts."""
+        self._seen.pass_deadline(name)
+
+    def leave(self) -> None:
+        """Let go of it, for the process that takes the run up."""
+        self.listener.stop()
+        if self._journal is not None:
+            self._journal.close()
+
+    # --- What it is
+
+    @property
+    def seen(self) -> Observation:
+        """What was seen of it."""
+        return self._seen
+
+    @property
+    def facts(self) -> PodFacts | None:
+        """The facts of its pod; None before the first look."""
+        return self._seen.pod_facts()
+
+    @property
+    def job(self) -> str:
+        """Name of the pod's Job."""
+        return str(part(self._seen.pod or {}, "metadata", "labels").get("job-name", ""))
+
+    @property
+    def name(self) -> str:
+        """Name of the pod; empty before the first look."""
+        return self._seen.pod_name or ""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a pod now."""
+        return self._seen.pod is not None and not self.is_absent
+
+    @property
+    def has_started(self) -> bool:
+        """Whether its tests have been seen to run, or to have run."""
+        facts = self.facts
+        return facts is not None and facts.test is not None and facts.test.started_at is not None
+
+    @property
+    def has_node(self) -> bool:
+        """Whether it has a node, and has not ended."""
+        facts = self.facts
+        on_node = facts is not None and bool(facts.node) and not has_ended(facts)
+        return on_node and not self.is_absent
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is there no more, and this run did not ask for that."""
+        return self._seen.vanished
+
+    @property
+    def has_ended_by_itself(self) -> bool:
+        """Whether its tests had ended, whatever became of it then."""
+        facts = self.facts
+        return facts is not None and has_ended(facts)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its tests have ended, or never will run."""
+        return self.is_gone or self.has_ended_by_itself
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether its exporter may still say something."""
+        is_silent = self._log_done or self.is_absent or self.receiver.has_manifest
+        return self._is_read and not is_silent
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its log is followed, or was."""
+        return self._is_read
+
+    @property
+    def node_is_lost(self) -> bool:
+        """Whether nobody can end it where it is."""
+        return self._seen.node is not None
+
+    @property
+    def has_company(self) -> bool:
+        """Whether other containers run on beside tests that have ended."""
+        facts = self.facts
+        if facts is None or facts.test is None or not self.has_ended:
+            return False
+        return any(other.state in {"running", "waiting"} for other in facts.others)
+
+    @property
+    def lingers(self) -> bool:
+        """Whether its exporter stays for questions, as one does that wrote much."""
+        facts = self.facts
+        runs = facts is not None and facts.exporter_runs
+        return runs and self.receiver.received_bytes >= LINGERING_BYTES
+
+    def is_unplaced(self, seconds: float) -> bool:
+        """Tell whether it has waited for a node for so long."""
+        facts = self.facts
+        waits = facts is not None and facts.phase == "Pending" and not facts.node
+        return waits and not self.is_absent and self._clock.elapsed_seconds > seconds
+
+    def _exporter_is_over(self) -> bool:
+        """Tell whether the exporter writes no more: a sidecar that fails is started again."""
+        facts = self.facts
+        return facts is None or self.is_gone or (has_ended(facts) and not facts.exporter_runs)
+
+    # --- What it wants
+
+    @property
+    def wants_reader(self) -> bool:
+        """Whether there is a log to read, and nobody has begun to."""
+        facts = self.facts
+        exporter = facts.exporter if facts else None
+        there_is_one = exporter is not None and exporter.state != "waiting"
+        return there_is_one and not self._is_read and not self.is_absent
+
+    @property
+    def silent_on(self) -> str:
+        """The node to look at, for its exporter has not been heard for a while; else empty."""
+        facts, silent = self.facts, self.receiver.silent_seconds
+        is_quiet = silent is None or silent > SILENT_SECONDS
+        awaited = facts is not None and self._export is None and not self.has_ended
+        return facts.node if facts is not None and awaited and is_quiet else ""
+
+    def is_over(self) -> bool:
+        """Decide whether there is nothing more to wait for."""
+        pod = self.facts
+        if pod is None or self.node_is_lost or self._seen.cancelled:
+            return pod is not None
+        self._lost.ask(pod)
+        if self.has_ended or self._export is not None:
+            return self._export_is_over()
+        if self._tests is not None:
+            if self._tests.passed:
+                self._say("the tests did not end by their deadline: stopping the pod")
+                self.pass_deadline("tests")
+            return False
+        return self.start.is_over(pod)
+
+    @property
+    def is_to_be_stopped(self) -> bool:
+        """Whether a deadline has passed for a pod that still runs."""
+        return self._seen.passed in {"tests", "job"} and self._export is None
+
+    def expect_last(self) -> None:
+        """Wait for what the exporter of a pod that was told to end still sends."""
+        self._export = Deadline(EXPORT_SECONDS)
+
+    @property
+    def is_to_be_finished(self) -> bool:
+        """Whether its exporter is to be told that the tests have ended.
+
+        The kubelet tells it once all other containers have ended, and some here have not.
+        """
+        facts = self.facts
+        runs = facts is not None and facts.exporter_runs and not self.is_absent
+        return runs and self.has_company and not self._seen.is_dismissed
+
+    def dismiss(self) -> None:
+        """Note that this run ends the pod, because its tests have ended."""
+        self._seen.is_dismissed = True
+
+    def _export_is_over(self) -> bool:
+        if not self._is_read:
+            # Its turn to be read is still to come, if there is anything to read.
+            return not self.wants_reader
+        self._export = self._export or Deadline(EXPORT_SECONDS)
+        if self.receiver.has_manifest or self._export.passed:
+            return True
+        if self._log_done and (self.is_gone or self._was_read_beside):
+            return not self._lost.is_asking
+        # After a rotation the API may go on following the file that was put aside.
+        silent = self.receiver.silent_seconds
+        due = self._log_done or (silent is not None and silent > LAST_SILENCE_SECONDS)
+        if due and not self.is_absent and (self._beside is None or self._beside.passed):
+            self._beside = Deadline(LAST_SILENCE_SECONDS)
+            self.listener.read_beside(self.name)
+        return False
+
+    def judged(self, *, elapsed_seconds: float | None = None) -> tuple[Facts, Verdict]:
+        """Judge it by what it has sent: reads its files, and lets go of what it held in memory.
+
+        Args:
+            elapsed_seconds: Since the attempt began; None where that was when it was first seen.
+        """
+        self.listener.stop()
+        if self._journal is not None:
+            self._journal.remove()
+        elapsed = self._clock.elapsed_seconds if elapsed_seconds is None else elapsed_seconds
+        facts = self._seen.facts(elapsed_seconds=elapsed)
+        completeness = self.receiver.finish(facts)
+        return judge(facts, directory=self.receiver.directory, completeness=completeness)

@@ -1,1 +1,0 @@
-"""Running a suite: its Job, its result stream, its verdict."""

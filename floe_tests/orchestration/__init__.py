@@ -1,0 +1,1 @@
+"""All that imports Dagster: component, assets, session, sensors."""

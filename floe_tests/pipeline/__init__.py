@@ -1,0 +1,1 @@
+"""One run of a tier, from cluster to verdict, in plain Python."""

@@ -1,0 +1,259 @@
+"""One test case of a JUnit file, from its opening tag to a `CaseResult`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from floe_tests.results.cases import TEXT_BYTES, CaseOutcome, CaseResult
+from floe_tests.results.formats.junit import words
+from floe_tests.results.formats.junit.words import Element
+
+TRIES_TYPE = "floe-tests.tries"
+"""Type of an element whose text tells all earlier tries of a test, as `tries_text` words them."""
+XFAIL_TYPE = "pytest.xfail"
+"""Type of a skip that is a failure which was expected."""
+XFAIL_MESSAGE = "expected failure: "
+# Catch2 writes this skip beside the failures of a test that may fail, and ends with 0.
+# Source: https://github.com/catchorg/Catch2/blob/devel/src/catch2/reporters/catch_reporter_junit.cpp
+_MAY_FAIL = "TEST_CASE tagged with !mayfail"
+
+# A case with more than these is no test's; each would cost memory.
+MAX_FAULTS = 20
+_MAX_OUTPUTS = 10
+
+# Read more than a case keeps, so that the cut in the middle knows the end of most texts.
+_READ_CHARACTERS = 4 * TEXT_BYTES
+_TYPE_CHARACTERS = 1024
+
+# CTest calls a test whose program is missing skipped, and fails.
+_NEVER_STARTED = "Unable to find "
+_PYTEST_COLLECTION = ("collection failure", "collection skipped")
+_TITLES = {
+    Element.STANDARD_OUTPUT: "standard output",
+    Element.STANDARD_ERROR: "standard error",
+}
+_OUTCOMES = {
+    Element.FAILURE: CaseOutcome.FAILED,
+    Element.ERROR: CaseOutcome.ERROR,
+    Element.FAILED_AGAIN: CaseOutcome.FAILED,
+    Element.SKIPPED: CaseOutcome.SKIPPED,
+}
+_EARLIER = frozenset({Element.PASSED_LATER, Element.FAILED_AGAIN})
+
+
+@dataclass(slots=True)
+class Text:
+    """Character data of one element, bounded: the beginning, and the newest part of the rest."""
+
+    head: list[str] = field(default_factory=list[str])
+    tail: str = ""
+    head_characters: int = 0
+
+    def add(self, data: str) -> None:
+        """Take more of it."""
+        if self.head_characters < _READ_CHARACTERS:
+            self.head.append(data)
+            self.head_characters += len(data)
+        else:
+            self.tail = (self.tail + data)[-TEXT_BYTES:]
+
+    def __str__(self) -> str:
+        """Return what was kept."""
+        return "".join(self.head) + self.tail
+
+
+@dataclass(slots=True)
+class Fault:
+    """A failure, an error, a skip or an earlier try."""
+
+    kind: Element
+    message: str
+    type: str
+    text: Text = field(default_factory=Text)
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether it is a skip that stands for a failure which was expected."""
+        return self.kind is Element.SKIPPED and (
+            self.type == XFAIL_TYPE or self.message.startswith(_MAY_FAIL)
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing: WebdriverIO writes such a failure before the real error."""
+        return not (self.message or self.type or str(self.text).strip())
+
+    def told(self) -> str:
+        """Return its message as it is shown."""
+        if self.is_expected:
+            return f"{XFAIL_MESSAGE}{self.message}"
+        if self.message:
+            return self.message
+        first_line = next((line for line in str(self.text).splitlines() if line.strip()), "")
+        if self.type and not first_line.startswith(self.type):
+            return f"{self.type}: {first_line}" if first_line else self.type
+        return first_line
+
+
+@dataclass(slots=True)
+class Shown:
+    """What a suite's elements show, its inner suites' included.
+
+    Attributes:
+        tests: Test cases, and the further tries that stand inside of one.
+        not_run: Cases that did not run.
+        failing: Cases that make a run red.
+        faults: Failures and errors, those of earlier tries included.
+    """
+
+    tests: int = 0
+    not_run: int = 0
+    failing: int = 0
+    faults: int = 0
+
+    def add(self, other: Shown) -> None:
+        """Add what a case or an inner suite shows."""
+        self.tests += other.tests
+        self.not_run += other.not_run
+        self.failing += other.failing
+        self.faults += other.faults
+
+
+@dataclass(slots=True)
+class OpenCase:
+    """A test case whose end has not come yet."""
+
+    name: str
+    attributes: dict[str, str]
+    points: bool = False
+    faults: list[Fault] = field(default_factory=list[Fault])
+    outputs: list[tuple[Element, Text]] = field(default_factory=list[tuple[Element, Text]])
+    fault_count: int = 0
+    tries: int = 0
+
+    def add_fault(self, kind: Element, attributes: dict[str, str]) -> Text | None:
+        """Add a fault and return the text that its element fills; None beyond the limit."""
+        message = attributes.get("message", "")
+        if kind is Element.SKIPPED and message.startswith(_NEVER_STARTED):
+            kind = Element.ERROR
+        self.tries += kind in _EARLIER
+        self.fault_count += kind is not Element.SKIPPED
+        known = any(fault.kind is kind for fault in self.faults)
+        if known and len(self.faults) >= MAX_FAULTS:
+            return None
+        # A tag may be megabytes long.
+        message = message[:_READ_CHARACTERS]
+        fault = Fault(kind, message=message, type=attributes.get("type", "")[:_TYPE_CHARACTERS])
+        self.faults.append(fault)
+        return fault.text
+
+    def add_output(self, kind: Element) -> Text | None:
+        """Add an output and return its text; None beyond the limit."""
+        if len(self.outputs) >= _MAX_OUTPUTS:
+            return None
+        output = Text()
+        self.outputs.append((kind, output))
+        return output
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether it has neither name nor fault: pytest's trace of a test that never ended."""
+        return not (self.faults or "name" in self.attributes or "classname" in self.attributes)
+
+    @property
+    def was_left_out(self) -> bool:
+        """Whether GoogleTest skipped it for its suite: its only reason is its own place."""
+        if len(self.faults) != 1 or self.faults[0].kind is not Element.SKIPPED:
+            return False
+        place = f"{self.attributes.get('file', '')}:{self.attributes.get('line', '')}"
+        return place != ":" and self.faults[0].message.strip() == place
+
+    def shown(self, result: CaseResult) -> Shown:
+        """Return what it counts for in its suite."""
+        return Shown(
+            tests=1 + max(0, self.fault_count - 1, self.tries),
+            not_run=result.outcome is CaseOutcome.SKIPPED,
+            failing=result.outcome.is_failing,
+            # No tool counts a failure that it expected.
+            faults=0
+            if result.is_expected_failure
+            else max(self.fault_count, result.outcome.is_failing),
+        )
+
+    def result(self) -> CaseResult:
+        """Return the case as every part of the project sees it."""
+        outcome, deciding = self._decided()
+        first = next((fault for fault in deciding if not fault.is_empty), None)
+        return CaseResult(
+            name=self.name,
+            outcome=outcome,
+            seconds=words.seconds(self.attributes.get("time"), points=self.points),
+            message=self._message(outcome, first),
+            text=self._text(outcome, first) if self.faults or outcome.is_failing else "",
+            file=self.attributes.get("file"),
+            line=words.count(self.attributes.get("line")) or None,
+            reruns=self.tries,
+            is_collection=(
+                first is not None
+                and "::" not in self.name
+                and first.message.startswith(_PYTEST_COLLECTION)
+            ),
+            is_expected_failure=(
+                outcome is CaseOutcome.SKIPPED and first is not None and first.is_expected
+            ),
+        )
+
+    def _decided(self) -> tuple[CaseOutcome, list[Fault]]:
+        """Return the outcome and the faults that say it; an empty one gives way to any other."""
+        kinds = (Element.FAILURE, Element.ERROR, Element.FAILED_AGAIN, Element.SKIPPED)
+        if not self.faults:
+            return words.declared_outcome(self.attributes) or CaseOutcome.PASSED, []
+        may_fail = [fault for fault in self.faults if fault.message.startswith(_MAY_FAIL)]
+        if may_fail and may_fail[0].is_expected:
+            return CaseOutcome.SKIPPED, may_fail
+        by_kind = [[fault for fault in self.faults if fault.kind is kind] for kind in kinds]
+        present = [faults for faults in by_kind if faults]
+        failing = [faults for faults in present if faults[0].kind is not Element.SKIPPED]
+        told = [faults for faults in failing if not all(fault.is_empty for fault in faults)]
+        ranked = told or failing or present
+        deciding = ranked[0] if ranked else []
+        outcome = _OUTCOMES[deciding[0].kind] if deciding else CaseOutcome.PASSED
+        declared = words.declared_outcome(self.attributes)
+        if declared is not None and not outcome.is_failing:
+            # An earlier try is no outcome, and a skip is none of a test that says it failed.
+            outcome = declared if declared.is_failing or not deciding else outcome
+        return outcome, deciding
+
+    def _message(self, outcome: CaseOutcome, first: Fault | None) -> str:
+        if first is not None:
+            return first.told()
+        if self.faults and not outcome.is_failing:
+            return next((fault.told() for fault in self.faults if fault.told()), "")
+        return f"the test case is marked as {outcome}" if outcome.is_failing else ""
+
+    def _text(self, outcome: CaseOutcome, first: Fault | None) -> str:
+        parts: list[str] = []
+        number = 0
+        for fault in self.faults:
+            text = str(fault.text).strip("\n")
+            if fault.kind in _EARLIER and fault.type != TRIES_TYPE and fault is not first:
+                number += 1
+                text = tried(number, fault.told(), text)
+            elif fault is not first and fault.message and fault.message not in text:
+                text = f"{fault.message}\n{text}"
+            parts.append(text)
+        if outcome.is_failing:
+            # What a passing test printed is of no use to anybody afterwards.
+            parts += [
+                f"--- {_TITLES[kind]} ---\n{text}"
+                for kind, text in self.outputs
+                if str(text).strip()
+            ]
+        return "\n\n".join(part for part in parts if part.strip())
+
+
+def tried(number: int, message: str, text: str) -> str:
+    """Tell one failed try of a test in the text of its last one."""
+    title = f"--- failed try {number} ---"
+    told = [title, *([message] if message and message not in text else []), text]
+    return "\n".join(part for part in told if part)

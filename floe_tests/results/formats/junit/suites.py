@@ -1,0 +1,226 @@
+"""Suites of a JUnit file: what they declare, what their cases show, and who wrote them.
+
+A suite says how many tests it has and how many failed. A file that lost cases on its way still says
+so in these counts: where they promise more than there is, the results are not complete. Some
+tools count differently by design; what they mean is written down here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import chain
+
+from floe_tests.results.cases import CaseResult, bounded_name
+from floe_tests.results.formats.junit import words
+from floe_tests.results.formats.junit.case import OpenCase, Shown
+
+_COUNTED = ("tests", "failures", "errors")
+_NOT_RUN = (("skipped", "skips", "skip", "ignored"), ("disabled", "notrun", "not-run"))
+_PROPERTIES = 20
+_PROPERTY_CHARACTERS = 64
+_NAME_CHARACTERS = 200
+_OF_GO = "go.version"
+
+
+class Producer(StrEnum):
+    """A tool whose files mean something that others' do not."""
+
+    PYTEST = "pytest"
+    """Writes a case again for a failure in clean-up and for each rerun; counts subtests as tests,
+    which have no case of their own."""
+    MOCHA = "Mocha"
+    """Counts tests that a filter, or a failure before them, left out."""
+    CATCH2 = "Catch2"
+    """Counts assertions as tests; so does doctest."""
+    SUREFIRE = "Surefire"
+    """Has different tests of one name (parameters); of TestNG's it calls a try that is
+    repeated skipped, with the failure as its message."""
+    TESTNG = "TestNG"
+    """Has different tests of one name (data providers); calls a try that is repeated skipped,
+    without a word, and writes its cases in any order."""
+    OTHER = ""
+
+
+def producer_of(tag: str, attributes: Mapping[str, str], known: Producer) -> Producer:
+    """Recognise who wrote a file by one of its suites.
+
+    Args:
+        tag: The suite's element.
+        attributes: Its attributes.
+        known: What was recognised before; it stands.
+    """
+    if known is not Producer.OTHER:
+        return known
+    name = attributes.get("name", "")
+    found = known
+    if name == "pytest tests" or (name == "pytest" and tag.lower().endswith("testsuite")):
+        found = Producer.PYTEST
+    elif name == "Mocha Tests":
+        found = Producer.MOCHA
+    elif attributes.get("hostname") == "tbd" or _is_doctest(tag, attributes):
+        found = Producer.CATCH2
+    elif any("surefire" in value for key, value in attributes.items() if "ocation" in key):
+        found = Producer.SUREFIRE
+    return found
+
+
+def _is_doctest(tag: str, attributes: Mapping[str, str]) -> bool:
+    return tag.lower() == "testsuite" and set(attributes) == {"name", "errors", "failures", "tests"}
+
+
+COUNTS_MORE = {
+    Producer.PYTEST: "pytest counts subtests as tests",
+    Producer.MOCHA: "Mocha counts tests that were left out",
+}
+"""Tools that by design declare more tests than they write cases."""
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where in its file a case stands: what tells two tests of one name apart.
+
+    Attributes:
+        path: Names of its suites, the outermost first.
+        attributes: What else its suite says of itself, such as `hostname`.
+        properties: The suite's properties, short ones alone.
+    """
+
+    path: tuple[str, ...]
+    attributes: dict[str, str] = field(default_factory=dict[str, str])
+    properties: dict[str, str] = field(default_factory=dict[str, str])
+
+    def add_property(self, attributes: Mapping[str, str]) -> None:
+        """Take one of the suite's properties."""
+        name, value = attributes.get("name", ""), attributes.get("value", "")
+        short = max(len(name), len(value)) <= _PROPERTY_CHARACTERS
+        if name and value and short and len(self.properties) < _PROPERTIES:
+            self.properties[name] = value
+
+    @property
+    def repeats_tests(self) -> bool:
+        """Whether its tool writes each try of a test as a case of its own.
+
+        In Go a name is one test's: a suite of gotestsum, which names the version of Go, has a name
+        twice because the test ran twice. With most other tools (RSpec, Behave, Robot Framework,
+        Ginkgo, Mocha, Jest, vitest) two tests may have one title, and a failure of the one must not
+        become a pass of the other.
+        """
+        return _OF_GO in self.properties
+
+
+@dataclass(slots=True)
+class FoundCase:
+    """A case and where it stands.
+
+    Attributes:
+        case: The case, under the name that its own element gives.
+        place: Its suite.
+        source: The file that it was read from, where several are read together.
+    """
+
+    case: CaseResult
+    place: Place
+    source: str = ""
+
+
+@dataclass(slots=True)
+class OpenSuite:
+    """A suite whose end has not come yet."""
+
+    name: str
+    place: Place
+    declared: dict[str, int]
+    unreadable: tuple[str, ...]
+    shown: Shown = field(default_factory=Shown)
+    own: OpenCase | None = None
+    """Stands for what befell the suite itself."""
+    cases: dict[str, FoundCase] = field(default_factory=dict[str, FoundCase])
+    """Its own cases by their names, the newest of each."""
+    passed_again: list[FoundCase] = field(default_factory=list[FoundCase])
+    """Those of them that failed first and passed in a later try."""
+    is_repeated: bool = False
+    """Whether a test of it ran again that had passed: `go test -count` and no rerun of failures."""
+    told_tests: int = 0
+    """Tests whose lack was told of an inner suite already."""
+    told_failing: int = 0
+    left_out: int = 0
+    """Tests that were skipped for the suite, before they began."""
+
+    @classmethod
+    def opened(cls, attributes: Mapping[str, str], outer: Place | None) -> OpenSuite:
+        """Take a suite's opening tag."""
+        name = attributes.get("name", "")
+        path = (*(outer.path if outer else ()), _shown(name))
+        kept = {
+            key: _shown(attributes[key])
+            for key in ("file", "filepath", "package", "hostname")
+            if attributes.get(key)
+        }
+        numbers = {key: words.count(attributes.get(key)) for key in chain(_COUNTED, *_NOT_RUN)}
+        unreadable = tuple(
+            f'{key}="{attributes[key][:40]}"'
+            for key in _COUNTED
+            if numbers[key] is None and attributes.get(key, "").strip()
+        )
+        declared = {key: number for key, number in numbers.items() if number is not None}
+        return cls(name, Place(path, kept), declared, unreadable)
+
+    @property
+    def declared_failing(self) -> int:
+        """Failures and errors that it declares; Mocha's own reporter says each in both."""
+        failures, errors = self.declared.get("failures", 0), self.declared.get("errors", 0)
+        return failures if failures == errors == self.shown.faults else failures + errors
+
+    def hides_failures(self) -> bool:
+        """Whether it declares failures and nothing in it shows one."""
+        return bool(self.declared_failing) and not (self.shown.faults or self.told_failing)
+
+    def missing(self, producer: Producer) -> str:
+        """Say how many tests it declares and does not have, and remember that it was told."""
+        # Behave and Jasmine count tests that did not run, and can leave them out of the file.
+        not_run = sum(max(self.declared.get(key, 0) for key in keys) for keys in _NOT_RUN)
+        hidden = max(0, not_run - self.shown.not_run)
+        declared = self.declared.get("tests", 0)
+        missing = declared - self.shown.tests - hidden - self.told_tests
+        if missing <= 0 or producer is Producer.CATCH2:
+            return ""
+        self.told_tests += missing
+        return f"suite {self.shown_name} declares {declared} tests and has {self.shown.tests}"
+
+    def unbegun(self) -> str:
+        """Say that none of its tests began, where the file does not tell whether that is well."""
+        if not self.left_out or self.left_out != self.shown.tests:
+            return ""
+        return (
+            f"suite {self.shown_name}: SetUpTestSuite failed or skipped, and none of its "
+            f"{self.left_out} tests began; the program's exit code alone says which"
+        )
+
+    def contradictions(self) -> tuple[str, ...]:
+        """Say which failures it declares and does not show, and which counts are none."""
+        found = [f"declares {text}, which is no number of tests" for text in self.unreadable]
+        lacking = self.declared_failing - self.shown.faults - self.told_failing
+        if lacking > 0 and not self.hides_failures():
+            self.told_failing += lacking
+            found.append(
+                f"declares {self.declared_failing} failures and errors and shows "
+                f"{self.shown.faults}"
+            )
+        return tuple(f"suite {self.shown_name} {text}" for text in found)
+
+    @property
+    def shown_name(self) -> str:
+        """Its name, as people are told it."""
+        return self.place.path[-1] or "without a name"
+
+    def close_into(self, outer: OpenSuite) -> None:
+        """Add what it shows to the suite around it."""
+        outer.shown.add(self.shown)
+        outer.told_tests += self.told_tests
+        outer.told_failing += self.told_failing
+
+
+def _shown(text: str) -> str:
+    return bounded_name(text[:_NAME_CHARACTERS]) if text else ""

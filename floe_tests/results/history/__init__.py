@@ -1,0 +1,1 @@
+"""The history: every run and test, on SQLAlchemy."""

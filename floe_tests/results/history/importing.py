@@ -1,0 +1,341 @@
+"""Adds runs that were made elsewhere to a history: bundles, and JUnit files of any test tool."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import shutil
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, cast
+
+from floe_tests.core import names
+from floe_tests.core.errors import ConfigurationError
+from floe_tests.results.cases import CaseResult, Tally, legible
+from floe_tests.results.formats import junit, unpacking
+from floe_tests.results.history import bundle
+from floe_tests.results.history.bundle_check import is_future
+from floe_tests.results.history.flakiness import SUSPECT_ENVIRONMENT, is_outage
+from floe_tests.results.history.store import History
+from floe_tests.results.records import RunRecord, SuiteRecord
+from floe_tests.results.result_files import junit_files
+
+State = Literal["added", "unchanged", "replaced"]
+
+TRIGGER = "import"
+"""What such a run was started by."""
+UNPROVED = "Imported from JUnit: nothing proves that it is complete."
+"""What every run from JUnit has among its notices."""
+
+_EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
+_OF_A_CLASS = "TEST-"
+_CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What a JUnit file does not say of its run.
+
+    Attributes:
+        tier: The tier that the run counts to.
+        provider: What it ran on; runs on different ones are never compared.
+        suite: Its suite; None for the tier's name.
+        ref: Branch or tag.
+        commit: The commit.
+        started_at: When it began; None for what the file says, else when it was written.
+    """
+
+    tier: str
+    provider: str = "imported"
+    suite: str | None = None
+    ref: str | None = None
+    commit: str | None = None
+    started_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a name, by the flag that it comes with."""
+        names.require("tier", self.tier, where="--tier")
+        names.require("environment", self.provider, where="--environment")
+        if self.suite is not None:
+            names.require("suite", self.suite, where="--suite")
+        if self.ref is not None:
+            names.require("ref", self.ref, where="--ref")
+        if self.commit is not None:
+            names.require("commit", self.commit, where="--commit")
+        if self.started_at is not None and is_future(self.started_at):
+            message = (
+                f"--at: {self.started_at:%Y-%m-%d %H:%M} lies in the future. Give the time at "
+                "which the run began, or leave the flag out."
+            )
+            raise ConfigurationError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A run that was imported.
+
+    Attributes:
+        run: The run.
+        state: Whether it is new here, was there already as it is, or took the place of another
+            account of the same run.
+    """
+
+    run: RunRecord
+    state: State
+
+
+def runs_of(paths: Iterable[Path]) -> tuple[tuple[Path, ...], ...]:
+    """Return the files of each run.
+
+    A folder's JUnit files are one run, and so are those of one folder that Surefire or Gradle have
+    written, one a class.
+
+    Args:
+        paths: Files and folders, as they were named.
+    """
+    runs: list[tuple[Path, ...]] = []
+    by_class: dict[Path, int] = {}
+    for path in paths:
+        if os.path.isdir(path):  # noqa: PTH112 - Path's own raises for a name that is too long
+            runs.append((path, *junit_files(path).paths))
+        elif path.name.startswith(_OF_A_CLASS) and path.parent in by_class:
+            place = by_class[path.parent]
+            runs[place] = (*runs[place], path)
+        else:
+            if path.name.startswith(_OF_A_CLASS):
+                by_class[path.parent] = len(runs)
+            runs.append((path,))
+    return tuple(runs)
+
+
+def read(paths: Path | Sequence[Path], origin: Origin | None) -> RunRecord:
+    """Read a run from a bundle or from JUnit files.
+
+    Args:
+        paths: The file, or the files of one run as `runs_of` gives them.
+        origin: What a JUnit file does not say; a bundle says it itself.
+
+    Raises:
+        ConfigurationError: It is neither, or a JUnit file without an origin.
+        UnreadableResults: It is a JUnit file that cannot be used.
+    """
+    path, *others = [paths] if isinstance(paths, Path) else paths
+    if not others and bundle.is_one(path, _begin(path)):
+        return bundle.read(path)
+    origin = _required(path, origin)
+    if others and path.is_dir():
+        return _run_of_junit(others, path, origin, name=path.name)
+    files = [path, *others]
+    name = path.parent.name if others else path.name.removesuffix(".gz")
+    if not any(map(_is_packed, files)):
+        return _run_of_junit(files, path.parent, origin, name=name)
+    with TemporaryDirectory(prefix="floe-tests-") as folder:
+        copies = [_unpacked(each, Path(folder)) for each in files]
+        return _run_of_junit(copies, Path(folder), origin, name=name)
+
+
+def _is_packed(path: Path) -> bool:
+    return _begin(path) == unpacking.MAGIC
+
+
+def _unpacked(path: Path, folder: Path) -> Path:
+    """Copy a file into a folder, without gzip around it: parsers seek, and the time stays."""
+    copy = folder / path.name.removesuffix(".gz")
+    if copy.exists():
+        copy = folder / path.name
+    most_bytes = junit.DEFAULT_LIMITS.file_bytes
+    try:
+        copy.write_bytes(unpacking.content_of(path, what="a JUnit file", most_bytes=most_bytes))
+        shutil.copystat(path, copy)
+    except (OSError, EOFError, zlib.error) as error:
+        message = f"{path} cannot be unpacked: {error}. Copy it again from the run."
+        raise ConfigurationError(message) from error
+    return copy
+
+
+def _begin(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            # A pipe would be empty when it is read again, and a device never ends.
+            what = "holds no JUnit file (*.xml)" if path.is_dir() else "is no plain file"
+            what = what if path.exists() else "is not there"
+            message = f"{path} {what}. Name bundles of runs, JUnit files or a folder of them."
+            raise ConfigurationError(message)
+        with path.open("rb") as file:
+            return file.read(len(unpacking.MAGIC))
+    except (OSError, ValueError) as error:
+        message = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
+        raise ConfigurationError(message) from error
+
+
+def _required(path: Path, origin: Origin | None) -> Origin:
+    if origin is None:
+        message = f"{path} is JUnit, which does not name its tier: add --tier NAME."
+        raise ConfigurationError(message)
+    return origin
+
+
+def add(history: History, run: RunRecord, *, replaces: bool = False) -> Imported:
+    """Add a run; importing the same run again changes nothing.
+
+    Args:
+        history: The history.
+        run: The run.
+        replaces: Whether it takes the place of another account of the same run.
+
+    Raises:
+        ConfigurationError: The history has another account of this run, and it is not to be
+            replaced; or a value of the run is larger than the history keeps.
+    """
+    before = history.run(run_id=run.run_id)
+    if before is None:
+        history.record(run=run)
+        return Imported(run=run, state="added")
+    changed = _differences(before, history.cases(run_id=run.run_id), run)
+    if not changed:
+        return Imported(run=run, state="unchanged")
+    if not replaces:
+        message = (
+            f"run {run.run_id} is in the history with {_in_short(before)}; the file says "
+            f"{_in_short(run)} (they differ in {', '.join(changed)}). Add --replace if the file "
+            "is right."
+        )
+        raise ConfigurationError(message)
+    history.record(run=run)
+    return Imported(run=run, state="replaced")
+
+
+def _in_short(run: RunRecord) -> str:
+    tests = sum(suite.tally.tests for suite in run.suites)
+    failing = sum(suite.tally.failing for suite in run.suites)
+    return f"{run.cause}, {tests} tests, {failing} of them failed"
+
+
+def _differences(
+    before: RunRecord, cases: Mapping[str, Sequence[CaseResult]], run: RunRecord
+) -> list[str]:
+    """Return the fields in which a run is not as the history has it."""
+    changed = [
+        field.name
+        for field in fields(RunRecord)
+        if _stored(getattr(before, field.name)) != _stored(getattr(run, field.name))
+    ]
+    are_equal = all(set(cases.get(suite.name, ())) == set(suite.cases) for suite in run.suites)
+    return changed if are_equal else [*changed, "cases"]
+
+
+def _stored(value: object) -> object:
+    """Return a value as it comes back from a database, to be compared; cases are left out."""
+    if isinstance(value, str):
+        return legible(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        mapping = cast("Mapping[object, object]", value)
+        return {legible(str(name)): _stored(inner) for name, inner in mapping.items()}
+    if isinstance(value, list | tuple):
+        return [_stored(inner) for inner in cast("Sequence[object]", value)]
+    if isinstance(value, SuiteRecord):
+        order = sorted(value.attempts, key=lambda each: (each.shard, each.number))
+        value = replace(value, attempts=tuple(order))
+    if is_dataclass(value):
+        names_of = (field.name for field in fields(value) if field.name != "cases")
+        return {name: _stored(getattr(value, name)) for name in names_of}
+    return value
+
+
+def _run_of_junit(paths: Sequence[Path], root: Path, origin: Origin, *, name: str) -> RunRecord:
+    report = junit.read_all(paths, root=root)
+    if not report.files and not report.cases:
+        raise junit.UnreadableResults(report.damage[0])
+    cases = report.cases
+    tally = Tally.of(cases)
+    doubts = (*report.damage, *report.contradictions)
+    outcome, cause, fault = _verdict(cases, tally, is_doubtful=bool(doubts))
+    started_at, told = _began(report.started_at, paths, origin)
+    notices = [*doubts, *report.notices, *told, UNPROVED]
+    suite = SuiteRecord(
+        name=origin.suite or origin.tier,
+        outcome=outcome,
+        cause=cause,
+        fault=fault,
+        tally=tally,
+        cases=cases,
+        source="junit",
+        reported=tally.tests,
+        notices=tuple(notices),
+    )
+    return RunRecord(
+        run_id=_run_id(paths, origin),
+        tier=origin.tier,
+        provider=origin.provider,
+        environment="imported",
+        outcome=outcome,
+        cause=cause,
+        fault=fault,
+        summary=f"{cause}, imported from {legible(name)}",
+        ref=origin.ref,
+        commit=origin.commit,
+        trigger=TRIGGER,
+        started_at=started_at,
+        suites=(suite,),
+    )
+
+
+def _verdict(
+    cases: Iterable[CaseResult], tally: Tally, *, is_doubtful: bool
+) -> tuple[str, str, str]:
+    """Return outcome, cause and fault by the words of the table of verdicts."""
+    if tally.failing:
+        is_suspect = is_outage(failed=tally.failing, ran=tally.tests - tally.skipped)
+        return "failed", SUSPECT_ENVIRONMENT if is_suspect else "TEST_FAILURE", "test"
+    if is_doubtful:
+        return "failed", "RESULT_LOST", "test"
+    if not any(case.has_run for case in cases):
+        return "failed", "NO_TESTS", "configuration"
+    return "passed", "PASS", "none"
+
+
+def _run_id(paths: Sequence[Path], origin: Origin) -> str:
+    """Return an id that the same files have each time: an import twice is one run."""
+    digest = hashlib.sha256(f"{origin.tier}\0{origin.provider}\0{origin.suite}\0".encode())
+    for path in paths:
+        with path.open("rb") as file:
+            while piece := file.read(_CHUNK_BYTES):
+                digest.update(piece)
+    return f"junit-{digest.hexdigest()[:32]}"
+
+
+def _began(
+    named: datetime | None, paths: Sequence[Path], origin: Origin
+) -> tuple[datetime, tuple[str, ...]]:
+    """Return when a run began, and what is to be said of that time.
+
+    Args:
+        named: The time that its files name.
+        paths: The files.
+        origin: What was given with them.
+    """
+    if origin.started_at is not None:
+        return origin.started_at, ()
+    if named is None or not _EARLIEST_YEAR <= named.year <= _LATEST_YEAR:
+        why = "It names no time"
+    elif is_future(named):
+        why = f"The time that it names, {named:%Y-%m-%d %H:%M}, is in the future"
+    else:
+        return named, ()
+    written = min(map(_time_of, paths))
+    if is_future(written):
+        return datetime.now(UTC), (
+            f"{why}, and the file was modified in the future: the time of the import is used.",
+        )
+    return written, (f"{why}; the file's modification time is used.",)
+
+
+def _time_of(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)

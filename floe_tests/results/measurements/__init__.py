@@ -1,0 +1,1 @@
+"""What soaks and benchmarks measured, and the statistics that judge it."""

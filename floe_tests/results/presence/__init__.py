@@ -1,0 +1,1 @@
+"""Which tests are missing: compared with the last good runs."""

@@ -144,7 +144,8 @@ def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> N
     """Show the verdict of the newest run of a tier again."""
     from pydantic import TypeAdapter, ValidationError
 
-    from floe_tests.pipeline.publish import VERDICT, Summary, torn
+    from floe_tests.config.project import VERDICT
+    from floe_tests.pipeline.publish import Summary, torn
 
     try:
         path = _workspace(os.environ).newest(tier) / VERDICT

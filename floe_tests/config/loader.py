@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import ConfigurationError
+from floe_tests.core.json_values import is_object
 from floe_tests.kube.access import ClusterAccess
-from floe_tests.results.formats.json_values import is_object
 
 _TYPES = frozenset({"floe_tests.TestTier", "floe_tests.orchestration.component.TestTier"})
 

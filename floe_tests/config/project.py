@@ -17,6 +17,11 @@ from floe_tests.core.registry import reference
 
 UNKNOWN = "unknown"
 
+# What a run leaves in the folder of its tier.
+REPORT = "report.html"
+JUNIT = "junit.xml"
+VERDICT = "verdict.json"
+
 
 # A registry and a path in it; helm would take a comma or a brace for values of its own.
 # Source: https://pkg.go.dev/github.com/distribution/reference

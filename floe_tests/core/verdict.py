@@ -5,6 +5,7 @@ Which facts lead to which is decided by the rules in execution/verdict/.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,6 +70,62 @@ class Cause(StrEnum):
     INFRA_START = "INFRA_START"
     CLEANUP_FAIL = "CLEANUP_FAIL"
     CANCELLED = "CANCELLED"
+
+
+# Whose fault a verdict of each name can be; the rules are held to it.
+FAULTS: Mapping[Cause, frozenset[Fault]] = {
+    cause: frozenset(faults)
+    for faults, causes in (
+        ((Fault.NONE,), (Cause.PASS,)),
+        (
+            (Fault.TEST,),
+            (
+                Cause.TEST_FAILURE,
+                Cause.SUSPECT_ENV,
+                Cause.TEST_TIMEOUT,
+                Cause.TEST_CRASH,
+                Cause.INIT_FAILED,
+                Cause.INTERRUPTED,
+            ),
+        ),
+        ((Fault.TEST, Fault.HARNESS), (Cause.RESULT_LOST,)),
+        (
+            (Fault.PLATFORM,),
+            (Cause.PLATFORM_FAIL, Cause.SOAK_INVARIANT, Cause.SOAK_DRIFT, Cause.REGRESSION),
+        ),
+        (
+            (Fault.RESOURCES,),
+            (
+                Cause.RESOURCE_OOM,
+                Cause.RESOURCE_EVICTED,
+                Cause.RESOURCE_DISK,
+                Cause.KILLED_UNKNOWN,
+            ),
+        ),
+        (
+            (Fault.CONFIGURATION,),
+            (Cause.CONFIG, Cause.NO_TESTS, Cause.TESTS_MISSING, Cause.QUARANTINE_EXPIRED),
+        ),
+        (
+            (Fault.INFRASTRUCTURE,),
+            (
+                Cause.INFRA_CLUSTER,
+                Cause.INFRA_IMAGE,
+                Cause.INFRA_CAPACITY,
+                Cause.INFRA_NODE,
+                Cause.INFRA_DISRUPTED,
+                Cause.INFRA_START,
+                Cause.CLEANUP_FAIL,
+            ),
+        ),
+        ((Fault.HARNESS,), (Cause.HARNESS,)),
+        ((Fault.UNKNOWN,), (Cause.INCONCLUSIVE,)),
+        ((Fault.CANCELLED,), (Cause.CANCELLED,)),
+    )
+    for cause in causes
+}
+# Fresh attempts that any rule may allow; a tier's longest time reckons with them.
+MOST_RETRIES = 3
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from floe_tests.core.errors import FloeTestsError, LeaseError
 from floe_tests.core.labels import Owner
 from floe_tests.core.ledger import Ledger
 from floe_tests.core.process_identity import Holder
+from floe_tests.core.verdict import MOST_RETRIES
 from floe_tests.kube.access import ClusterAccess
 
 Log = Callable[[str], None]
@@ -142,10 +143,8 @@ def new_lease(
 
 def longest_seconds(settings: TierSettings) -> float:
     """Give how long a run of a tier can take, with every attempt that a verdict allows."""
-    from floe_tests.execution.verdict.rules import RULES
-
     deadlines, installed = settings.deadlines, settings.installed
-    attempts = 1 + max(rule.retries for rule in RULES)
+    attempts = 1 + MOST_RETRIES
     return (
         deadlines.cluster_seconds
         + (installed.wait_seconds + installed.ready_seconds if installed else 0)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from floe_tests.core.json_values import count_of
 from floe_tests.execution.resume import FrameJournal
 from floe_tests.execution.stream import FrameKind, ResultStream
 from floe_tests.execution.stream.frames import json_object
 from floe_tests.results.formats.events import DEFAULT_LIMITS, EventReader
-from floe_tests.results.formats.json_values import count_of
 from floe_tests.results.result_files import COLLECTION_FILE, EVENTS_FILE
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from floe_tests.config.project import JUNIT, REPORT, VERDICT
 from floe_tests.config.quarantine import NOTHING, Quarantine, QuarantineEntry
 from floe_tests.config.selection import selected
 from floe_tests.config.tier import SuiteSettings
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
     from floe_tests.results.history.analysis import TierAccount
 
 PUBLISHED = "published"
-REPORT = "report.html"
-JUNIT = "junit.xml"
-VERDICT = "verdict.json"
 
 _NO_RESULTS = SuiteResults(
     cases=(),

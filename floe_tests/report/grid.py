@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from floe_tests.config.project import REPORT
 from floe_tests.core import durable
-from floe_tests.pipeline.publish import REPORT
 from floe_tests.results.history.analysis import TestAccount, TierAccount
 from floe_tests.results.history.grid import Grid
 from floe_tests.results.records import UNKNOWN_COUNT, AttemptRecord, RunRecord, SuiteRecord

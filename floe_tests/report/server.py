@@ -31,8 +31,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from floe_tests.config.project import REPORT
 from floe_tests.core.errors import ConfigurationError
-from floe_tests.pipeline.publish import REPORT
 from floe_tests.report.file_answer import FileAnswer
 from floe_tests.results.cases import legible
 

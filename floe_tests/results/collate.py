@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Literal
 
 from floe_tests.core.deadline import Deadline
+from floe_tests.core.json_values import count_of, is_object
 from floe_tests.results import accounts
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
 from floe_tests.results.formats import junit
 from floe_tests.results.formats.events import EventReader
-from floe_tests.results.formats.json_values import count_of, is_object
 from floe_tests.results.reconcile import under_event_names
 from floe_tests.results.result_files import (
     COLLECTION_FILE,

@@ -22,6 +22,7 @@ from typing import BinaryIO, cast
 
 from floe_tests.config.tier import DeadlineSettings
 from floe_tests.core.evidence import Evidence
+from floe_tests.core.json_values import count_of, is_object, text_of
 from floe_tests.core.verdict import Cause, Verdict
 from floe_tests.execution.attempt import SHOWN_FAILURES, shown, with_outcomes
 from floe_tests.execution.sharding.record import ShardAttempt, directory_of
@@ -32,7 +33,6 @@ from floe_tests.results.attempts import with_earlier
 from floe_tests.results.cases import CaseResult, TextBudget
 from floe_tests.results.collate import SuiteResults, collate
 from floe_tests.results.formats import junit
-from floe_tests.results.formats.json_values import count_of, is_object, text_of
 from floe_tests.results.result_files import COLLECTION_FILE, EVENTS_FILE
 
 _ACCOUNT_BYTES = 32 * 1024 * 1024

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from floe_tests.core.evidence import Evidence
-from floe_tests.core.verdict import Cause, Fault, Verdict
+from floe_tests.core.verdict import FAULTS, MOST_RETRIES, Cause, Fault, Verdict
 from floe_tests.execution.verdict.evidence import pod, results
 from floe_tests.execution.verdict.facts import Facts
 
@@ -38,6 +38,12 @@ class Rule:
     find: Callable[[Facts], Sequence[Evidence]] = field(repr=False)
     looks_at: str = ""
     retries: int = 0
+
+    def __post_init__(self) -> None:
+        """Hold the row to the words of a verdict."""
+        if self.fault not in FAULTS[self.cause] or not 0 <= self.retries <= MOST_RETRIES:
+            message = f"{self.cause}: core/verdict.py allows no such fault or number of retries."
+            raise ValueError(message)
 
 
 def classify(facts: Facts) -> Verdict:

@@ -16,6 +16,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from floe_tests.core.json_values import count_of, is_array, is_object, text_of
 from floe_tests.results.cases import (
     MESSAGE_BYTES,
     NAMES_BYTES,
@@ -32,7 +33,6 @@ from floe_tests.results.cases import (
     memory_bytes,
 )
 from floe_tests.results.formats.json_lines import JsonLines
-from floe_tests.results.formats.json_values import count_of, is_array, is_object, text_of
 from floe_tests.results.formats.junit.case import XFAIL_MESSAGE, tried
 from floe_tests.results.formats.longrepr import (
     crash_message,

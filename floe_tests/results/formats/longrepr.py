@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from floe_tests.core.json_values import is_array, is_object, text_of
 from floe_tests.results.cases import TEXT_BYTES
-from floe_tests.results.formats.json_values import is_array, is_object, text_of
 
 _MAX_ENTRIES = 200
 _SKIP_TRIPLE = 3

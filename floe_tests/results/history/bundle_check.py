@@ -12,8 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from floe_tests.core.errors import ConfigurationError
-from floe_tests.core.verdict import Cause, Fault, Verdict
-from floe_tests.execution.verdict.rules import RULES
+from floe_tests.core.verdict import FAULTS, Cause, Fault, Verdict
 from floe_tests.results.cases import Tally
 from floe_tests.results.records import AttemptRecord, RunRecord, SuiteRecord
 
@@ -72,7 +71,7 @@ def _of_times(field: str, times: Mapping[str, datetime | None]) -> Iterator[str]
 
 def _of_cause(field: str, judged: AttemptRecord | RunRecord | SuiteRecord) -> Iterator[str]:
     """Hold a cause, and whose fault it is, against the table of verdicts."""
-    faults = {str(rule.fault) for rule in RULES if rule.cause == judged.cause}
+    faults = {str(f) for cause, allowed in FAULTS.items() if cause == judged.cause for f in allowed}
     if not faults:
         yield (
             f"{field}.cause is {judged.cause!r}, which is no verdict of this floe-tests, such as "

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from floe_tests.core.json_values import is_array, is_object, number_of, text_of
 from floe_tests.exporter.exporter import BENCHMARK_FILE
 from floe_tests.results.cases import cut, legible
-from floe_tests.results.formats.json_values import is_array, is_object, number_of, text_of
 
 MEASUREMENTS = 200
 """Most measurements of a benchmark."""

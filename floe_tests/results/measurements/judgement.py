@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from floe_tests.core.evidence import Evidence
-from floe_tests.results.formats.json_values import is_array, is_object
+from floe_tests.core.json_values import is_array, is_object
 from floe_tests.results.records import MeasurementRecord, SoakRecord
 
 _DIGEST_CHARACTERS = 16

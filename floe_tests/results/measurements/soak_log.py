@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from floe_tests.core.json_values import is_object, number_of, text_of
 from floe_tests.exporter.exporter import SOAK_FILE
 from floe_tests.results.cases import cut, legible
 from floe_tests.results.formats.json_lines import JsonLines
-from floe_tests.results.formats.json_values import is_object, number_of, text_of
 
 LINES = 500_000
 """Most lines that are read: 72 hours of 16 pods and 10 operations every 15 s are 450,000."""

@@ -7,7 +7,8 @@ import sys
 
 PROGRAM = """
 import sys
-from floe_tests.results import cases, collate, events, junit, records
+from floe_tests.results import cases, collate, records
+from floe_tests.results.formats import events, junit
 
 heavy = {"sqlalchemy", "alembic", "junitparser", "defusedxml", "xml.etree.ElementTree"}
 print(*sorted(heavy & set(sys.modules)))

@@ -151,7 +151,7 @@ NOISES: Sequence[tuple[str, Noise]] = (
 
 
 def _threshold(minutes: float, settings: SoakSettings) -> float:
-    """Give the growth a minute that reaches the limit just within the horizon."""
+    """Return the growth a minute that reaches the limit just within the horizon."""
     return (LIMIT - IN_USE) / (settings.drift.look_ahead * minutes)
 
 
@@ -301,7 +301,7 @@ def slowdowns(share: float) -> Iterator[str]:
 
 
 def _benchmarks(spread: Spread, runs: int, slower: float, repetitions: int) -> tuple[float, float]:
-    """Give the share of runs that are called worse, by the rules and by Mann–Whitney alone."""
+    """Return the share of runs that are called worse, by the rules and by Mann–Whitney alone."""
     chance = np.random.default_rng(SEED + 2)
     settings = BenchmarkSettings()
     called = bare = 0
@@ -324,7 +324,7 @@ def _benchmarks(spread: Spread, runs: int, slower: float, repetitions: int) -> t
 
 
 def _measured(spread: Spread, chance: np.random.Generator, *, slower: float = 0.0) -> Benchmark:
-    """Give 20 repetitions of each measurement; a run's own level moves all of its repetitions."""
+    """Return 20 repetitions of each measurement; a run's own level moves all of its repetitions."""
     measurements = []
     whole = np.log(2.0) + spread.together * chance.normal()
     for number in range(MEASUREMENTS):

@@ -215,7 +215,7 @@ class Book:
         del self._runs[run.run_id]
 
     def of(self, proof: str | None = None) -> list[Ended]:
-        """Give the runs of a proof, in order; of all of them without one."""
+        """Return the runs of a proof, in order; of all of them without one."""
         return [run for run in self._runs.values() if proof in {None, run.proof}]
 
 
@@ -282,7 +282,7 @@ def _wait(orchestrator: Orchestrator, run_id: str) -> dict[str, Any] | None:
 
 
 def _verdict(run: Mapping[str, Any]) -> str:
-    """Give the sentence that the results' asset has of it; empty when the run has no results."""
+    """Return the sentence that the results' asset has of it; empty when the run has no results."""
     entries = (
         entry
         for made in run["assetMaterializations"]

@@ -167,7 +167,7 @@ class Staging:
 
 
 def _is_kubelets(request: JsonObject) -> bool:
-    """Tell whether a request for a certificate is that of a kubelet for its own server."""
+    """Return whether a request for a certificate is that of a kubelet for its own server."""
     spec = part(request, "spec")
     is_node = str(spec.get("username")).startswith("system:node:")
     return is_node and spec.get("signerName") == "kubernetes.io/kubelet-serving"

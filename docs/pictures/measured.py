@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def verdict(cause: Cause, evidence: object) -> Verdict:
-    """Give a verdict with what was found; none found means that the pictures show nothing."""
+    """Return a verdict with what was found; none found means that the pictures show nothing."""
     if not evidence:
         message = f"the synthetic data makes no {cause}"
         raise SystemExit(message)
@@ -149,7 +149,7 @@ def compared_of(chance: np.random.Generator) -> benchmark.Judged:
 
 
 def repetitions(chance: np.random.Generator, slower: float = 1.0) -> Benchmark:
-    """Give twenty repetitions of two measurements; the first one may be slower."""
+    """Return twenty repetitions of two measurements; the first one may be slower."""
     return Benchmark(
         fingerprint=FINGERPRINT,
         measurements=tuple(

@@ -168,7 +168,7 @@ def write(folder: Path) -> None:
 
 
 def variables(folder: Path, number: int = 0) -> dict[str, str]:
-    """Give what a run is told of itself; two runs share a commit."""
+    """Return what a run is told of itself; two runs share a commit."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FLOE_")}
     return {
         **kept,

@@ -23,7 +23,7 @@ QUERY = """
 
 
 def read(history: Path) -> list[tuple[float, float]]:
-    """Give begin and length of each shard, in seconds."""
+    """Return begin and length of each shard, in seconds."""
     with sqlite3.connect(history) as database:
         rows = database.execute(QUERY).fetchall()
     return [(datetime.fromisoformat(begin).timestamp(), float(seconds)) for begin, seconds in rows]

@@ -52,7 +52,7 @@ def standing_of(
     run_state: RunStateOf,
     now: datetime,
 ) -> Standing:
-    """Tell whether what a run left may be removed.
+    """Return whether what a run left may be removed.
 
     Args:
         run_id: The run.

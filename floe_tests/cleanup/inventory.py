@@ -126,7 +126,7 @@ class Look:
         )
 
     def namespace_standing(self, namespace: JsonObject, *, kube: Kube) -> Standing:
-        """Tell whether a namespace that carries a run's labels may be removed.
+        """Return whether a namespace that carries a run's labels may be removed.
 
         Args:
             namespace: The namespace.
@@ -380,7 +380,7 @@ class Look:
         )
 
     def _users_of(self, cluster: str, namespaces: list[JsonObject]) -> tuple[str, ...]:
-        """Give the runs that need a kind cluster: by their namespaces, and by their leases."""
+        """Return the runs that need a kind cluster: by their namespaces, and by their leases."""
         standings = {
             _run_of(namespace): self.standing(_run_of(namespace), namespace["metadata"]["labels"])
             for namespace in namespaces

@@ -596,7 +596,7 @@ def _run_config(tier: str, chosen: Mapping[str, object]) -> dict[str, object]:
 
 
 def _launch_tags(variables: Mapping[str, str]) -> dict[str, str]:
-    """Give what is under test, so that the run can be found by it from its first second."""
+    """Return what is under test, so that the run can be found by it from its first second."""
     workspace = _workspace(variables)
     return {REF: workspace.ref, COMMIT: workspace.commit, TRIGGER: workspace.trigger}
 

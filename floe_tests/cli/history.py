@@ -74,7 +74,7 @@ def time_of(text: str, *, now: datetime) -> datetime:
 
 
 def show_named(text: str) -> Show:
-    """Give the choice of tests of a name.
+    """Return the choice of tests of a name.
 
     Raises:
         ConfigurationError: There is no such choice.
@@ -117,7 +117,7 @@ def _and(names: Sequence[str]) -> str:
 
 
 def chosen(account: TierAccount, show: Show) -> tuple[TestAccount, ...]:
-    """Give the tests that were asked for; the slowest first where those were."""
+    """Return the tests that were asked for; the slowest first where those were."""
     found = [each for each in account.accounts if _CHOICES[show](each)]
     if show == "slowest":
         found.sort(key=lambda each: -(each.median_seconds or 0))
@@ -126,7 +126,7 @@ def chosen(account: TierAccount, show: Show) -> tuple[TestAccount, ...]:
 
 
 def accounts_as_json(found: Iterable[TierAccount], show: Show) -> str:
-    """Give accounts as JSON."""
+    """Return accounts as JSON."""
     return json.dumps(
         [
             {
@@ -223,7 +223,7 @@ def print_accounts(found: Sequence[TierAccount], show: Show, console: Console) -
 
 
 def runs_of_test(history: History, name: str, question: Question) -> tuple[CaseRun, ...]:
-    """Give what a test did, newest first, on all that was asked for."""
+    """Return what a test did, newest first, on all that was asked for."""
     return tuple(
         run
         for tier, provider in history.tiers()
@@ -240,7 +240,7 @@ def runs_of_test(history: History, name: str, question: Question) -> tuple[CaseR
 
 
 def runs_as_json(runs: Iterable[CaseRun]) -> str:
-    """Give a test's runs as JSON."""
+    """Return a test's runs as JSON."""
     return json.dumps(as_json(tuple(runs)), indent=1)
 
 

@@ -37,12 +37,12 @@ class Seen:
 
 
 def view_named(text: str) -> View | None:
-    """Give the view of a name; None for a choice of tests."""
+    """Return the view of a name; None for a choice of tests."""
     return next((view for view in VIEWS if view == text), None)
 
 
 def seen(history: History, question: Question, view: View) -> tuple[Seen, ...]:
-    """Give the numbers that are asked for: by tier and environment, newest run first."""
+    """Return the numbers that are asked for: by tier and environment, newest run first."""
     return tuple(
         each
         for tier, provider in history.tiers()
@@ -60,7 +60,7 @@ def _of_run(run: RunRecord, view: View) -> Iterator[Seen]:
 
 
 def as_text(found: Iterable[Seen]) -> str:
-    """Give the numbers as JSON."""
+    """Return the numbers as JSON."""
     return json.dumps(
         [
             {

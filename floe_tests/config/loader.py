@@ -65,7 +65,7 @@ def _lines(error: Exception) -> list[str]:
 def platforms_of(
     tiers: Iterable[TierSettings], clusters: Sequence[ClusterAccess] = ()
 ) -> tuple[tuple[ClusterAccess, str], ...]:
-    """Give where the installed platforms of tiers may be, by cluster and namespace.
+    """Return where the installed platforms of tiers may be, by cluster and namespace.
 
     Args:
         tiers: The tiers.

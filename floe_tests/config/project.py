@@ -106,11 +106,11 @@ class Workspace:
         )
 
     def image(self, name: str) -> str:
-        """Give the reference that is pulled for an image's upstream name."""
+        """Return the reference that is pulled for an image's upstream name."""
         return f"{self.image_registry_prefix}{name}"
 
     def loaded_images(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Give the references of images that are copied from the local Docker into kind's nodes.
+        """Return the references of images that are copied from the local Docker into kind's nodes.
 
         None where the prefix is a registry of this machine, which `images/build --push` fills. A
         mirror is asked for what the local Docker does not have: it may know an older image by the
@@ -140,7 +140,7 @@ class Workspace:
         return self.newest(tier) / "runs" / names.require("run id", run_id, where="the run's id")
 
     def adapted(self, tier: TierSettings) -> TierSettings:
-        """Give a tier's settings as they hold here, where a variable takes the place of one."""
+        """Return a tier's settings as they hold here, where a variable takes the place of one."""
         if self.kind_node_image is None:
             return tier
         kind = tier.kind.model_copy(update={"node_image": self.kind_node_image})
@@ -170,7 +170,7 @@ def _prefix(text: str) -> str:
 
 
 def environment_named(text: str, *, source: str) -> EnvironmentName | None:
-    """Give the environment of a name; None for no name.
+    """Return the environment of a name; None for no name.
 
     Args:
         text: The name.

@@ -28,11 +28,11 @@ class QuarantineEntry(BaseModel):
     expires: date = Field(description="The last day on which it may fail (UTC).")
 
     def covers(self, *, suite: str, test: str) -> bool:
-        """Tell whether it is about a test of a suite."""
+        """Return whether it is about a test of a suite."""
         return self.test == test and self.suite in {None, suite}
 
     def __str__(self) -> str:
-        """Give what a reader of a failure must know."""
+        """Return what a reader of a failure must know."""
         return f"quarantined until {self.expires} by {self.owner}: {self.reason}"
 
 
@@ -52,7 +52,7 @@ class Quarantine:
     today: date
 
     def entry(self, *, suite: str, test: str) -> QuarantineEntry | None:
-        """Give the entry that lets a test fail today; None when none does."""
+        """Return the entry that lets a test fail today; None when none does."""
         return next(
             (
                 each
@@ -63,7 +63,7 @@ class Quarantine:
         )
 
     def expired(self, *, suite: str, tests: Iterable[str]) -> tuple[QuarantineEntry, ...]:
-        """Give the entries of tests of a suite whose last day is over."""
+        """Return the entries of tests of a suite whose last day is over."""
         names = set(tests)
         return tuple(
             each

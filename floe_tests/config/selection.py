@@ -25,7 +25,7 @@ class Selection:
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def suites_of(self, tier: TierSettings) -> tuple[SuiteSettings, ...]:
-        """Give the suites that have tests to run, each narrowed to what was chosen.
+        """Return the suites that have tests to run, each narrowed to what was chosen.
 
         A suite's own groups stay in force: of a suite with groups a run can choose some, and one
         that has none of those that a run chooses is left out.
@@ -72,5 +72,5 @@ def selected(suite: SuiteSettings) -> str:
 def release_values(
     suites: tuple[SuiteSettings, ...], release: str
 ) -> Iterator[Mapping[str, object]]:
-    """Give the values that the chosen suites need of a release, in order."""
+    """Return the values that the chosen suites need of a release, in order."""
     return (suite.release_values[release] for suite in suites if release in suite.release_values)

@@ -114,7 +114,7 @@ Variables = Annotated[dict[str, str], AfterValidator(_valid)]
 def chosen(
     wanted: Mapping[str, str], known_by_suite: Mapping[str, Iterable[str]]
 ) -> Mapping[str, Mapping[str, str]]:
-    """Give each suite those of a run's variables that it knows.
+    """Return each suite those of a run's variables that it knows.
 
     Args:
         wanted: What the run chooses.
@@ -144,5 +144,5 @@ def chosen(
 
 
 def said(variables: Mapping[str, str]) -> str:
-    """Give variables as one line, for people."""
+    """Return variables as one line, for people."""
     return ", ".join(f"{name}={value}" for name, value in sorted(variables.items()))

@@ -91,5 +91,5 @@ class CleanupError(FloeTestsError):
 
 
 def first_line(error: BaseException) -> str:
-    """Give an error's first line, for a table."""
+    """Return an error's first line, for a table."""
     return next(iter(str(error).splitlines()), type(error).__name__)

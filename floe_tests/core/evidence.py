@@ -26,6 +26,6 @@ class Evidence:
     time: str | None = None
 
     def __str__(self) -> str:
-        """Give the evidence as one line."""
+        """Return the evidence as one line."""
         when = f" at {self.time}" if self.time else ""
         return f"{self.subject} {self.field}: {self.value}{when}"

@@ -17,19 +17,19 @@ def is_array(value: object) -> TypeGuard[list[object]]:
 
 
 def text_of(value: object) -> str:
-    """Give a string; empty for anything else."""
+    """Return a string; empty for anything else."""
     return value if isinstance(value, str) else ""
 
 
 def count_of(value: object, *, largest: int) -> int | None:
-    """Give a whole number from 0 to the largest; None for anything else."""
+    """Return a whole number from 0 to the largest; None for anything else."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= largest:
         return value
     return None
 
 
 def number_of(value: object, *, smallest: float = 0, largest: float) -> float | None:
-    """Give a finite number between two others; None for anything else."""
+    """Return a finite number between two others; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -62,7 +62,7 @@ class Owner:
     expires_at: datetime
 
     def labels(self) -> dict[str, str]:
-        """Give the labels; a value that Kubernetes does not take is cut to what it does."""
+        """Return the labels; a value that Kubernetes does not take is cut to what it does."""
         return {
             MANAGED_BY: MANAGER,
             RUN: label_value(self.run_id),
@@ -79,12 +79,12 @@ def label_value(text: str) -> str:
 
 
 def kept_labels(expires_at: datetime) -> dict[str, str]:
-    """Give the labels of what is kept after its run: it goes when it expires, and not before."""
+    """Return the labels of what is kept after its run: it goes when it expires, and not before."""
     return {KEPT: "true", EXPIRES: str(int(expires_at.timestamp()))}
 
 
 def has_expired(labels: Mapping[str, str], *, now: datetime) -> bool:
-    """Tell whether an object's own label says that its time is over; no label means no."""
+    """Return whether an object's own label says that its time is over; no label means no."""
     text = labels.get(EXPIRES, "")
     # As numbers: others may write a time that no calendar has.
     return text.isdecimal() and int(text) < now.timestamp()

@@ -73,7 +73,7 @@ class Ledger:
         (self._place(run_id) / f"{name}.json").unlink(missing_ok=True)
 
     def folder(self, run_id: str) -> Path:
-        """Give the run's folder for files of its own (a kubeconfig, logs), created if absent."""
+        """Return the run's folder for files of its own (a kubeconfig, logs), created if absent."""
         folder = self._place(run_id)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -89,13 +89,13 @@ class Ledger:
         return self.directory / run_id
 
     def runs(self, name: str) -> tuple[str, ...]:
-        """Give the runs that have an entry of that name."""
+        """Return the runs that have an entry of that name."""
         found = (path.parent.name for path in self.directory.glob(f"*/{name}.json"))
         # What belongs to no run has a folder that begins with `_`, and no run's id does.
         return tuple(sorted(run_id for run_id in found if not run_id.startswith("_")))
 
     def entries(self, name: str, kind: type[Entry]) -> Iterator[Entry]:
-        """Give this entry of every run that has one."""
+        """Return this entry of every run that has one."""
         for path in sorted(self.directory.glob(f"*/{name}.json")):
             entry = self.read(path.parent.name, name, kind)
             if entry is not None:
@@ -133,7 +133,7 @@ class Ledger:
 
 
 def as_json(value: Any) -> Any:
-    """Give a dataclass as a JSON value."""
+    """Return a dataclass as a JSON value."""
     return json.loads(_adapter(value).dump_json(value))
 
 

@@ -164,7 +164,7 @@ class Holder:
 
 
 def has_terminal(process_id: int) -> bool:
-    """Tell whether a process belongs to a terminal: a person may have started it.
+    """Return whether a process belongs to a terminal: a person may have started it.
 
     Args:
         process_id: Its id as it is seen from here.

@@ -74,7 +74,7 @@ def started_for(run_id: str) -> Generator[None]:
 
 
 def run_variable() -> dict[str, str]:
-    """Give the variable that says for which run a program is started; empty outside of a run."""
+    """Return the variable that says for which run a program is started; empty outside of a run."""
     run_id = _run_id.get()
     return {} if run_id is None else {RUN_VARIABLE: run_id}
 

@@ -34,7 +34,7 @@ def reason_of(interrupt: BaseException, why: Callable[[], str | None], *, doing:
 
     Args:
         interrupt: What was raised.
-        why: Gives the reason that was left.
+        why: Returns the reason that was left.
         doing: What was going on, such as a stage's name.
     """
     left = why()
@@ -76,7 +76,7 @@ def deferred_signals() -> Generator[None]:
 
 
 def uninterrupted(call: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Give a function that defers signals while it runs."""
+    """Return a function that defers signals while it runs."""
 
     @functools.wraps(call)
     def deferring(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:

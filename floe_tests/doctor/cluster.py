@@ -176,7 +176,7 @@ def _room(kube: Kube, nodes: list[JsonObject], needs: Needs) -> Check:
 
 
 def _free(node: JsonObject, pods: list[JsonObject]) -> tuple[float, float]:
-    """Give the cores and bytes of a node that no pod has requested."""
+    """Return the cores and bytes of a node that no pod has requested."""
     allocatable = part(node, "status", "allocatable")
     cores, memory = quantity(allocatable.get("cpu")), quantity(allocatable.get("memory"))
     for pod in pods:

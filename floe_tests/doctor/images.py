@@ -73,7 +73,7 @@ def _is_in_docker(image: str) -> bool:
 
 
 def _on_nodes(kube: Kube | None) -> frozenset[str]:
-    """Give the images that nodes say they have; they name fifty each, the largest."""
+    """Return the images that nodes say they have; they name fifty each, the largest."""
     if kube is None:
         return frozenset()
     try:

@@ -22,7 +22,7 @@ _MARKS: dict[State, tuple[str, str]] = {
 
 
 def as_json(checks: Sequence[Check]) -> str:
-    """Give checks as JSON: a list of objects, in the order of the table."""
+    """Return checks as JSON: a list of objects, in the order of the table."""
     return json.dumps([dataclasses.asdict(check) for check in checks], indent=1)
 
 
@@ -50,7 +50,7 @@ def show(checks: Sequence[Check], console: Console) -> None:
 
 
 def has_failed(checks: Sequence[Check]) -> bool:
-    """Tell whether a run would fail on what was found."""
+    """Return whether a run would fail on what was found."""
     return any(check.state == "failed" for check in checks)
 
 

@@ -97,7 +97,7 @@ _OF_THE_NODES = (
 
 
 def rights_of(needs: Needs) -> tuple[Right, ...]:
-    """Give all rights that a tier's run uses.
+    """Return all rights that a tier's run uses.
 
     A chart that grants rights (a Role) needs them itself: nobody may give what he has not.
 
@@ -227,7 +227,7 @@ def _named(rights: Iterable[Right]) -> str:
 
 
 def _grant(kube: Kube, rights: Sequence[Right], *, role: str, namespace: str = "") -> str:
-    """Give the commands with which an administrator gives rights to this account.
+    """Return the commands with which an administrator gives rights to this account.
 
     Args:
         kube: The cluster.
@@ -259,7 +259,7 @@ def _grant(kube: Kube, rights: Sequence[Right], *, role: str, namespace: str = "
 
 
 def _account(kube: Kube) -> str:
-    """Give the account's own name; a placeholder where the API server does not tell."""
+    """Return the account's own name; a placeholder where the API server does not tell."""
     try:
         review = kube.create(
             {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}

@@ -10,11 +10,11 @@ _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 def version_in(text: str) -> Version | None:
-    """Give the first version in a text; None when there is none."""
+    """Return the first version in a text; None when there is none."""
     found = _NUMBERS.search(text)
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
 def shown(version: Version) -> str:
-    """Give a version as people write it."""
+    """Return a version as people write it."""
     return ".".join(str(number) for number in version)

@@ -12,7 +12,7 @@ _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
 def pressure_on(kube: Kube, namespace: str) -> tuple[str, ...]:
-    """Give why a cluster should be left alone; empty when nothing speaks against a run.
+    """Return why a cluster should be left alone; empty when nothing speaks against a run.
 
     Nodes are looked at where the account may see them: that is a right of the whole cluster, and
     runs do without it.

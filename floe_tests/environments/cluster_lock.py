@@ -73,7 +73,7 @@ class ClusterHolder:
         return self.renewed_at + timedelta(seconds=self.duration_seconds)
 
     def has_expired(self, now: datetime) -> bool:
-        """Tell whether its time is over by a clock."""
+        """Return whether its time is over by a clock."""
         return self.expires_at is None or self.expires_at < now
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class ClusterHolder:
 
 
 def holder_of(lease: JsonObject | None) -> ClusterHolder | None:
-    """Give who holds a Lease; None when nobody does."""
+    """Return who holds a Lease; None when nobody does."""
     spec = part(lease or {}, "spec")
     identity = str(spec.get("holderIdentity") or "")
     if lease is None or not identity:
@@ -100,7 +100,7 @@ def holder_of(lease: JsonObject | None) -> ClusterHolder | None:
 
 
 def held_by(kube: Kube, namespace: str, *, now: datetime | None = None) -> ClusterHolder | None:
-    """Give who holds the cluster now; None when nobody does, or its time is over.
+    """Return who holds the cluster now; None when nobody does, or its time is over.
 
     Args:
         kube: The cluster.
@@ -185,11 +185,11 @@ class ClusterLease:
         return lease is not None and self._is_ours(lease) and self._write(lease)
 
     def is_held(self) -> bool:
-        """Tell whether the cluster is still this run's."""
+        """Return whether the cluster is still this run's."""
         return self._is_ours(self._read())
 
     def release(self) -> None:
-        """Give the cluster back; one that is another's by now is left alone.
+        """Return the cluster back; one that is another's by now is left alone.
 
         Raises:
             InfrastructureError: The API did not answer, or refused.
@@ -332,5 +332,5 @@ class Renewal:
 
 
 def _micro_time(time: datetime) -> str:
-    """Give a time as Kubernetes' MicroTime."""
+    """Return a time as Kubernetes' MicroTime."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

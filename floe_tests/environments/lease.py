@@ -89,7 +89,7 @@ class Environment(Protocol):
         ...
 
     def is_live(self, lease: Lease) -> bool:
-        """Tell whether the environment still stands."""
+        """Return whether the environment still stands."""
         ...
 
     def release(self, lease: Lease) -> None:
@@ -109,7 +109,7 @@ class Environment(Protocol):
         ...
 
     def commands(self, lease: Lease) -> tuple[str, ...]:
-        """Give the commands to look into a kept environment, and to remove it."""
+        """Return the commands to look into a kept environment, and to remove it."""
         ...
 
 
@@ -142,7 +142,7 @@ def new_lease(
 
 
 def longest_seconds(settings: TierSettings) -> float:
-    """Give how long a run of a tier can take, with every attempt that a verdict allows."""
+    """Return how long a run of a tier can take, with every attempt that a verdict allows."""
     deadlines, installed = settings.deadlines, settings.installed
     attempts = 1 + MOST_RETRIES
     return (
@@ -165,7 +165,7 @@ def _namespace(settings: TierSettings, provider: EnvironmentName, run_id: str) -
 def environment_of(
     provider: EnvironmentName, *, ledger: Ledger, log: Log, persistent: bool = False
 ) -> Environment:
-    """Give the provider of a name.
+    """Return the provider of a name.
 
     Args:
         provider: The name.
@@ -188,7 +188,7 @@ def environment_of(
 
 
 def live_lease(ledger: Ledger, run_id: str, *, parent_run_id: str | None, log: Log) -> Lease:
-    """Give the lease that a later stage may work on.
+    """Return the lease that a later stage may work on.
 
     Args:
         ledger: Where leases are written down.

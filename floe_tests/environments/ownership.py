@@ -120,7 +120,7 @@ def platform_namespaces(tiers: Iterable[TierSettings]) -> frozenset[str]:
 
 
 def names_run(name: str, run_id: str) -> bool:
-    """Tell whether a run gives such names: its id at the end, or before an attempt's number.
+    """Return whether a run gives such names: its id at the end, or before an attempt's number.
 
     Args:
         name: Name of an object.
@@ -133,7 +133,7 @@ def names_run(name: str, run_id: str) -> bool:
 
 
 def is_marked(item: JsonObject) -> bool:
-    """Tell whether an object carries its creator's mark, with its own UID."""
+    """Return whether an object carries its creator's mark, with its own UID."""
     metadata = part(item, "metadata")
     uid = metadata.get("uid")
     marked = part(metadata, "annotations").get(labels.CREATED_UID_ANNOTATION)

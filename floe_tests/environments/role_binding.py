@@ -22,7 +22,7 @@ _FIRST_RIGHT = {"verb": "create", "resource": "resourcequotas"}
 
 
 def creator_label(kube: Kube) -> dict[str, str]:
-    """Give the label that says who made a namespace: `NAMESPACE.ACCOUNT` of this pod.
+    """Return the label that says who made a namespace: `NAMESPACE.ACCOUNT` of this pod.
 
     Args:
         kube: The cluster.

@@ -82,7 +82,7 @@ class Attempt:
 def timings_of(
     facts: Facts, verdict: Verdict, *, total: float, passed_at: datetime | None
 ) -> Timings:
-    """Give how long the parts of an attempt took.
+    """Return how long the parts of an attempt took.
 
     Args:
         facts: What was observed.

@@ -82,7 +82,7 @@ class JobRequest:
 
 
 def build_job(template: JobTemplate, request: JobRequest) -> JsonObject:
-    """Give the Job of one attempt; the template is left as it is.
+    """Return the Job of one attempt; the template is left as it is.
 
     Args:
         template: The suite's file.
@@ -135,7 +135,7 @@ def build_job(template: JobTemplate, request: JobRequest) -> JsonObject:
 
 
 def marker_expression(groups: tuple[str, ...], excluded: tuple[str, ...]) -> str:
-    """Give pytest's `-m` expression for groups; empty selects everything.
+    """Return pytest's `-m` expression for groups; empty selects everything.
 
     Source: https://docs.pytest.org/en/stable/example/markers.html
     """
@@ -147,7 +147,7 @@ def marker_expression(groups: tuple[str, ...], excluded: tuple[str, ...]) -> str
 
 
 def run_variables(request: JobRequest, *, addopts: str = "") -> dict[str, str]:
-    """Give the variables that every test program of a run gets, in a pod or as a process.
+    """Return the variables that every test program of a run gets, in a pod or as a process.
 
     Args:
         request: The attempt.
@@ -210,7 +210,7 @@ def _exporter_security(template: JobTemplate) -> JsonObject:
 
 
 def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
-    """Give the exporter as a native sidecar: it starts before the tests and is stopped after them.
+    """Return the exporter as a native sidecar: it starts before the tests and is stopped after them.
 
     Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
     """

@@ -87,7 +87,7 @@ class Observation:
         )
 
     def is_same(self, pod: JsonObject) -> bool:
-        """Tell whether a pod is the one that was seen, and not a later one of its name."""
+        """Return whether a pod is the one that was seen, and not a later one of its name."""
         return self.pod is None or pod["metadata"]["uid"] == self.pod["metadata"]["uid"]
 
     @property
@@ -108,7 +108,7 @@ class Observation:
             self.passed, self.passed_at = name, datetime.now(UTC)
 
     def pod_facts(self) -> PodFacts | None:
-        """Give the facts of the pod; None while there never was one."""
+        """Return the facts of the pod; None while there never was one."""
         if self.pod is None:
             return None
         facts = pod_facts(self.pod, test_container=self.test_container, exporter_container=EXPORTER)
@@ -122,7 +122,7 @@ class Observation:
         )
 
     def facts(self, *, elapsed_seconds: float) -> Facts:
-        """Give all that is known, without the results.
+        """Return all that is known, without the results.
 
         Args:
             elapsed_seconds: Since the attempt began.
@@ -152,7 +152,7 @@ class Observation:
 
 
 def has_ended(pod: PodFacts) -> bool:
-    """Tell whether the tests of a pod have ended, or never will run."""
+    """Return whether the tests of a pod have ended, or never will run."""
     if pod.phase in {"Succeeded", "Failed"}:
         return True
     return pod.test is not None and pod.test.state == "terminated"

@@ -79,7 +79,7 @@ class OwnJobs:
         return Made(made)
 
     def find(self, name: str) -> JsonObject | None:
-        """Give a Job of this attempt as a process before has made it; None when there is none."""
+        """Return a Job of this attempt as a process before has made it; None when there is none."""
         found = self._kube.get("Job", name, namespace=self._namespace)
         metadata = part(found or {}, "metadata")
         if part(metadata, "labels").get(labels.RUN) != self._run:
@@ -185,5 +185,5 @@ def refused(error: RefusedError, *, path: Path) -> ErrorFacts:
 
 
 def error_facts(error: FloeTestsError) -> ErrorFacts:
-    """Give an error that ended an attempt in the cluster."""
+    """Return an error that ended an attempt in the cluster."""
     return ErrorFacts("infrastructure", str(error), error.evidence)

@@ -262,13 +262,13 @@ class PodRun:
         return runs and self.receiver.received_bytes >= LINGERING_BYTES
 
     def is_unplaced(self, seconds: float) -> bool:
-        """Tell whether it has waited for a node for so long."""
+        """Return whether it has waited for a node for so long."""
         facts = self.facts
         waits = facts is not None and facts.phase == "Pending" and not facts.node
         return waits and not self.is_absent and self._clock.elapsed_seconds > seconds
 
     def _exporter_is_over(self) -> bool:
-        """Tell whether the exporter writes no more: a sidecar that fails is started again."""
+        """Return whether the exporter writes no more: a sidecar that fails is started again."""
         facts = self.facts
         return facts is None or self.is_gone or (has_ended(facts) and not facts.exporter_runs)
 

@@ -190,7 +190,7 @@ class PodListener:
 
 
 def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Give the lines of a log that comes in pieces, an unfinished one at its end included."""
+    """Return the lines of a log that comes in pieces, an unfinished one at its end included."""
     kept = b""
     for piece in pieces:
         *lines, kept = (kept + piece).split(b"\n")
@@ -200,7 +200,7 @@ def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _few(missing: Sequence[range]) -> tuple[range, ...]:
-    """Give the first of the frames that are missing, as many as are asked for at once."""
+    """Return the first of the frames that are missing, as many as are asked for at once."""
     few: list[range] = []
     left = _FRAMES_AT_ONCE
     for gap in missing[:_RANGES_AT_ONCE]:

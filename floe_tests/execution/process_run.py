@@ -100,7 +100,7 @@ class ProcessRun:
             root: The project's folder, which the command runs in.
             directory: Where its results go.
             log: Receives progress.
-            why_cancelled: Gives the reason that was left for a cancellation.
+            why_cancelled: Returns the reason that was left for a cancellation.
         """
         self._why_cancelled = why_cancelled
         self._command = command

@@ -37,7 +37,7 @@ class Mailbox(Generic[_Message]):
             return
 
     def next(self, *, timeout_seconds: float) -> _Message | None:
-        """Give the next message; None when there is none within the time."""
+        """Return the next message; None when there is none within the time."""
         try:
             with deferred_signals():
                 return self._messages.get(timeout=timeout_seconds)

@@ -59,7 +59,7 @@ class FrameJournal:
         self._given_up = False
 
     def lines(self) -> Iterator[bytes]:
-        """Give what was received so far."""
+        """Return what was received so far."""
         with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
             yield from (line.rstrip(b"\n") for line in file)
 

@@ -29,7 +29,7 @@ class Start:
         self._image_failing: Deadline | None = None
 
     def is_over(self, pod: PodFacts) -> bool:
-        """Tell whether a pod whose tests have not begun will not begin them."""
+        """Return whether a pod whose tests have not begun will not begin them."""
         if gated_by(self._seen.pod) is not None:
             return self.is_held()
         self.is_let_go()
@@ -71,7 +71,7 @@ class Start:
         return True
 
     def is_late(self) -> bool:
-        """Tell whether the time for a start is over."""
+        """Return whether the time for a start is over."""
         if not self._late.passed:
             return False
         self._seen.pass_deadline("start")

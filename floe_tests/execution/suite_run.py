@@ -62,7 +62,7 @@ class SuiteRun(ABC):
             request: What this attempt adds to it.
             directory: Where its results go.
             log: Receives progress.
-            why_cancelled: Gives the reason that was left for a cancellation.
+            why_cancelled: Returns the reason that was left for a cancellation.
             handover: What there is to know of a process before this one, or after it.
         """
         self._kube = kube
@@ -202,7 +202,7 @@ class SuiteRun(ABC):
         return True
 
     def _lacks_pods(self) -> bool:
-        """Tell whether there is anything left that needs a pod."""
+        """Return whether there is anything left that needs a pod."""
         return True
 
     def _arrival(self, start: Start) -> Arrival:

@@ -39,7 +39,7 @@ def gated_by(pod: JsonObject | None) -> str | None:
 
 
 def is_anothers_to_start(job: JsonObject) -> bool:
-    """Tell whether a queue or another controller decides when a Job starts."""
+    """Return whether a queue or another controller decides when a Job starts."""
     return bool(_queue(job) or _controller(job))
 
 

@@ -24,7 +24,7 @@ class ClusterAccess:
     context: str | None = None
 
     def kubectl(self, *words: str) -> str:
-        """Give the kubectl command that reaches the same cluster, for messages."""
+        """Return the kubectl command that reaches the same cluster, for messages."""
         command = ["kubectl"]
         if self.kubeconfig:
             command += ["--kubeconfig", shlex.quote(self.kubeconfig)]

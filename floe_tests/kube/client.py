@@ -509,7 +509,7 @@ class Kube:
                 yield piece
 
     def server_version(self) -> str:
-        """Give the API server's version (`v1.34.2`), which also proves that it answers."""
+        """Return the API server's version (`v1.34.2`), which also proves that it answers."""
         return str(self._json("GET", _VERSION)["gitVersion"])
 
     def now(self) -> datetime:

@@ -9,7 +9,7 @@ JsonObject = dict[str, Any]
 
 
 def part(value: Mapping[str, Any], *keys: str) -> JsonObject:
-    """Give an object inside an object; empty when absent: Kubernetes leaves out what is empty."""
+    """Return an object inside an object; empty when absent: Kubernetes leaves out what is empty."""
     found: Any = value
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
@@ -17,7 +17,7 @@ def part(value: Mapping[str, Any], *keys: str) -> JsonObject:
 
 
 def parts(value: Mapping[str, Any], *keys: str) -> list[JsonObject]:
-    """Give a list of objects inside an object; empty when there is none."""
+    """Return a list of objects inside an object; empty when there is none."""
     found = part(value, *keys[:-1]).get(keys[-1])
     if not isinstance(found, list):
         return []
@@ -25,12 +25,12 @@ def parts(value: Mapping[str, Any], *keys: str) -> list[JsonObject]:
 
 
 def pod_is_over(pod: JsonObject) -> bool:
-    """Tell whether all of a pod has ended: it takes no room any more."""
+    """Return whether all of a pod has ended: it takes no room any more."""
     return part(pod, "status").get("phase") in {"Succeeded", "Failed"}
 
 
 def job_has_ended(job: JsonObject) -> bool:
-    """Tell whether a Job is over, well or not."""
+    """Return whether a Job is over, well or not."""
     return any(
         item.get("type") in {"Complete", "Failed"} and item.get("status") == "True"
         for item in parts(job, "status", "conditions")

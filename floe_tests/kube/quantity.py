@@ -18,7 +18,7 @@ MIB = 1024**2
 
 
 def quantity(text: object) -> float:
-    """Give a quantity as a number: cores, or bytes. What is absent or no quantity is 0."""
+    """Return a quantity as a number: cores, or bytes. What is absent or no quantity is 0."""
     found = _QUANTITY.fullmatch(str(text).strip())
     if found is None or found["suffix"] not in _SUFFIXES:
         return 0.0

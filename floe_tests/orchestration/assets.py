@@ -51,7 +51,7 @@ class RunConfig(dg.Config):
 
 
 def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]:
-    """Give a tier's assets: cluster → platform → test_job → results → released.
+    """Return a tier's assets: cluster → platform → test_job → results → released.
 
     Args:
         settings: The tier.

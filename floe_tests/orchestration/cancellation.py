@@ -33,7 +33,7 @@ _ACTIVE = (*_STARTING, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED)
 
 
 def why_cancelled(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """Give the reason why a run was interrupted; None when Dagster knows of none.
+    """Return the reason why a run was interrupted; None when Dagster knows of none.
 
     Args:
         instance: The run's instance.
@@ -60,7 +60,7 @@ def why_cancelled(instance: dg.DagsterInstance, run_id: str) -> str | None:
 def active_runs(
     instance: dg.DagsterInstance, *, with_canceling: bool = False
 ) -> tuple[tuple[dg.DagsterRun, ActiveRun], ...]:
-    """Give the runs of tiers that are not over, as Dagster has them and as plain values.
+    """Return the runs of tiers that are not over, as Dagster has them and as plain values.
 
     Args:
         instance: Where to look.
@@ -131,7 +131,7 @@ class Canceller:
         return "taken out of the queue" if queued else "Dagster terminates it"
 
     def is_over(self, run_id: str) -> bool:
-        """Tell whether the run has ended and works on nothing any more."""
+        """Return whether the run has ended and works on nothing any more."""
         run = self.instance.get_run_by_id(run_id)
         if run is not None and not run.is_finished:
             return False
@@ -139,7 +139,7 @@ class Canceller:
         return lease is None or not _is_held(lease) or lease.holder.liveness == "dead"
 
     def has_left_something(self, run_id: str) -> bool:
-        """Tell whether a run that is over has not given its environment back."""
+        """Return whether a run that is over has not given its environment back."""
         lease = self.ledger.read(run_id, ENTRY, Lease)
         return lease is not None and _is_held(lease)
 

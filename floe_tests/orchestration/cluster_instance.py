@@ -37,12 +37,12 @@ class ClusterInstance(dg.DagsterInstance):
 
     @classmethod
     def config_schema(cls) -> dict[str, dg.Field]:
-        """Give the settings that it has beyond those of every instance: none."""
+        """Return the settings that it has beyond those of every instance: none."""
         return {}
 
     @classmethod
     def config_defaults(cls, base_dir: str) -> dict[str, ConfigurableClassData | None]:
-        """Give what holds where dagster.yaml is silent: what holds for every instance.
+        """Return what holds where dagster.yaml is silent: what holds for every instance.
 
         Args:
             base_dir: DAGSTER_HOME.
@@ -75,7 +75,7 @@ class ClusterInstance(dg.DagsterInstance):
                 event.listen(engine, "checkout", partial(_try_connection, engine.dialect))
 
     def get_run_by_id(self, run_id: str) -> dg.DagsterRun | None:
-        """Give a run; the thread that watches a run waits for a database that is away.
+        """Return a run; the thread that watches a run waits for a database that is away.
 
         It would die of the first failure, and the run then never hear of its cancellation.
 

@@ -39,7 +39,7 @@ class TestTier(dg.Component):
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        """Give the model that defs.yaml is checked against."""
+        """Return the model that defs.yaml is checked against."""
         return TierSettings
 
     @classmethod
@@ -57,7 +57,7 @@ class TestTier(dg.Component):
         return cls(settings, context.project_root)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Give the tier's assets, job, schedule and sensors."""
+        """Return the tier's assets, job, schedule and sensors."""
         del context
         settings = self.settings
         name = settings.name.replace("-", "_")  # Dagster's names have no hyphens
@@ -76,7 +76,7 @@ class TestTier(dg.Component):
 
 
 def job_tags(settings: TierSettings) -> dict[str, str]:
-    """Give the tags of a tier's runs, which limits of concurrency go by.
+    """Return the tags of a tier's runs, which limits of concurrency go by.
 
     Runs on one installed platform are on one cluster, whatever their tier.
     """

@@ -43,12 +43,12 @@ _BACKTICKS = re.compile(r"`+")
 
 
 def escaped(text: str) -> str:
-    """Give a text as Markdown that shows it, on one line and whatever stands in it."""
+    """Return a text as Markdown that shows it, on one line and whatever stands in it."""
     return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
 
 
 def code(text: str) -> str:
-    """Give a text as a code span; more backticks around it than in it."""
+    """Return a text as a code span; more backticks around it than in it."""
     text = " ".join(text.split())
     longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
     fence, space = "`" * (longest + 1), " " if longest else ""
@@ -56,7 +56,7 @@ def code(text: str) -> str:
 
 
 def run_tags(run: TierRun) -> Mapping[str, str]:
-    """Give the tags that a run is found by in the UI."""
+    """Return the tags that a run is found by in the UI."""
     return {
         REF: run.workspace.ref,
         COMMIT: run.workspace.commit,
@@ -65,7 +65,7 @@ def run_tags(run: TierRun) -> Mapping[str, str]:
 
 
 def verdict_tags(published: PublishedRun) -> Mapping[str, str]:
-    """Give the tags that a finished run is found by in the UI."""
+    """Return the tags that a finished run is found by in the UI."""
     return {
         ENVIRONMENT: published.provider,
         # Dagster serialises plain strings alone.
@@ -205,7 +205,7 @@ def of_results(published: PublishedRun, workspace: Workspace) -> Metadata:
 
 
 def _measured(published: PublishedRun) -> Metadata:
-    """Give what was measured as numbers, so that the UI plots them over the runs."""
+    """Return what was measured as numbers, so that the UI plots them over the runs."""
     found = [suite.judged.judgement for suite in published.suites if suite.judged]
     numbers = {
         f"{each.name} median {each.unit}".rstrip(): each.median
@@ -232,7 +232,7 @@ def _measured(published: PublishedRun) -> Metadata:
 
 
 def _counts(published: PublishedRun) -> Metadata:
-    """Give the counts; none where no test reported, so that no plot falls to 0 for a lost node."""
+    """Return the counts; none where no test reported, so that no plot falls to 0 for a lost node."""
     tallies = [suite.results.tally for suite in published.suites]
     if not any(tally.tests for tally in tallies) and published.verdict.fault not in _BLAMELESS:
         return {}
@@ -250,7 +250,7 @@ def _counts(published: PublishedRun) -> Metadata:
 
 
 def _collected(results: Sequence[SuiteResults]) -> Metadata:
-    """Give the number of collected tests, or say that nobody counted."""
+    """Return the number of collected tests, or say that nobody counted."""
     if any(each.is_uncounted for each in results):
         return {"collected": dg.MetadataValue.text(UNKNOWN_COUNT)}
     known = [each.collected for each in results if each.collected is not None]
@@ -258,7 +258,7 @@ def _collected(results: Sequence[SuiteResults]) -> Metadata:
 
 
 def _link(path: Path, workspace: Workspace) -> dg.MetadataValue:
-    """Give a link where a web server shows the output, else the path: browsers open no file."""
+    """Return a link where a web server shows the output, else the path: browsers open no file."""
     if workspace.output_url is None or not path.is_relative_to(workspace.output):
         return dg.PathMetadataValue(str(path))
     return dg.MetadataValue.url(
@@ -267,7 +267,7 @@ def _link(path: Path, workspace: Workspace) -> dg.MetadataValue:
 
 
 def check_of(suite: PublishedSuite, asset: dg.AssetKey) -> dg.AssetCheckResult:
-    """Give a suite's check: passed means PASS, and nothing else does."""
+    """Return a suite's check: passed means PASS, and nothing else does."""
     tally, verdict = suite.results.tally, suite.verdict
     lines = [escaped(str(verdict)), "", verdict.remedy, ""]
     if verdict.fault not in _BLAMELESS:
@@ -295,7 +295,7 @@ def check_of(suite: PublishedSuite, asset: dg.AssetKey) -> dg.AssetCheckResult:
 
 
 def _evidence(verdict: Verdict, suite: PublishedSuite) -> Sequence[Evidence]:
-    """Give the evidence without the failed tests, which follow with their messages."""
+    """Return the evidence without the failed tests, which follow with their messages."""
     failed = {case.name for case in suite.results.cases if case.outcome.is_failing}
     return [item for item in verdict.evidence if item.subject not in failed][:_TABLE_ROWS]
 
@@ -315,7 +315,7 @@ def _failures(suite: PublishedSuite) -> Iterator[str]:
 
 
 def observations_of(published: PublishedRun, asset: dg.AssetKey) -> list[dg.AssetObservation]:
-    """Give what the infrastructure did to a run, as observations: no test failed by it.
+    """Return what the infrastructure did to a run, as observations: no test failed by it.
 
     One for each attempt that it ended, also where a later one went well, and one for a run that it
     ended before any attempt.
@@ -359,7 +359,7 @@ def observations_of(published: PublishedRun, asset: dg.AssetKey) -> list[dg.Asse
 
 
 def check_of_left_out(name: str, asset: dg.AssetKey) -> dg.AssetCheckResult:
-    """Give the check of a suite that the run did not choose: neither passed nor blocking."""
+    """Return the check of a suite that the run did not choose: neither passed nor blocking."""
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=name.replace("-", "_"),

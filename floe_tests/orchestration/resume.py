@@ -12,7 +12,7 @@ from floe_tests.orchestration.cancellation import why_cancelled
 
 
 def is_resumable(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Tell whether a run goes on in another process when this one is killed.
+    """Return whether a run goes on in another process when this one is killed.
 
     Args:
         instance: The run's instance.
@@ -27,7 +27,7 @@ def is_resumable(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 def hands_over(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Tell whether a run that is interrupted now goes on in another process.
+    """Return whether a run that is interrupted now goes on in another process.
 
     A pod is told to end for an eviction or a drained node in the same way as for a cancellation;
     only Dagster knows which it is.

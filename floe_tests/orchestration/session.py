@@ -36,7 +36,7 @@ class SessionResource(dg.ConfigurableResource[None]):
     def begin(
         self, context: dg.AssetExecutionContext, settings: TierSettings, root: Path
     ) -> TierRun:
-        """Give the run that a stage works on, and remember to end it.
+        """Return the run that a stage works on, and remember to end it.
 
         Args:
             context: The stage's context.
@@ -72,7 +72,7 @@ class SessionResource(dg.ConfigurableResource[None]):
 
 
 def _workspace_of(run: dg.DagsterRun, root: Path) -> Workspace:
-    """Give the workspace of a run: what it was launched with says what is under test.
+    """Return the workspace of a run: what it was launched with says what is under test.
 
     A re-execution has its parent's tags, and runs what is there now.
     """

@@ -31,7 +31,7 @@ _UNCOUNTED = (
 
 
 def quarantine_of(settings: TierSettings, root: Path) -> Quarantine:
-    """Give a tier's list as it holds today; an empty one where it has none.
+    """Return a tier's list as it holds today; an empty one where it has none.
 
     Raises:
         ConfigurationError: The list is missing or wrong.

@@ -65,7 +65,7 @@ class SuiteJudgement:
 
 
 def environment_name(lease: Lease | None) -> str:
-    """Give the name of the cluster or context that a run had."""
+    """Return the name of the cluster or context that a run had."""
     if lease is None:
         return "none"
     if lease.kind_cluster:

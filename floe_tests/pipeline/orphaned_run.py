@@ -78,7 +78,7 @@ def remember_killed(workspace: Workspace, lease: Lease) -> Verdict | None:
 
 
 def _suites(workspace: Workspace, lease: Lease, verdict: Verdict) -> Iterator[SuiteRecord]:
-    """Give what the suites had sent; one that had come to its end has a verdict of its own."""
+    """Return what the suites had sent; one that had come to its end has a verdict of its own."""
     received = workspace.received(lease.owner.tier, lease.run_id)
     last: dict[str, int] = {}
     for directory in sorted(received.glob("*-*")):

@@ -196,7 +196,7 @@ class Summary:
 
 
 def publish(run: TierRun) -> PublishedRun:
-    """Give a run its verdict, write its JUnit file, and remember it.
+    """Judge a run, write its JUnit file, and remember it.
 
     Can be called again: the newer account replaces the older one.
 
@@ -456,7 +456,7 @@ def _digest(path: Path) -> str:
 
 
 def _gated(case: CaseResult, suite: PublishedSuite) -> CaseResult:
-    """Give a case as a CI that reads JUnit alone must see it: what may fail is skipped there."""
+    """Return a case as a CI that reads JUnit alone must see it: what may fail is skipped there."""
     entry = suite.quarantined.get(case.name)
     if entry is None:
         return case
@@ -485,7 +485,7 @@ def _collected_properties(published: PublishedRun) -> dict[str, str]:
 
 
 def _verdict_case(published: PublishedRun) -> CaseResult:
-    """Give the run itself as a case, so that a CI that reads JUnit alone sees why it is red."""
+    """Return the run itself as a case, so that a CI that reads JUnit alone sees why it is red."""
     verdict = published.verdict
     return CaseResult(
         name=f"floe_tests.{published.tier}::{verdict.cause}",
@@ -554,7 +554,7 @@ def _remember(run: TierRun, published: PublishedRun, record: RunRecord) -> Publi
 
 
 def suite_record(suite: PublishedSuite) -> SuiteRecord:
-    """Give a suite as the history takes it."""
+    """Return a suite as the history takes it."""
     results = suite.results
     seconds = sum(attempt.timings.total for attempt in suite.attempts)
     return SuiteRecord(
@@ -583,13 +583,13 @@ def suite_record(suite: PublishedSuite) -> SuiteRecord:
 
 
 def _shards_of(attempts: Sequence[Attempt]) -> int | None:
-    """Give how many shards a suite was cut into; None when it ran whole."""
+    """Return how many shards a suite was cut into; None when it ran whole."""
     shards = {shard.shard for attempt in attempts for shard in attempt.shards}
     return max(shards) + 1 if shards else None
 
 
 def _attempt_records(attempts: Sequence[Attempt]) -> Iterator[AttemptRecord]:
-    """Give every attempt, of a suite in shards every attempt at each shard.
+    """Return every attempt, of a suite in shards every attempt at each shard.
 
     Where such a suite was begun anew as a whole, its shards' attempts are counted on.
     """

@@ -33,12 +33,12 @@ def take_up(ledger: Ledger, run_id: str) -> None:
 
 
 def is_resumed(ledger: Ledger, run_id: str) -> bool:
-    """Tell whether another process has worked on this run."""
+    """Return whether another process has worked on this run."""
     return any(holder != Holder.this_process() for holder in _workers(ledger, run_id))
 
 
 def is_anothers(ledger: Ledger, run_id: str) -> bool:
-    """Tell whether a later process has taken the run up: this one leaves it alone."""
+    """Return whether a later process has taken the run up: this one leaves it alone."""
     workers = _workers(ledger, run_id)
     return bool(workers) and workers[-1] != Holder.this_process()
 
@@ -49,7 +49,7 @@ def hand_over(ledger: Ledger, run_id: str) -> None:
 
 
 def is_handed_over(ledger: Ledger, run_id: str) -> bool:
-    """Tell whether this process has left the run to the next one."""
+    """Return whether this process has left the run to the next one."""
     entry = ledger.read(run_id, _HANDED_OVER, Workers)
     return entry is not None and entry.holders == (Holder.this_process(),)
 

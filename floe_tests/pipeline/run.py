@@ -163,7 +163,7 @@ class TierRun:
         run_id: The Dagster run.
         log: Receives progress.
         parent_run_id: The run that this one re-executes, if it does.
-        why_cancelled: Gives the reason that whoever cancelled the run left; asked once the run
+        why_cancelled: Returns the reason that whoever cancelled the run left; asked once the run
             is interrupted. None when nobody left one.
         is_resumable: Whether another process takes the run up when this one dies.
         hands_over: Tells, once the run is interrupted, whether it goes on in another process.
@@ -409,7 +409,7 @@ class TierRun:
             return give_back(self.ledger, self.run_id, log=self.log)
 
     def lease(self) -> Lease:
-        """Give the live lease of this run.
+        """Return the live lease of this run.
 
         Raises:
             LeaseError: There is none, or its environment is gone.
@@ -427,7 +427,7 @@ class TierRun:
             self.lease()
 
     def suites(self) -> tuple[SuiteSettings, ...]:
-        """Give the suites that the run chose, narrowed to the tests that it chose.
+        """Return the suites that the run chose, narrowed to the tests that it chose.
 
         Raises:
             ConfigurationError: It chose none.
@@ -435,7 +435,7 @@ class TierRun:
         return self._selection().suites_of(self.settings)
 
     def variables(self) -> Mapping[str, Mapping[str, str]]:
-        """Give the variables that the run itself sets, by suite.
+        """Return the variables that the run itself sets, by suite.
 
         Raises:
             ConfigurationError: One may not be set, or no suite knows it.
@@ -451,7 +451,7 @@ class TierRun:
         return variables.chosen(self._selection().variables, known)
 
     def attempts(self) -> tuple[Attempt, ...]:
-        """Give the attempts made so far, in order of suites and numbers."""
+        """Return the attempts made so far, in order of suites and numbers."""
         return tuple(
             attempt
             for suite in self.settings.suites
@@ -459,11 +459,11 @@ class TierRun:
         )
 
     def installed(self) -> InstalledPlatform | None:
-        """Give what was installed; None when the run did not get that far."""
+        """Return what was installed; None when the run did not get that far."""
         return self.ledger.read(self.run_id, "platform", InstalledPlatform)
 
     def stages(self) -> Mapping[str, StageRecord]:
-        """Give the stages that have ended, by name, in order."""
+        """Return the stages that have ended, by name, in order."""
         found = {name: self._record_of(name) for name in STAGES}
         return {name: record for name, record in found.items() if record is not None}
 
@@ -551,7 +551,7 @@ class TierRun:
         return InstalledPlatform(releases=releases, substituted=missing.names)
 
     def _releases(self) -> tuple[ReleaseSettings, ...]:
-        """Give the releases as they can be had here."""
+        """Return the releases as they can be had here."""
         from floe_tests.platform.substitutes import with_values, without
 
         missing, suites = self._missing_images(), self.suites()
@@ -561,7 +561,7 @@ class TierRun:
         )
 
     def _missing_images(self) -> MissingImages:
-        """Give the images that are substituted; asked once a run, so that all of it agrees."""
+        """Return the images that are substituted; asked once a run, so that all of it agrees."""
         from floe_tests.platform.substitutes import missing_images
 
         known = self.ledger.read(self.run_id, "missing-images", MissingImages)
@@ -699,7 +699,7 @@ class TierRun:
 
 
 def attempts_of(ledger: Ledger, run_id: str, suite: str) -> Iterator[Attempt]:
-    """Give the attempts of a run at a suite that have ended, in order."""
+    """Return the attempts of a run at a suite that have ended, in order."""
     for number in itertools.count(1):
         attempt = ledger.read(run_id, f"attempt-{suite}-{number}", Attempt)
         if attempt is None:
@@ -713,23 +713,23 @@ def _spoiled(attempt: Attempt, why: str) -> Attempt:
 
 
 def _is_followed(attempt: Attempt) -> bool:
-    """Tell whether its verdict's rule allows another attempt after this one."""
+    """Return whether its verdict's rule allows another attempt after this one."""
     return attempt.number <= attempt.verdict.retries
 
 
 def ledger_of(workspace: Workspace) -> Ledger:
-    """Give the ledger of a project: all that its runs have written down."""
+    """Return the ledger of a project: all that its runs have written down."""
     return Ledger(workspace.home / "floe-tests" / "runs")
 
 
 def error_of(facts: ErrorFacts) -> FloeTestsError:
-    """Give an error that was written down, as it was raised."""
+    """Return an error that was written down, as it was raised."""
     kind = _ERRORS.get(facts.party, InfrastructureError)
     return kind(facts.message, evidence=facts.evidence)
 
 
 def error_facts(error: FloeTestsError) -> ErrorFacts:
-    """Give an error as facts, with whose fault it is."""
+    """Return an error as facts, with whose fault it is."""
     party: Party = "infrastructure"
     if isinstance(error, ConfigurationError | LeaseError):
         party = "configuration"

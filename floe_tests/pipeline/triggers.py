@@ -131,7 +131,7 @@ def on_schedule(*, hindrances: Hindrances) -> Decision:
 
 
 def _remembered(cursor: str | None) -> tuple[str, int]:
-    """Give the platform last started for, and the number of changes so far."""
+    """Return the platform last started for, and the number of changes so far."""
     try:
         found = json.loads(cursor or "{}")
         return str(found.get("platform", "")), int(found.get("changes", 0))

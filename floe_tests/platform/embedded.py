@@ -161,7 +161,7 @@ def start(
 
 
 def is_alive(platform: EmbeddedPlatform) -> bool:
-    """Tell whether all processes of a platform run.
+    """Return whether all processes of a platform run.
 
     Args:
         platform: The record of the platform, from any process.

@@ -111,7 +111,7 @@ def state_of(kube: Kube, installed: InstalledSettings) -> InstalledState:
 def wait_until_complete(
     installed: InstalledSettings, target: Target
 ) -> tuple[InstalledRelease, Fingerprint]:
-    """Give what an installed platform is, once all of it is up.
+    """Return what an installed platform is, once all of it is up.
 
     Args:
         installed: Release and namespace, and how long a rollout under way is waited for.
@@ -157,7 +157,7 @@ def wait_until_complete(
 
 
 def fingerprint_of(workloads: Iterable[JsonObject], pods: Iterable[JsonObject]) -> Fingerprint:
-    """Give what a platform is.
+    """Return what a platform is.
 
     Args:
         workloads: Its Deployments, StatefulSets and DaemonSets.

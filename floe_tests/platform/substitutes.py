@@ -40,7 +40,7 @@ def missing_images(releases: Iterable[ReleaseSettings], workspace: Workspace) ->
 
 
 def without(release: ReleaseSettings, missing: MissingImages) -> ReleaseSettings:
-    """Give a release's settings with the substitutes of images that are missing."""
+    """Return a release's settings with the substitutes of images that are missing."""
     return with_values(
         release, (each.values for each in release.substitutes if each.image in missing.names)
     )
@@ -49,7 +49,7 @@ def without(release: ReleaseSettings, missing: MissingImages) -> ReleaseSettings
 def with_values(
     release: ReleaseSettings, layers: Iterable[Mapping[str, object]]
 ) -> ReleaseSettings:
-    """Give a release's settings with more values over its own, the last ones on top."""
+    """Return a release's settings with more values over its own, the last ones on top."""
     values = reduce(merged, layers, release.values)
     return release.model_copy(update={"values": values})
 

@@ -56,7 +56,7 @@ class Texts:
         self._left = limit_bytes
 
     def place(self, text: str) -> int:
-        """Give the place of a text; one that does not fit any more is said to be left out."""
+        """Return the place of a text; one that does not fit any more is said to be left out."""
         if text not in self._places:
             size = len(json.dumps(text))
             if size > self._left and text != _LEFT_OUT:
@@ -68,7 +68,7 @@ class Texts:
 
 
 def html(accounts: Sequence[TierAccount], *, pages: Sequence[str] = ()) -> str:
-    """Give the page of a tier.
+    """Return the page of a tier.
 
     Args:
         accounts: The tier on each provider, with texts; the one of the newest run is shown first.
@@ -108,7 +108,7 @@ def write(path: Path, accounts: Sequence[TierAccount]) -> None:
 
 
 def _embedded(data: object) -> str:
-    """Give JSON that cannot end the element around it, nor begin a comment in it."""
+    """Return JSON that cannot end the element around it, nor begin a comment in it."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -128,7 +128,7 @@ def _data(account: TierAccount) -> dict[str, object]:
 
 
 def _shown(accounts: Sequence[TestAccount]) -> Sequence[TestAccount]:
-    """Give the tests that fit onto a page: what fails or wavers before what is well."""
+    """Return the tests that fit onto a page: what fails or wavers before what is well."""
     if len(accounts) <= TESTS:
         return accounts
     first = sorted(
@@ -143,7 +143,7 @@ def _shown(accounts: Sequence[TestAccount]) -> Sequence[TestAccount]:
 
 
 def _places(accounts: Iterable[TestAccount], texts: Texts) -> dict[int, dict[int, tuple[int, int]]]:
-    """Give each text its place, those of the newest run first."""
+    """Place each text, those of the newest run first."""
     all_texts = sorted(
         (
             (column, each.test.test_id, text)

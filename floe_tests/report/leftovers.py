@@ -20,7 +20,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def as_text(found: Plan | Reaped) -> str:
-    """Give a plan, or what was done, as JSON."""
+    """Return a plan, or what was done, as JSON."""
     return json.dumps(as_json(found), indent=1)
 
 
@@ -44,7 +44,7 @@ def show(found: Plan | Reaped, console: Console) -> None:
 
 
 def age(since: datetime | None, *, now: datetime | None = None) -> str:
-    """Give an age in its largest unit; empty when nothing says."""
+    """Return an age in its largest unit; empty when nothing says."""
     if since is None:
         return ""
     seconds = max(0, int(((now or datetime.now(UTC)) - since).total_seconds()))

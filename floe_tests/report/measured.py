@@ -138,7 +138,7 @@ def _findings(found: Judgement) -> Iterator[tuple[str, Evidence]]:
 
 
 def soak_row(record: SoakRecord) -> tuple[str, ...]:
-    """Give a component's row, in the order of `SOAK_HEADS`, as people read it."""
+    """Return a component's row, in the order of `SOAK_HEADS`, as people read it."""
     growth = ""
     if record.slope_per_hour is not None:
         growth = _quantity(record.slope_per_hour, record.unit)
@@ -161,7 +161,7 @@ def soak_row(record: SoakRecord) -> tuple[str, ...]:
 
 
 def measurement_row(record: MeasurementRecord) -> tuple[str, ...]:
-    """Give a measurement's row, in the order of `BENCHMARK_HEADS`."""
+    """Return a measurement's row, in the order of `BENCHMARK_HEADS`."""
     change = ""
     if record.change is not None:
         change = f"{record.change:+.1%}"

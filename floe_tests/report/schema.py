@@ -60,7 +60,7 @@ GROUP BY t.suite, t.name ORDER BY count(*) DESC;
 
 
 def markdown() -> str:
-    """Give the page: a table for each table."""
+    """Return the page: a table for each table."""
     lines = [_INTRODUCTION.format(version=migration.head())]
     for row in _TABLES:
         lines += _table(row)

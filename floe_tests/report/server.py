@@ -72,7 +72,7 @@ _STYLE = "body{font:15px/1.6 system-ui,sans-serif;margin:2rem;max-width:60rem}h1
 
 
 def application(directory: Path, *, path: str = "/") -> ASGIApp:
-    """Give the website of a folder.
+    """Return the website of a folder.
 
     Args:
         directory: The folder with the results; it may come into being later.
@@ -81,7 +81,7 @@ def application(directory: Path, *, path: str = "/") -> ASGIApp:
     prefix = path.rstrip("/")
 
     def health(_request: Request) -> Response:
-        """Tell whether the folder is there: an empty site would look like one without runs."""
+        """Return whether the folder is there: an empty site would look like one without runs."""
         if directory.is_dir():
             return PlainTextResponse("ok")
         return PlainTextResponse(f"{directory} is not there", status_code=503)
@@ -196,7 +196,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def _is_report(asked: str) -> bool:
-    """Tell whether it is a tier's grid, which no test pod can write."""
+    """Return whether it is a tier's grid, which no test pod can write."""
     words = [word for word in asked.split("/") if word]
     return len(words) == 2 and words[1] == REPORT  # noqa: PLR2004 - tier/report.html
 

@@ -20,7 +20,7 @@ remedy.
 
 
 def markdown() -> str:
-    """Give the page: a table for the tier, and one for each group of settings in it."""
+    """Return the page: a table for the tier, and one for each group of settings in it."""
     schema = TierSettings.model_json_schema()
     tables = [("The tier", schema), *schema.get("$defs", {}).items()]
     return "\n".join(

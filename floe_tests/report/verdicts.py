@@ -27,7 +27,7 @@ _HEADINGS = ("", "Verdict", "Fault", "When", "Evidence from", "What to do", "Ret
 
 
 def markdown(rules: Sequence[Rule] = RULES) -> str:
-    """Give the page.
+    """Return the page.
 
     Args:
         rules: The table, in the order in which it is read.

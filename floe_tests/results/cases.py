@@ -66,7 +66,7 @@ _WORST_FIRST = (CaseOutcome.FAILED, CaseOutcome.ERROR, CaseOutcome.PASSED, CaseO
 
 
 def legible(text: str) -> str:
-    """Give the text without what XML, JSON or Postgres refuse, or a terminal obeys.
+    """Return the text without what XML, JSON or Postgres refuse, or a terminal obeys.
 
     Colours of a terminal go, line ends become line feeds, other control characters are spelled out
     as in a Python string.
@@ -165,7 +165,7 @@ class CaseResult:
         return self.outcome is not CaseOutcome.SKIPPED or self.is_expected_failure
 
     def merged_with(self, later: CaseResult) -> CaseResult:
-        """Give one case for two reports of the same test.
+        """Return one case for two reports of the same test.
 
         The worse outcome wins, so that nothing turns a failure green; times add up; the texts are
         kept behind each other.
@@ -182,7 +182,7 @@ class CaseResult:
 
 
 def bounded_name(name: str) -> str:
-    """Give a name as a case has it: legible, on one line, at most NAME_BYTES long."""
+    """Return a name as a case has it: legible, on one line, at most NAME_BYTES long."""
     name = legible(name).strip().replace("\n", " ") or "(unnamed)"
     if len(name) * 4 <= NAME_BYTES:
         return name
@@ -201,7 +201,7 @@ def case_name(*, classname: str, name: str) -> str:
 
 
 def case_name_of_node(node_id: str) -> str:
-    """Give the name that pytest's own JUnit file has for a node id.
+    """Return the name that pytest's own JUnit file has for a node id.
 
     Source: `mangle_test_address` in https://github.com/pytest-dev/pytest/blob/main/src/_pytest/junitxml.py
     """
@@ -256,7 +256,7 @@ class Tally:
 
 
 def memory_bytes(*texts: str) -> int:
-    """Give what texts take in memory: one, two or four bytes a character, by their widest one."""
+    """Return what texts take in memory: one, two or four bytes a character, by their widest one."""
     return sum(sys.getsizeof(text) for text in texts) - len(texts) * sys.getsizeof("")
 
 
@@ -301,7 +301,7 @@ class TextBudget:
         return self._left_bytes < 0
 
     def keep(self, case: CaseResult) -> CaseResult:
-        """Give the case as it may be kept."""
+        """Return the case as it may be kept."""
         self._left_bytes -= memory_bytes(case.message, case.text)
         if self._left_bytes >= 0 or not (case.message or case.text):
             return case

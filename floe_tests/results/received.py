@@ -71,7 +71,7 @@ def read(
 
 
 def forget() -> None:
-    """Give back the memory of what was read."""
+    """Free the memory of what was read."""
     _MEMORY.found.clear()
 
 

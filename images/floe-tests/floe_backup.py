@@ -34,7 +34,7 @@ class Place(Protocol):
     """Where backups are."""
 
     def names(self) -> list[str]:
-        """Give the complete backups, oldest first."""
+        """Return the complete backups, oldest first."""
         ...
 
     def put(self, name: str, work: Path) -> None:
@@ -61,7 +61,7 @@ class Folder:
     path: Path
 
     def names(self) -> list[str]:
-        """Give the complete backups, oldest first."""
+        """Return the complete backups, oldest first."""
         found = (each.parent.name for each in self.path.glob(f"*/{SUMS}"))
         return sorted(name for name in found if _NAME.fullmatch(name))
 
@@ -99,7 +99,7 @@ class Bucket:
     prefix: str
 
     def names(self) -> list[str]:
-        """Give the complete backups, oldest first."""
+        """Return the complete backups, oldest first."""
         start = f"{self.prefix}/"
         found = self.client.list_objects(self.bucket, prefix=start, recursive=True)
         paths = (str(each.object_name).removeprefix(start).split("/") for each in found)
@@ -129,7 +129,7 @@ class Bucket:
 
 
 def place_of(environment: Mapping[str, str]) -> Place:
-    """Give the place that the environment names.
+    """Return the place that the environment names.
 
     Args:
         environment: BACKUP_DIRECTORY, or BACKUP_S3_* with AWS_ACCESS_KEY_ID and _SECRET_ACCESS_KEY.

@@ -37,7 +37,7 @@ def upgrade_values() -> dict[str, Any]:
 
 
 def memory_limits(values: dict[str, Any]) -> dict[str, str]:
-    """Give the memory limits that values name, by role."""
+    """Return the memory limits that values name, by role."""
     limits = {
         role: values.get(key, {}).get("resources", {}).get("limits", {}).get("memory")
         for role, key in SETTINGS_OF_ROLE.items()

@@ -118,7 +118,7 @@ class Cluster:
         return tuple(self._plain(listed)["items"])
 
     def volume_claims(self) -> Mapping[str, str]:
-        """Give the capacity of each bound PersistentVolumeClaim, by its name."""
+        """Return the capacity of each bound PersistentVolumeClaim, by its name."""
         listed = self._core.list_namespaced_persistent_volume_claim(self.namespace)
         return {
             item["metadata"]["name"]: item["status"]["capacity"]["storage"]

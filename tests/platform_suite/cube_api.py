@@ -50,7 +50,7 @@ class CubeApi:
         return cls(f"http://{os.environ['CUBE_HOST']}:{PORT}", os.environ["CUBE_API_SECRET"])
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Return the connections back."""
         self._session.close()
 
     def token(

@@ -79,7 +79,7 @@ class DagsterApi:
         self._session.trust_env = False
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Return the connections back."""
         self._session.close()
 
     def get(self, path: str) -> requests.Response:

@@ -86,7 +86,7 @@ class Lakehouse:
         return {name[-1] for name in _asked_again(lambda: self._catalog.list_tables(namespace))}
 
     def location(self, table: str) -> str:
-        """Give the address under which a table's files lie."""
+        """Return the address under which a table's files lie."""
         return self._table(table).location()
 
     def columns(self, table: str) -> list[Column]:
@@ -95,7 +95,7 @@ class Lakehouse:
         return [Column(field.name, str(field.field_type), field.required) for field in fields]
 
     def snapshot(self, table: str) -> int:
-        """Give the id of a table's current snapshot; a table without one fails the test."""
+        """Return the id of a table's current snapshot; a table without one fails the test."""
         current = self._table(table).current_snapshot()
         assert current is not None, f"{table} has no snapshot"
         return current.snapshot_id

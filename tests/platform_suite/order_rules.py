@@ -73,7 +73,7 @@ class OrderRules:
         return counts
 
     def raw_orders(self) -> list[Order]:
-        """Give the raw rows, in the order of their ids; of a pair the cheaper one first."""
+        """Return the raw rows, in the order of their ids; of a pair the cheaper one first."""
         return [order for n in self._numbers() for order in self._raw(n)]
 
     def raw_rows(self) -> int:
@@ -85,7 +85,7 @@ class OrderRules:
         return sum(order.amount_cents for order in self.raw_orders())
 
     def cleaned_orders(self) -> list[Order]:
-        """Give the orders that cleaning keeps, in the order of their ids."""
+        """Return the orders that cleaning keeps, in the order of their ids."""
         kept = (n for n in self._numbers() if self._dirt(n) in {None, "twice"})
         return [self._order(n) for n in kept]
 

@@ -39,7 +39,7 @@ class StreamRules:
         return max(4, -(-self.scale // _LARGEST_PART))
 
     def numbers(self, part: int | None = None) -> range:
-        """Give the numbers of the orders of a part; None for all of them."""
+        """Return the numbers of the orders of a part; None for all of them."""
         if part is None:
             return range(1, self.scale + 1)
         first, after = (self.scale * number // self.parts for number in (part, part + 1))

@@ -37,7 +37,7 @@ def batch_of(part: int) -> str:
 
 
 def run_config(rules: StreamRules, part: int) -> dict[str, object]:
-    """Give the run config of the pipeline that brings a part in."""
+    """Return the run config of the pipeline that brings a part in."""
     stream = {"scale": rules.scale, "seed": rules.seed, "part": part}
     return {"ops": {"bronze__orders": {"config": {"batch": batch_of(part), "stream": stream}}}}
 
@@ -114,6 +114,6 @@ def settle(dagster: DagsterApi, lakehouse: Lakehouse) -> None:
 
 
 def whole(by_batch: Mapping[str, DailyTotals], expected: Mapping[str, DailyTotals]) -> DailyTotals:
-    """Give the daily totals that the platform must tell: what is expected, and what others have."""
+    """Return the daily totals that the platform must tell: what is expected, and what others have."""
     others = (days for batch, days in by_batch.items() if batch not in expected)
     return add(*expected.values(), *others)

@@ -31,12 +31,12 @@ _DELIVERY_SECONDS = 60.0
 
 
 def new_key(name: str) -> str:
-    """Give a key that no other test and no other run has: each has a state of its own."""
+    """Return a key that no other test and no other run has: each has a state of its own."""
     return f"{name}-{uuid.uuid4().hex[:12]}"
 
 
 def counted(number: int) -> bytes:
-    """Give the command that adds one, with the sender's own count."""
+    """Return the command that adds one, with the sender's own count."""
     return json.dumps({"delta": 1, "number": number}).encode()
 
 
@@ -126,7 +126,7 @@ class Results:
         self._consumer.close()
 
     def of(self, topic: str, key: str) -> tuple[Result, ...]:
-        """Give what was written for a key so far, in the order of the topic."""
+        """Return what was written for a key so far, in the order of the topic."""
         if self._failure is not None:
             raise self._failure
         with self._lock:

@@ -196,17 +196,17 @@ class TestStateFunKafka:
 
 
 def totals(found: Sequence[Result]) -> list[int]:
-    """Give the totals of results, in their order."""
+    """Return the totals of results, in their order."""
     return [result.value["total"] for result in found]
 
 
 def numbers(found: Sequence[Result]) -> list[int]:
-    """Give the sender's numbers of results, in their order."""
+    """Return the sender's numbers of results, in their order."""
     return [result.value["number"] for result in found]
 
 
 def longest_gap_seconds(found: Sequence[Result]) -> float:
-    """Give the longest time without a result."""
+    """Return the longest time without a result."""
     times = [result.seen_at for result in found]
     return round(max(b - a for a, b in itertools.pairwise(times)), 1)
 

@@ -32,12 +32,12 @@ EARLY_KEY = "before-the-job"
 
 
 def new_key(name: str) -> str:
-    """Give a key that no other test and no other run has."""
+    """Return a key that no other test and no other run has."""
     return f"{name}-{uuid.uuid4().hex[:12]}"
 
 
 def command(number: int) -> bytes:
-    """Give the command that adds one, with the sender's own count."""
+    """Return the command that adds one, with the sender's own count."""
     return json.dumps({"delta": 1, "number": number}).encode()
 
 

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def statefun_version(cluster: Cluster) -> str:
-    """Give StateFun's version."""
+    """Return StateFun's version."""
     return image_version(cluster, "jobmanager")
 
 
 def image_version(cluster: Cluster, role: str) -> str:
-    """Give the tag of the image that a role's first pod runs."""
+    """Return the tag of the image that a role's first pod runs."""
     (pod, *_) = cluster.release_pods(role)
     (image, *_) = (container.image for container in pod.containers if not container.is_init)
     return image.rpartition(":")[2]

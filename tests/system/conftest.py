@@ -119,7 +119,7 @@ def kube(kubeconfig: Path) -> Kube:
 
 
 def job(test_code: str, **changes: object) -> dict[str, object]:
-    """Give a test-job.yaml that writes a test file and runs pytest on it.
+    """Return a test-job.yaml that writes a test file and runs pytest on it.
 
     Args:
         test_code: The test file.

@@ -48,7 +48,7 @@ _ALIVE = _when(".metadata.deletionTimestamp", "DoesNotExist")
 
 
 def _statuses(is_up: str, state: str) -> str:
-    """Give the statuses of all of a pod's containers."""
+    """Return the statuses of all of a pod's containers."""
     return "".join(
         f"""
 {statuses}:

@@ -29,7 +29,7 @@ class Row:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Give the table as a page."""
+    """Return the table as a page."""
     lines = [
         "| fault | expected | seen | s to verdict | the run came to | left behind |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -44,7 +44,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def slowest_but_few(rows: Sequence[Row]) -> float:
-    """Give the 95th percentile of the seconds to the verdict."""
+    """Return the 95th percentile of the seconds to the verdict."""
     seconds = sorted(row.to_verdict_seconds for row in rows if row.to_verdict_seconds is not None)
     return seconds[max(0, -(-len(seconds) * 95 // 100) - 1)] if seconds else 0.0
 

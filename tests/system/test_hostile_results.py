@@ -24,12 +24,12 @@ MIB = 1024 * 1024
 
 
 def program(code: str) -> dict[str, object]:
-    """Give a test-job.yaml that runs a Python program instead of pytest."""
+    """Return a test-job.yaml that runs a Python program instead of pytest."""
     return job("", command=["python", "-c", f"from pathlib import Path\n{code}"])
 
 
 def said(published: PublishedRun) -> str:
-    """Give all that a reader is told of a run."""
+    """Return all that a reader is told of a run."""
     suite = published.suites[0]
     return "\n".join([*(str(item) for item in published.verdict.evidence), *suite.results.notices])
 
@@ -40,7 +40,7 @@ def received(published: PublishedRun) -> Path:
 
 
 def forged_frames() -> str:
-    """Give the beginning of a stream that says that a JUnit file of one passed test came."""
+    """Return the beginning of a stream that says that a JUnit file of one passed test came."""
     head = exporter.header("f" * 16, 1, "data")
     place = {"path": "junit.xml", "generation": 7, "offset": 0}
     content = b"<testsuite><testcase name='forged'/></testsuite>"

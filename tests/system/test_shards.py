@@ -62,7 +62,7 @@ HANGING = """
 
 
 def shard_of(test: str, count: int = COUNT) -> int:
-    """Give the shard of a test that the history does not know."""
+    """Return the shard of a test that the history does not know."""
     return shard_by_hash(key_of(f"test_suite::{test}"), count)
 
 
@@ -75,7 +75,7 @@ def pods_of(kube: Kube, run_id: str) -> list[JsonObject]:
 
 
 def running_pod(run: RunningRun, shard: int) -> str | None:
-    """Give the pod of a shard whose tests run; None while there is none."""
+    """Return the pod of a shard whose tests run; None while there is none."""
     for pod in run.pods():
         index = part(pod, "metadata", "labels").get("batch.kubernetes.io/job-completion-index")
         states = [each.get("state", {}) for each in parts(pod, "status", "containerStatuses")]

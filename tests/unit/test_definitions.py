@@ -67,7 +67,7 @@ def modules() -> list[Path]:
 
 
 def imported_by(module: Path) -> set[str]:
-    """Give the top-level packages that a module imports anywhere, also inside a function."""
+    """Return the top-level packages that a module imports anywhere, also inside a function."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.Import):

@@ -51,7 +51,7 @@ def empty_history(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, empty_history: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each test a folder with a history and an output folder of its own."""
+    """Return each test a folder with a history and an output folder of its own."""
     work = tmp_path / "work"
     work.mkdir()
     shutil.copy(empty_history, work / "h.db")

@@ -162,7 +162,7 @@ def test_a_program_that_never_reads_its_input_is_ended_at_the_deadline():
 
 
 def survivors(file: Path) -> list[psutil.Process]:
-    """Give the processes that the file names and that do not end within some seconds."""
+    """Return the processes that the file names and that do not end within some seconds."""
     ids = [int(word) for word in file.read_text().split()]
     assert len(ids) == 2
     _, alive = psutil.wait_procs([psutil.Process(i) for i in ids if psutil.pid_exists(i)], 10)

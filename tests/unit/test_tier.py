@@ -104,7 +104,7 @@ WRONG = {
 
 
 def chain(error: BaseException) -> str:
-    """Give an error with its causes, as `dagster definitions validate` prints it."""
+    """Return an error with its causes, as `dagster definitions validate` prints it."""
     causes = [str(error)]
     while error.__cause__ is not None:
         error = error.__cause__

@@ -93,7 +93,7 @@ def step_of(job: Job, name: str) -> Mapping[str, Any]:
 
 
 def commands(script: str) -> Iterator[list[str]]:
-    """Give the commands of a script, each as its words: as much of a shell as is used here."""
+    """Return the commands of a script, each as its words: as much of a shell as is used here."""
     script = re.sub(r"\w+\+?=\([^)]*\)", "", script).replace("\\\n", " ")
     lexer = shlex.shlex(script, posix=True, punctuation_chars="|&;<>\n")
     lexer.whitespace, lexer.whitespace_split = " \t", True

@@ -69,7 +69,7 @@ def look(kube: Kube, *, namespace: str, pod: JsonObject) -> Room:
 
 
 def claims_of(jobs: Iterable[JsonObject], capacity: Amounts) -> Iterable[Claim]:
-    """Give what the Jobs of all runs would have.
+    """Return what the Jobs of all runs would have.
 
     Args:
         jobs: Jobs; those that are not of this project, or are over, claim nothing.
@@ -95,7 +95,7 @@ def claims_of(jobs: Iterable[JsonObject], capacity: Amounts) -> Iterable[Claim]:
 def free_on_nodes(
     nodes: Iterable[JsonObject], pods: Iterable[JsonObject], pod: JsonObject
 ) -> list[dict[str, float]]:
-    """Give what each node that may take a pod has beside all that is not a test's.
+    """Return what each node that may take a pod has beside all that is not a test's.
 
     Args:
         nodes: The cluster's nodes.
@@ -123,7 +123,7 @@ def free_on_nodes(
 def room_in_quotas(
     quotas: Iterable[JsonObject], pod: JsonObject, *, own: Iterable[JsonObject]
 ) -> int | None:
-    """Give how many pods fit into a namespace's quotas beside all that is not a test's.
+    """Return how many pods fit into a namespace's quotas beside all that is not a test's.
 
     Args:
         quotas: Its ResourceQuotas.
@@ -153,7 +153,7 @@ def room_in_quotas(
 
 
 def requests_of(pod: JsonObject) -> dict[str, float]:
-    """Give what the scheduler reckons for a pod: cores, bytes of memory, and itself."""
+    """Return what the scheduler reckons for a pod: cores, bytes of memory, and itself."""
     return {
         "cpu": _sum(pod, "requests", "cpu"),
         "memory": _sum(pod, "requests", "memory"),
@@ -196,7 +196,7 @@ def _sum(pod: JsonObject, kind: str, resource: str) -> float:
 
 
 def _takes(node: JsonObject, pod: JsonObject) -> bool:
-    """Tell whether a node may take a pod, as far as can be told without being the scheduler."""
+    """Return whether a node may take a pod, as far as can be told without being the scheduler."""
     spec = part(node, "spec")
     ready = any(
         item.get("type") == "Ready" and item.get("status") == "True"

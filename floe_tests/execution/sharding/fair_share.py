@@ -29,7 +29,7 @@ class Claim:
 
 
 def fair_shares(claims: Iterable[Claim]) -> Mapping[str, int]:
-    """Give how many pods at once each run may have.
+    """Return how many pods at once each run may have.
 
     Nobody gets more than he asks for; what one does not need goes to the others in equal parts;
     nobody gets less than one pod.
@@ -57,7 +57,7 @@ def fair_shares(claims: Iterable[Claim]) -> Mapping[str, int]:
 
 
 def next_parallelism(*, share: int, running: int, now: int) -> int:
-    """Give the parallelism to set: a pod that has a node is never taken back.
+    """Return the parallelism to set: a pod that has a node is never taken back.
 
     Kubernetes ends pods when a Job's parallelism falls below their number, and their tests would
     have to begin again. So it falls as they end.

@@ -35,7 +35,7 @@ _NO_LIMIT = 2**31 - 1
 def indexed_job(
     template: JobTemplate, request: JobRequest, shards: ShardSettings, *, parallelism: int
 ) -> JsonObject:
-    """Give the Indexed Job of a suite, suspended: its plan is made to belong to it first.
+    """Return the Indexed Job of a suite, suspended: its plan is made to belong to it first.
 
     Args:
         template: The suite's test-job.yaml.
@@ -63,7 +63,7 @@ def indexed_job(
 def single_job(
     template: JobTemplate, request: JobRequest, shards: ShardSettings, *, index: int, number: int
 ) -> JsonObject:
-    """Give the Job of one further attempt at one shard.
+    """Return the Job of one further attempt at one shard.
 
     Args:
         template: The suite's test-job.yaml.
@@ -92,7 +92,7 @@ def single_name(request: JobRequest, index: int, number: int) -> str:
 
 
 def plan_config_map(request: JobRequest, plan: Plan, *, job: JsonObject) -> JsonObject:
-    """Give the ConfigMap with the plan; it goes with its Job."""
+    """Return the ConfigMap with the plan; it goes with its Job."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -114,12 +114,12 @@ def plan_config_map(request: JobRequest, plan: Plan, *, job: JsonObject) -> Json
 
 
 def plan_name(request: JobRequest) -> str:
-    """Give the name of a plan's ConfigMap."""
+    """Return the name of a plan's ConfigMap."""
     return f"{request.job_name}-plan"
 
 
 def place_of(pod: JsonObject) -> tuple[int, int] | None:
-    """Give shard and attempt of a pod; None where its labels do not say.
+    """Return shard and attempt of a pod; None where its labels do not say.
 
     A pod of the Indexed Job is a first attempt.
     """

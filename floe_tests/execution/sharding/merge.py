@@ -273,7 +273,7 @@ def _reported_twice(parts: Sequence[_Part]) -> list[str]:
 
 
 def _grouped(values: Mapping[int, str]) -> list[list[int]]:
-    """Give the shards by what they say, the largest group first."""
+    """Return the shards by what they say, the largest group first."""
     groups: dict[str, list[int]] = {}
     for shard, value in values.items():
         groups.setdefault(value, []).append(shard)
@@ -372,7 +372,7 @@ def _whole(end: SuiteEnd, results: ResultFacts, *, pod: _Part | None) -> Facts:
 
 
 def _place_in_table(part: _Part) -> tuple[int, int]:
-    """Give where in the table a shard's verdict stands, worst first; then the shard's number."""
+    """Return where in the table a shard's verdict stands, worst first; then the shard's number."""
     cause = part.attempt.verdict.cause
     return next(row for row, rule in enumerate(RULES) if rule.cause is cause), part.attempt.shard
 
@@ -478,7 +478,7 @@ def write_results(directory: Path, sources: Sequence[Source]) -> None:
 
 
 def _united(cases: Iterable[Iterable[CaseResult]]) -> Iterator[CaseResult]:
-    """Give the cases of all shards, each name once; a module that did not load failed in all."""
+    """Return the cases of all shards, each name once; a module that did not load failed in all."""
     budget = TextBudget()
     names: set[str] = set()
     for case in (case for each in cases for case in each):
@@ -511,7 +511,7 @@ def _write_events(file: BinaryIO, sources: Sequence[Source]) -> None:
 
 
 def _is_of_the_whole(line: bytes, modules: set[str]) -> bool:
-    """Tell whether an event says something of the whole: not of a session's ends, nor twice."""
+    """Return whether an event says something of the whole: not of a session's ends, nor twice."""
     ends = line[:_TAIL_BYTES] + line[-_TAIL_BYTES:]
     if b"Session" not in ends and b"CollectReport" not in ends:
         return True
@@ -532,7 +532,7 @@ def _is_of_the_whole(line: bytes, modules: set[str]) -> bool:
 
 
 def _deselected(sources: Sequence[Source]) -> int | None:
-    """Give how many tests no shard was to run: each leaves out the others' too."""
+    """Return how many tests no shard was to run: each leaves out the others' too."""
     for source in sources:
         if source.account is not None and source.results.deselected is not None:
             others = source.account.all_tests - len(source.account.selected)

@@ -30,7 +30,7 @@ _UNKNOWN_SECONDS = 1.0
 
 
 def test_key(name: str) -> str:
-    """Give what a test is called between a pod and the orchestrator: 16 hex digits of its name.
+    """Return what a test is called between a pod and the orchestrator: 16 hex digits of its name.
 
     Args:
         name: The case's name, as the history has it.
@@ -42,7 +42,7 @@ test_key.__test__ = False  # pyright: ignore[reportFunctionMemberAccess] - no te
 
 
 def shard_by_hash(key: str, count: int) -> int:
-    """Give the shard of a test that no plan knows.
+    """Return the shard of a test that no plan knows.
 
     Args:
         key: Its key.
@@ -66,7 +66,7 @@ class Plan:
     seconds: tuple[float, ...]
 
     def encoded(self) -> bytes:
-        """Give the plan as a file, below CONFIG_MAP_BYTES whatever the tests are called."""
+        """Return the plan as a file, below CONFIG_MAP_BYTES whatever the tests are called."""
         keys = array.array("I", sorted(self.shards))
         owners = array.array("H", (self.shards[key] for key in keys))
         if sys.byteorder == "little":
@@ -133,5 +133,5 @@ def decoded(content: bytes) -> Mapping[int, int]:
 
 
 def _rounded(seconds: float) -> float:
-    """Give two digits of a duration: what varies from run to run does not make another plan."""
+    """Return two digits of a duration: what varies from run to run does not make another plan."""
     return float(f"{max(seconds, 0.001):.2g}")

@@ -49,7 +49,7 @@ class ShardAttempt:
 
 
 def summary_of(attempt: ShardAttempt) -> ShardSummary:
-    """Give what the ledger and the history keep of an attempt."""
+    """Return what the ledger and the history keep of an attempt."""
     facts, pod = attempt.facts, attempt.facts.pod
     return ShardSummary(
         shard=attempt.shard,
@@ -69,7 +69,7 @@ def summary_of(attempt: ShardAttempt) -> ShardSummary:
 
 
 def directory_of(suite_directory: Path, shard: int, number: int) -> Path:
-    """Give where an attempt at a shard keeps what it received."""
+    """Return where an attempt at a shard keeps what it received."""
     return suite_directory / "shards" / f"{shard:03}-{number}"
 
 
@@ -83,7 +83,7 @@ def write(suite_directory: Path, attempt: ShardAttempt) -> None:
 
 
 def read_all(suite_directory: Path) -> tuple[ShardAttempt, ...]:
-    """Give the judged attempts that are kept there, by shard and number; what is no such is left.
+    """Return the judged attempts that are kept there, by shard and number; what is no such is left.
 
     Args:
         suite_directory: Folder of the suite's attempt.

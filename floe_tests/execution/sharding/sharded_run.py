@@ -73,7 +73,7 @@ class ShardedRun(SuiteRun):
             suite: What is run.
             directory: Where its results go.
             log: Receives progress.
-            why_cancelled: Gives the reason that was left for a cancellation.
+            why_cancelled: Returns the reason that was left for a cancellation.
             handover: What there is to know of a process before this one, or after it.
         """
         request, shards = suite.request, suite.settings
@@ -248,7 +248,7 @@ class ShardedRun(SuiteRun):
         self._tell()
 
     def _is_for_good(self, pod: ShardPod) -> bool:
-        """Tell whether the Job makes no other pod for a shard whose pod has gone.
+        """Return whether the Job makes no other pod for a shard whose pod has gone.
 
         When its parallelism falls, or a queue suspends it, the Job takes pods back, and makes them
         again in their turn.
@@ -412,7 +412,7 @@ class ShardedRun(SuiteRun):
         self._standing.keep(pod.attempt(), is_written=False)
 
     def _account_for_the_rest(self) -> None:
-        """Give a shard that no pod was made for its attempt too: none is left out."""
+        """Add the attempt of a shard that no pod was made for: none is left out."""
         if self._hopeless is not None:
             return
         began = bool(self._standing.attempts)

@@ -109,13 +109,13 @@ class Readers:
             self._waiting.append(pod)
 
     def release(self, pod: str) -> None:
-        """Give a reader back, or leave the queue."""
+        """Return a reader back, or leave the queue."""
         self._reading.discard(pod)
         if pod in self._waiting:
             self._waiting.remove(pod)
 
     def granted(self, *, first: Sequence[str] = ()) -> list[str]:
-        """Give the pods that get a reader now.
+        """Return the pods that get a reader now.
 
         Args:
             first: Those that have ended and so will be short, before the others.

@@ -68,7 +68,7 @@ class Window:
             self._grown = Deadline(_GROW_SECONDS)
 
     def next(self, *, placed: int) -> int | None:
-        """Give the parallelism to set now; None when it is to stay, for some seconds at least.
+        """Return the parallelism to set now; None when it is to stay, for some seconds at least.
 
         Args:
             placed: How many of the suite's pods have a node and have not ended.

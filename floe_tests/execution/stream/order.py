@@ -28,7 +28,7 @@ class FrameNumbers:
             self._join_last()
 
     def has(self, number: int) -> bool:
-        """Tell whether a frame came."""
+        """Return whether a frame came."""
         return number <= self.highest and self._find(number) is None
 
     def add(self, number: int) -> None:
@@ -77,7 +77,7 @@ class WaitingLines:
         return True
 
     def has(self, number: int) -> bool:
-        """Tell whether a line waits."""
+        """Return whether a line waits."""
         return number in self._places
 
     def numbers(self) -> list[int]:
@@ -85,7 +85,7 @@ class WaitingLines:
         return sorted(self._places)
 
     def take(self, number: int) -> bytes:
-        """Give a line back, once.
+        """Return a line back, once.
 
         Raises:
             OSError: The disk failed.

@@ -382,7 +382,7 @@ def timestamp(text: str | None) -> datetime | None:
 
 
 def run_seconds(container: ContainerFacts | None) -> float | None:
-    """Give how long a container ran, or has run so far; None when it never did."""
+    """Return how long a container ran, or has run so far; None when it never did."""
     if container is None or container.started_at is None:
         return None
     end = container.finished_at or datetime.now(UTC)
@@ -390,7 +390,7 @@ def run_seconds(container: ContainerFacts | None) -> float | None:
 
 
 def deletion_request(pod: dict[str, Any]) -> str | None:
-    """Give when a pod's deletion was asked for: the API's timestamp is the end of its grace."""
+    """Return when a pod's deletion was asked for: the API's timestamp is the end of its grace."""
     metadata = part(pod, "metadata")
     end = timestamp(metadata.get("deletionTimestamp"))
     if end is None:

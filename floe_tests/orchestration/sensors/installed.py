@@ -37,7 +37,7 @@ Tick = dg.RunRequest | dg.SkipReason
 def trigger_sensors(
     settings: TierSettings, job: "UnresolvedAssetJobDefinition"
 ) -> list[dg.SensorDefinition]:
-    """Give the sensors that a tier's `triggers` ask for.
+    """Return the sensors that a tier's `triggers` ask for.
 
     Args:
         settings: The tier.
@@ -74,7 +74,7 @@ def trigger_sensors(
 def tier_schedules(
     settings: TierSettings, job: "UnresolvedAssetJobDefinition"
 ) -> list[dg.ScheduleDefinition]:
-    """Give a tier's schedule, if it has one.
+    """Return a tier's schedule, if it has one.
 
     Args:
         settings: The tier.
@@ -170,7 +170,7 @@ def _answer(
     context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
     decide: Callable[[], "Decision"],
 ) -> Tick:
-    """Give a decision as Dagster takes it; a cluster that cannot be seen is a reason to wait."""
+    """Return a decision as Dagster takes it; a cluster that cannot be seen is a reason to wait."""
     try:
         decision = decide()
     except FloeTestsError as error:
@@ -199,7 +199,7 @@ def _state(settings: TierSettings, installed: InstalledSettings) -> "InstalledSt
 def _hindrances(
     instance: dg.DagsterInstance, settings: TierSettings, installed: InstalledSettings
 ) -> tuple[str, ...]:
-    """Give why no run should start now: runs here, runs of other orchestrators, trouble."""
+    """Return why no run should start now: runs here, runs of other orchestrators, trouble."""
     from floe_tests.environments.cluster_health import pressure_on
     from floe_tests.environments.cluster_lock import held_by
 

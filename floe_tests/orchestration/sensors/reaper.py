@@ -22,7 +22,7 @@ _TABLE_ROWS = 50
 
 
 def reaper_definitions(root: Path) -> dg.Definitions:
-    """Give the sensor `reaper`, which is off until somebody starts it, and the job `reap`.
+    """Return the sensor `reaper`, which is off until somebody starts it, and the job `reap`.
 
     Args:
         root: The project's folder.
@@ -85,7 +85,7 @@ def reaper_definitions(root: Path) -> dg.Definitions:
 
 
 def run_key(removable: "tuple[Leftover, ...]", *, hour: str | None = None) -> str:
-    """Give a key that is the same for the same things within an hour.
+    """Return a key that is the same for the same things within an hour.
 
     So a tick does not ask again while a run removes them, and what could not be removed is tried
     again an hour later, not every five minutes.
@@ -102,7 +102,7 @@ def run_key(removable: "tuple[Leftover, ...]", *, hour: str | None = None) -> st
 
 
 def run_state_of(instance: dg.DagsterInstance) -> "RunStateOf":
-    """Give what an instance says of a run: over, live, or that it does not know it."""
+    """Return what an instance says of a run: over, live, or that it does not know it."""
 
     def run_state(run_id: str) -> "RunState":
         run = instance.get_run_by_id(run_id)

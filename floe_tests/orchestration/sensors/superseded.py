@@ -18,7 +18,7 @@ _INTERVAL_SECONDS = 30
 
 
 def superseded_sensor(root: Path) -> dg.SensorDefinition:
-    """Give the sensor.
+    """Return the sensor.
 
     Args:
         root: The project's folder.
@@ -48,7 +48,7 @@ def superseded_sensor(root: Path) -> dg.SensorDefinition:
 
 
 def _runs_here(context: dg.SensorEvaluationContext, workspace: Workspace) -> tuple[ActiveRun, ...]:
-    """Give the active runs of this location's tiers."""
+    """Return the active runs of this location's tiers."""
     tiers = {
         job.tags[TIER]
         for job in (context.repository_def.get_all_jobs() if context.repository_def else ())

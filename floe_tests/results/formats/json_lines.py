@@ -50,7 +50,7 @@ class _LongLine:
             self._take(match.group())
 
     def close(self) -> bytes:
-        """Give the shortened line."""
+        """Return the shortened line."""
         rest, self._carry = self._carry, b""
         for match in _TOKEN.finditer(rest):
             self._take(match.group())
@@ -113,7 +113,7 @@ class JsonLines:
             yield self._finish_line()
 
     def close(self) -> bytes:
-        """Give what stands behind the last line end; empty when nothing does."""
+        """Return what stands behind the last line end; empty when nothing does."""
         return self._finish_line()
 
     def _extend(self, piece: bytes) -> None:

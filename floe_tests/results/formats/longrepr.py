@@ -19,7 +19,7 @@ _SKIP_TRIPLE = 3
 
 
 def crash_message(longrepr: object) -> str:
-    """Give the exception's own message."""
+    """Return the exception's own message."""
     if is_object(longrepr):
         crash = longrepr.get("reprcrash")
         return text_of(crash.get("message")) if is_object(crash) else ""
@@ -27,7 +27,7 @@ def crash_message(longrepr: object) -> str:
 
 
 def skip_reason(longrepr: object) -> tuple[str, str]:
-    """Give the reason of a skip, and where it was raised with the reason behind it."""
+    """Return the reason of a skip, and where it was raised with the reason behind it."""
     if is_array(longrepr) and len(longrepr) == _SKIP_TRIPLE:
         file, line, reason = longrepr
         short = text_of(reason).removeprefix("Skipped: ")
@@ -36,7 +36,7 @@ def skip_reason(longrepr: object) -> tuple[str, str]:
 
 
 def traceback_text(longrepr: object) -> str:
-    """Give the traceback as a terminal would show it, chained exceptions included."""
+    """Return the traceback as a terminal would show it, chained exceptions included."""
     if not is_object(longrepr):
         return text_of(longrepr)
     pieces: list[str] = []
@@ -51,7 +51,7 @@ def traceback_text(longrepr: object) -> str:
 
 
 def sections_text(sections: object) -> str:
-    """Give captured output, each part under its title."""
+    """Return captured output, each part under its title."""
     if not is_array(sections):
         return ""
     parts: list[str] = []

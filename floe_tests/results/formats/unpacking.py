@@ -22,12 +22,12 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def is_expanding(content_bytes: int, packed_bytes: int) -> bool:
-    """Tell whether more comes out of a file than a run writes into one."""
+    """Return whether more comes out of a file than a run writes into one."""
     return content_bytes > _FREE_BYTES + _EXPANSION * packed_bytes
 
 
 def is_xml(path: Path) -> bool:
-    """Tell whether a gzipped file holds XML; one that cannot be unpacked does not."""
+    """Return whether a gzipped file holds XML; one that cannot be unpacked does not."""
     try:
         with gzip.open(path) as file:
             begin = file.read(_PEEKED_BYTES)

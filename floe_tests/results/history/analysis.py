@@ -196,7 +196,7 @@ def _sightings(test: GridTest, context: _Context) -> list[Sighting]:
 
 
 def _last_column(suites: Sequence[SuiteRecord | None]) -> int:
-    """Give the oldest run that reported tests of the suite."""
+    """Return the oldest run that reported tests of the suite."""
     return max((n for n, suite in enumerate(suites) if suite and suite.tally.tests), default=0)
 
 

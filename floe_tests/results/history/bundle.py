@@ -60,7 +60,7 @@ def write(path: Path, run: RunRecord) -> None:
 
 
 def is_one(path: Path, begin: bytes) -> bool:
-    """Tell whether a file is to be read as a bundle: by how it begins, when it is unpacked too.
+    """Return whether a file is to be read as a bundle: by how it begins, when it is unpacked too.
 
     Args:
         path: The file.

@@ -24,7 +24,7 @@ _COUNTS = ("tests", "passed", "failed", "errors", "skipped")
 
 
 def is_future(time: datetime | None, *, now: datetime | None = None) -> bool:
-    """Tell whether a time lies so far ahead that nothing can have begun at it."""
+    """Return whether a time lies so far ahead that nothing can have begun at it."""
     return time is not None and time > (now or datetime.now(UTC)) + AHEAD
 
 

@@ -39,7 +39,7 @@ def parsed(url: str) -> URL:
 
 
 def engine_for(url: URL) -> Engine:
-    """Give an engine for a history; nothing is connected yet.
+    """Return an engine for a history; nothing is connected yet.
 
     A transaction on a connection with the execution option `history_writes` takes SQLite's write
     lock when it begins.

@@ -17,7 +17,7 @@ RECENT_RUNS = 5
 def read_durations(
     connection: Connection, *, tier: str, provider: str, suite: str
 ) -> Mapping[str, float | None]:
-    """Give the tests of a suite's newest runs with the median of their passed durations.
+    """Return the tests of a suite's newest runs with the median of their passed durations.
 
     Args:
         connection: To the history.

@@ -123,7 +123,7 @@ class Diagnosis:
 
 
 def counts(*, cause: str, fault: str | None) -> bool:
-    """Tell whether a suite's results say anything about its tests.
+    """Return whether a suite's results say anything about its tests.
 
     Args:
         cause: Cause of the suite's verdict.
@@ -249,7 +249,7 @@ def _mixed_commits(sightings: Iterable[Sighting]) -> tuple[str, ...]:
 
 
 def _is_clean(sightings: Sequence[Sighting]) -> bool:
-    """Tell whether it has passed long enough, by time or by number."""
+    """Return whether it has passed long enough, by time or by number."""
     doubts = (n for n, each in enumerate(sightings) if each.failing or each.reruns)
     clean = next(doubts, len(sightings))
     if clean == 0:

@@ -141,7 +141,7 @@ def read_grid(  # noqa: PLR0913 - one a choice of the reader
 
 
 def _columns(connection: Connection, runs: Sequence[RunRecord]) -> dict[int, int]:
-    """Give the column of each suite of the runs."""
+    """Return the column of each suite of the runs."""
     numbers = {run.run_id: number for number, run in enumerate(runs)}
     query = select(SuiteRow.suite_id, SuiteRow.run_id).where(SuiteRow.run_id.in_(numbers))
     return {row.suite_id: numbers[row.run_id] for row in connection.execute(query)}

@@ -28,7 +28,7 @@ class UnknownSchemaError(ConfigurationError):
 
 
 def head() -> str:
-    """Give the newest version that this project knows."""
+    """Return the newest version that this project knows."""
     revision = ScriptDirectory(str(_SCRIPTS)).get_current_head()
     if revision is None:
         message = f"No migration is in {_SCRIPTS}. Install floe-tests again."
@@ -37,13 +37,13 @@ def head() -> str:
 
 
 def revisions() -> frozenset[str]:
-    """Give all versions that this project knows."""
+    """Return all versions that this project knows."""
     scripts = ScriptDirectory(str(_SCRIPTS)).walk_revisions()
     return frozenset(script.revision for script in scripts)
 
 
 def version(connection: Connection) -> str | None:
-    """Give the database's version; None for one that holds no history yet."""
+    """Return the database's version; None for one that holds no history yet."""
     return MigrationContext.configure(connection, opts=_context_options()).get_current_revision()
 
 
@@ -94,7 +94,7 @@ def _require_known(found: str | None, database: str) -> None:
 
 
 def config(connection: Connection) -> Config:
-    """Give Alembic's configuration for a connection."""
+    """Return Alembic's configuration for a connection."""
     configuration = Config()
     # A percent sign would be read as the start of an interpolation.
     configuration.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
@@ -103,7 +103,7 @@ def config(connection: Connection) -> Config:
 
 
 def options(connection: Connection) -> dict[str, Any]:
-    """Give what Alembic must know to migrate or to compare tables with models."""
+    """Return what Alembic must know to migrate or to compare tables with models."""
     return {"connection": connection, "target_metadata": Base.metadata, **_context_options()}
 
 

@@ -187,7 +187,7 @@ def _batches(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
 
 
 def _test_ids(connection: Connection, *, tier: str, suite: SuiteRecord) -> dict[str, int]:
-    """Give the id of each test of a suite; new ones are added, moved ones get their place."""
+    """Return the id of each test of a suite; new ones are added, moved ones get their place."""
     query = select(TestRow.name, TestRow.test_id, TestRow.file, TestRow.line).where(
         TestRow.tier == tier, TestRow.suite == suite.name
     )

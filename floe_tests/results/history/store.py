@@ -104,7 +104,7 @@ class History:
         self._engine.dispose()
 
     def __enter__(self) -> Self:
-        """Give the history itself."""
+        """Return the history itself."""
         return self
 
     def __exit__(
@@ -140,7 +140,7 @@ class History:
     def runs(
         self, *, tier: str, provider: str, limit: int = 100, branch: Branch | None = None
     ) -> tuple[RunRecord, ...]:
-        """Give a tier's runs on one provider, newest first, without their cases.
+        """Return a tier's runs on one provider, newest first, without their cases.
 
         Args:
             tier: The tier.
@@ -160,14 +160,14 @@ class History:
             return rows.run_records(connection, connection.execute(query).all())
 
     def run(self, *, run_id: str) -> RunRecord | None:
-        """Give a run without its cases; None when it was never recorded."""
+        """Return a run without its cases; None when it was never recorded."""
         query = select(RunRow.__table__).where(RunRow.run_id == run_id)
         with self._reading() as connection:
             records = rows.run_records(connection, connection.execute(query).all())
         return records[0] if records else None
 
     def cases(self, *, run_id: str) -> Mapping[str, tuple[CaseResult, ...]]:
-        """Give a run's cases by suite, in the order in which the tests were first seen."""
+        """Return a run's cases by suite, in the order in which the tests were first seen."""
         query = (
             rows.case_query(SuiteRow.name.label("suite"))
             .where(SuiteRow.run_id == run_id)
@@ -192,7 +192,7 @@ class History:
         branch: Branch | None = None,
         limit: int = 100,
     ) -> tuple[CaseRun, ...]:
-        """Give what a test did in a tier's runs on one provider, newest first.
+        """Return what a test did in a tier's runs on one provider, newest first.
 
         Args:
             name: The case's name.
@@ -241,14 +241,14 @@ class History:
     def past_measurements(
         self, ground: Ground, *, runs: int = 100
     ) -> Mapping[str, tuple[Past, ...]]:
-        """Give what earlier runs measured that may be compared, by name, newest first."""
+        """Return what earlier runs measured that may be compared, by name, newest first."""
         from floe_tests.results.measurements import baseline
 
         with self._reading() as connection:
             return baseline.past_measurements(connection, ground, runs=runs)
 
     def last_good_soak(self, ground: Ground) -> Mapping[tuple[str, str], SoakRecord]:
-        """Give what the components did in the newest good run that may be compared."""
+        """Return what the components did in the newest good run that may be compared."""
         from floe_tests.results.measurements import baseline
 
         with self._reading() as connection:
@@ -262,7 +262,7 @@ class History:
             return last_good.read_baseline(connection, like)
 
     def tiers(self) -> tuple[tuple[str, str], ...]:
-        """Give every tier and provider that the history has runs of, in order."""
+        """Return every tier and provider that the history has runs of, in order."""
         query = select(RunRow.tier, RunRow.provider).distinct()
         with self._reading() as connection:
             return tuple(sorted((row.tier, row.provider) for row in connection.execute(query)))
@@ -277,7 +277,7 @@ class History:
         branch: Branch | None = None,
         with_texts: bool = False,
     ) -> Grid:
-        """Give all that a tier's tests did in its newest runs on one provider.
+        """Return all that a tier's tests did in its newest runs on one provider.
 
         Args:
             tier: The tier.
@@ -299,7 +299,7 @@ class History:
             )
 
     def durations(self, *, tier: str, provider: str, suite: str) -> Mapping[str, float | None]:
-        """Give how long each test of a suite's newest runs takes: the median of where it passed.
+        """Return how long each test of a suite's newest runs takes: the median of where it passed.
 
         Args:
             tier: The tier.

@@ -46,7 +46,7 @@ class Ground:
 def past_measurements(
     connection: Connection, ground: Ground, *, runs: int
 ) -> Mapping[str, tuple[Past, ...]]:
-    """Give what earlier runs measured, by name, newest first.
+    """Return what earlier runs measured, by name, newest first.
 
     Args:
         connection: To the history.
@@ -95,7 +95,7 @@ def past_measurements(
 
 
 def last_good_soak(connection: Connection, ground: Ground) -> Mapping[tuple[str, str], SoakRecord]:
-    """Give what the components did in the newest good run, by component and metric.
+    """Return what the components did in the newest good run, by component and metric.
 
     Args:
         connection: To the history.

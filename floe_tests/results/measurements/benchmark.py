@@ -156,14 +156,14 @@ def judge(
 
 
 def kept(values: Sequence[float]) -> tuple[float, ...]:
-    """Give the values as the history keeps them."""
+    """Return the values as the history keeps them."""
     if len(values) <= KEPT_VALUES:
         return tuple(values)
     return tuple(float(each) for each in np.quantile(values, np.linspace(0, 1, KEPT_VALUES)))
 
 
 def _counts(old: Past, new: Measurement, fingerprint: str) -> bool:
-    """Tell whether an earlier measurement is of the same thing in the same unit."""
+    """Return whether an earlier measurement is of the same thing in the same unit."""
     record = old.record
     return (
         record.fingerprint == fingerprint
@@ -365,7 +365,7 @@ def _sign(record: MeasurementRecord) -> int:
 
 
 def _has_worsened(compared: Compared, settings: BenchmarkSettings) -> bool:
-    """Tell whether the newest change of the history is for the worse, and large enough.
+    """Return whether the newest change of the history is for the worse, and large enough.
 
     A creep of 2 % a run is within every run's noise and carries its own baseline along.
     """
@@ -379,7 +379,7 @@ def _has_worsened(compared: Compared, settings: BenchmarkSettings) -> bool:
 def _is_large(
     before: float, after: float, record: MeasurementRecord, settings: BenchmarkSettings
 ) -> bool:
-    """Tell whether a change matters: as a share, and in time, of which a scheduler takes some."""
+    """Return whether a change matters: as a share, and in time, of which a scheduler takes some."""
     seconds = _SECONDS.get(record.unit)
     is_long = seconds is None or abs(after - before) * seconds >= settings.min_seconds
     return is_long and abs(log(after / before)) >= log(1 + settings.min_effect)
@@ -423,7 +423,7 @@ def _regression(compared: Compared, commit: str | None) -> Evidence:
 
 
 def _since(compared: Compared) -> ChangePoint | None:
-    """Give the change of the history that a regression began with; None for this run itself.
+    """Return the change of the history that a regression began with; None for this run itself.
 
     A run that is worse than the last good one became so after it: an older step is another matter.
     """

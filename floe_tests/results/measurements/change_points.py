@@ -93,7 +93,7 @@ def _tested(series: Array, place: int, before: int, after: int) -> ChangePoint:
 
 
 def _largest_step(rows: Array) -> Array:
-    """Give each row's largest standardised difference of means left and right of any place."""
+    """Return each row's largest standardised difference of means left and right of any place."""
     count = rows.shape[1]
     if count < 2 * _SEGMENT:
         return np.zeros(len(rows))

@@ -112,7 +112,7 @@ def drift_of(
     expected: Expectation | None = None,
     use_floor: bool = True,
 ) -> Drift | None:
-    """Give the growth of a series whose warm-up has been cut.
+    """Return the growth of a series whose warm-up has been cut.
 
     Args:
         series: The series.
@@ -153,7 +153,7 @@ def drift_of(
 
 
 def _envelope(series: Series, windows: int, *, use_floor: bool) -> tuple[Array, Array]:
-    """Give hours and the least (or the middle) value of each window of equally many samples."""
+    """Return hours and the least (or the middle) value of each window of equally many samples."""
     hours = series.seconds / _HOUR
     parts = np.array_split(np.arange(len(series.values)), windows)
     times: list[float] = []
@@ -187,7 +187,7 @@ def _is_risen(times: Array, values: Array, slope: Slope) -> bool:
 def _left(
     times: Array, values: Array, slope: Slope, expected: Expectation, *, error: float
 ) -> bool:
-    """Tell whether a series went above what the last good run led to expect.
+    """Return whether a series went above what the last good run led to expect.
 
     Its level is its own: runs begin where they begin. Its growth and its noise are those of the
     last good run, the noise widened by the correlation that this run's own residuals have.

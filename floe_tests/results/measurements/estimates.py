@@ -52,7 +52,7 @@ class Slope:
 
 
 def theil_sen(times: Array, values: Array, *, error: float) -> Slope:
-    """Give the median of all pairs' slopes, with an interval that knows of correlated points.
+    """Return the median of all pairs' slopes, with an interval that knows of correlated points.
 
     scipy's interval takes the points for independent. Memory is not: each look is close to the one
     before. So the interval is widened by the residuals' lag-1 correlation, itself corrected for
@@ -83,7 +83,7 @@ def theil_sen(times: Array, values: Array, *, error: float) -> Slope:
 
 
 def correlation(residuals: Array) -> float:
-    """Give the lag-1 correlation of a line's residuals, 0 to 0.9, unbiased for few points."""
+    """Return the lag-1 correlation of a line's residuals, 0 to 0.9, unbiased for few points."""
     number = len(residuals)
     total = float(np.sum(residuals**2))
     if number < 6 or total == 0:  # noqa: PLR2004 - the correction below needs them
@@ -95,12 +95,12 @@ def correlation(residuals: Array) -> float:
 
 
 def spread(values: Array) -> float:
-    """Give a robust standard deviation: 1.4826 × the median distance from the median."""
+    """Return a robust standard deviation: 1.4826 × the median distance from the median."""
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
 def cusum(steps: Array, *, slack: float) -> Array:
-    """Give the one-sided cumulative sum of standardised distances above what is expected."""
+    """Return the one-sided cumulative sum of standardised distances above what is expected."""
     sums = np.zeros(len(steps))
     total = 0.0
     for place, step in enumerate(steps):
@@ -110,7 +110,7 @@ def cusum(steps: Array, *, slack: float) -> Array:
 
 
 def cusum_limit(*, slack: float, run_length: float) -> float:
-    """Give the limit at which a CUSUM of standard normal steps alarms once in so many.
+    """Return the limit at which a CUSUM of standard normal steps alarms once in so many.
 
     Siegmund's approximation: ARL = (exp(2kb) - 2kb - 1) / 2k² with b = h + 1.166.
     Source: Siegmund (1985), https://doi.org/10.1007/978-1-4757-1862-1
@@ -125,7 +125,7 @@ def cusum_limit(*, slack: float, run_length: float) -> float:
 
 
 def mann_whitney(one: Sequence[float], other: Sequence[float]) -> float:
-    """Give the two-sided p of two samples from one distribution; 1 where nothing differs."""
+    """Return the two-sided p of two samples from one distribution; 1 where nothing differs."""
     if len({*one, *other}) <= 1:
         return 1.0
     found = stats.mannwhitneyu(one, other, alternative="two-sided")
@@ -134,13 +134,13 @@ def mann_whitney(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def cliffs_delta(one: Sequence[float], other: Sequence[float]) -> float:
-    """Give how much oftener a value of the first is the larger one, -1 to 1."""
+    """Return how much oftener a value of the first is the larger one, -1 to 1."""
     differences = _pairs(one, other, np.subtract)
     return float(np.mean(np.sign(differences)))
 
 
 def median_ratio(one: Sequence[float], other: Sequence[float]) -> float:
-    """Give the median of all pairs' ratios of two positive samples (Hodges–Lehmann, of logarithms).
+    """Return the median of all pairs' ratios of two positive samples (Hodges–Lehmann, of logarithms).
 
     It is no prey of a few slow repetitions.
     """
@@ -148,7 +148,7 @@ def median_ratio(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def log_centre(values: Sequence[float]) -> float:
-    """Give where positive values lie, as a logarithm: the median of all pairs' means.
+    """Return where positive values lie, as a logarithm: the median of all pairs' means.
 
     A few slow repetitions do not move it, as they do not move a median; but a median jumps where
     repetitions are of two kinds, such as with and without a wait, and this does not: benchmarks of
@@ -203,7 +203,7 @@ def prediction(
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Give p values corrected for how many there are. Source: Holm (1979)."""
+    """Return p values corrected for how many there are. Source: Holm (1979)."""
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     corrected = [0.0] * len(p_values)
     largest = 0.0

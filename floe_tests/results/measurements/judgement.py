@@ -46,7 +46,7 @@ class Judgement:
     notices: tuple[str, ...] = ()
 
     def and_also(self, other: Judgement) -> Judgement:
-        """Give both: a suite may be a soak and a benchmark."""
+        """Return both: a suite may be a soak and a benchmark."""
         return replace(
             self,
             **{
@@ -57,7 +57,7 @@ class Judgement:
 
 
 def fingerprint_digest(fingerprint: Mapping[str, object]) -> str:
-    """Give a digest that two fingerprints share when all of them is equal; empty for an empty one.
+    """Return a digest that two fingerprints share when all of them is equal; empty for an empty one.
 
     The order of names does not count, nor does 1 against 1.0: JSON's writers differ in both.
     """
@@ -68,7 +68,7 @@ def fingerprint_digest(fingerprint: Mapping[str, object]) -> str:
 
 
 def platform_identity(platform: Mapping[str, object]) -> str:
-    """Give what a run ran against in one line: charts, versions, a digest of all images.
+    """Return what a run ran against in one line: charts, versions, a digest of all images.
 
     Args:
         platform: What was installed or found, as the history holds it.

@@ -36,7 +36,7 @@ class Movement:
 def movement(
     name: str, now: Mapping[str, float], known: Sequence[Mapping[str, float]]
 ) -> Movement | None:
-    """Give what the measurements beside one did.
+    """Return what the measurements beside one did.
 
     Args:
         name: The one.

@@ -268,7 +268,7 @@ def _most_first(amounts: Mapping[str, float]) -> Sequence[str]:
 
 
 def _plain(text: str) -> str:
-    """Give a name that matplotlib shows as it is: no mathematics, and in every legend."""
+    """Return a name that matplotlib shows as it is: no mathematics, and in every legend."""
     text = text.replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 

@@ -119,7 +119,7 @@ def judge(
 
 
 def achieved(log: SoakLog) -> Evidence:
-    """Give how far a soak came."""
+    """Return how far a soak came."""
     of = f" of {hours(log.planned_seconds)}" if log.planned_seconds else ""
     ended = {None: "it was killed", "completed": "completed", "terminated": "terminated"}
     words = ended.get(log.end, log.end or "")
@@ -127,12 +127,12 @@ def achieved(log: SoakLog) -> Evidence:
 
 
 def hours(seconds: float) -> str:
-    """Give a time as people say it: minutes below two hours."""
+    """Return a time as people say it: minutes below two hours."""
     return f"{seconds / 60:.1f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.1f} h"
 
 
 def amount(value: float, metric: str) -> str:
-    """Give a value with its unit, as people read it."""
+    """Return a value with its unit, as people read it."""
     if metric in {"memory", "disk"}:
         return f"{value / 2**20:,.1f} MiB"
     return f"{value:.3g} {UNITS[metric]}" if UNITS[metric] != "1" else f"{value:g}"
@@ -175,7 +175,7 @@ def component_series(
 
 
 def _looks(samples: Sequence[Sample], interval_seconds: float) -> Iterator[Mapping[str, Sample]]:
-    """Give what belongs to one interval: its pods are sampled one after the other, some late.
+    """Return what belongs to one interval: its pods are sampled one after the other, some late.
 
     A new look begins with a pod that this one has already, or most of an interval after it began.
     """
@@ -219,7 +219,7 @@ def _ceiling(settings: SoakSettings, operation: str) -> float | None:
 
 
 def _is_watched(key: tuple[str, str], settings: SoakSettings) -> bool:
-    """Tell whether a series' growth is looked at."""
+    """Return whether a series' growth is looked at."""
     component, metric = key
     if f"{component}/{metric}" in settings.drift.exempt:
         return False
@@ -283,7 +283,7 @@ def _drift_evidence(key: tuple[str, str], drift: Drift) -> Evidence:
 def _increments(
     log: SoakLog, name: Literal["restarts", "oom_kills"]
 ) -> Iterator[tuple[Sample, int]]:
-    """Give each sample in which a pod's count had grown, and by how much.
+    """Return each sample in which a pod's count had grown, and by how much.
 
     A count that falls is a counter that began again: what it says then has happened since.
     """
@@ -300,7 +300,7 @@ def _increments(
 
 
 def _replacements(log: SoakLog, settings: SoakSettings) -> Iterator[Sample]:
-    """Give the first sample of each pod that took the place of another, also one beside it.
+    """Return the first sample of each pod that took the place of another, also one beside it.
 
     One that goes where none comes is a component that became smaller, and the other way round.
     """
@@ -320,7 +320,7 @@ def _replacements(log: SoakLog, settings: SoakSettings) -> Iterator[Sample]:
 
 
 def _last_restarts(log: SoakLog) -> dict[str, float]:
-    """Give when a component's pods last began again."""
+    """Return when a component's pods last began again."""
     last: dict[str, float] = {}
     for sample, _ in _increments(log, "restarts"):
         last[sample.component] = sample.elapsed
@@ -403,7 +403,7 @@ def _ceilings(log: SoakLog, settings: SoakSettings) -> list[Evidence]:
 def _over(
     samples: Sequence[Sample], metric: Metric, share: float
 ) -> Iterator[tuple[Sample, float, float]]:
-    """Give each look at a pod that was above the ceiling, with value and limit."""
+    """Return each look at a pod that was above the ceiling, with value and limit."""
     recent: dict[str, list[float]] = defaultdict(list)
     for sample in samples:
         value, limit = getattr(sample, metric), getattr(sample, f"{metric}_limit")

@@ -90,7 +90,7 @@ class OrderStream:
         return max(_FEWEST_PARTS, -(-self.scale // _ORDERS_A_PART))
 
     def part(self, number: int) -> range:
-        """Give the orders of a part, by their numbers.
+        """Return the orders of a part, by their numbers.
 
         Args:
             number: From 0 to `parts` - 1.

@@ -68,7 +68,7 @@ class Plan:
         return f"{self.principal}-content"
 
     def storage(self) -> dict[str, Any]:
-        """Give the catalog's storage as the management API wants it."""
+        """Return the catalog's storage as the management API wants it."""
         settings: dict[str, Any] = {
             "storageType": "S3",
             "allowedLocations": [self.warehouse],

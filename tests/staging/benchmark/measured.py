@@ -42,7 +42,7 @@ def measured(
     cube: CubeApi,
     rules: StreamRules,
 ) -> list[Timed | Told]:
-    """Give all that is measured."""
+    """Return all that is measured."""
     numbers = itertools.count()
 
     def pipeline() -> Mapping[str, float]:

@@ -112,7 +112,7 @@ def settled(ended: Ended) -> Mapping[str, object]:
 
 
 def _disks(cluster: Cluster) -> dict[str, Callable[[], tuple[int, int | None]]]:
-    """Give how full the object storage is where its volume is measured by nobody."""
+    """Return how full the object storage is where its volume is measured by nobody."""
     storage = ObjectStorage.of_this_pod()
     capacity = {name: int(amount(size)) for name, size in cluster.volume_claims().items()}
     limit = next((size for name, size in capacity.items() if "object-storage" in name), None)

@@ -211,7 +211,7 @@ class Load:
 
 
 def _quantile(ordered: list[float], share: float) -> float | None:
-    """Give the nearest rank of sorted seconds; None without any."""
+    """Return the nearest rank of sorted seconds; None without any."""
     if not ordered:
         return None
     rank = max(1, -(-len(ordered) * share // 1))

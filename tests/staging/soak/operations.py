@@ -165,7 +165,7 @@ class Platform:
 
 
 def operations(platform: Platform, batches: Batches, settings: SoakSettings) -> list[Operation]:
-    """Give all that a soak does, at its rates."""
+    """Return all that a soak does, at its rates."""
     each = settings.queries_per_minute / _QUERY_OPERATIONS
     apart = 60 / settings.queries_per_minute
 

@@ -218,6 +218,6 @@ class FaultBench:
 
 
 def pod_of(manifest: dict[str, object]) -> dict[str, Any]:
-    """Give the pod's specification in a test-job.yaml, to change it."""
+    """Return the pod's specification in a test-job.yaml, to change it."""
     spec = cast("dict[str, Any]", manifest["spec"])
     return spec["template"]["spec"]

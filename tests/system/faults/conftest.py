@@ -24,7 +24,7 @@ def bench(
 
 
 def bench_on(tier: SmallTier, kube: Kube, table: list[Row]) -> Iterator[FaultBench]:
-    """Give a bench, and count afterwards what its runs have left."""
+    """Return a bench, and count afterwards what its runs have left."""
     made = FaultBench(tier, kube, table)
     yield made
     made.abandon()

@@ -17,7 +17,7 @@ IMAGE = (
 
 
 def pod(command: str, *, secure: bool = True, probe: str = "", restart: str = "Always") -> str:
-    """Give a pod's template: one container that runs a command."""
+    """Return a pod's template: one container that runs a command."""
     context = f"          securityContext: {SECURE}\n" if secure else ""
     probed = f"          readinessProbe: {probe}\n" if probe else ""
     return (
@@ -37,7 +37,7 @@ def pod(command: str, *, secure: bool = True, probe: str = "", restart: str = "A
 
 
 def deployment(command: str, *, secure: bool = True, probe: str = "") -> str:
-    """Give a Deployment whose name is not the release's, as fullnameOverride makes it."""
+    """Return a Deployment whose name is not the release's, as fullnameOverride makes it."""
     return (
         "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: podinfo\n"
         "  labels: {app.kubernetes.io/name: podinfo}\nspec:\n"
@@ -47,7 +47,7 @@ def deployment(command: str, *, secure: bool = True, probe: str = "") -> str:
 
 
 def hook(command: str, events: str) -> str:
-    """Give a hook Job that helm takes away once it has failed."""
+    """Return a hook Job that helm takes away once it has failed."""
     return (
         "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: podinfo-migrate\n"
         f"  annotations: {{helm.sh/hook: {events}, helm.sh/hook-delete-policy: hook-failed}}\n"

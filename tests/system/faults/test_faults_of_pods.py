@@ -116,7 +116,7 @@ def test_a_pod_that_no_node_takes(bench: FaultBench, what: str, named: str) -> N
 
 
 def with_init(command: str) -> dict[str, object]:
-    """Give a suite that passes, behind an init container that runs a command."""
+    """Return a suite that passes, behind an init container that runs a command."""
     manifest = job(GREEN)
     pod = pod_of(manifest)
     tests = pod["containers"][0]
@@ -204,7 +204,7 @@ def test_suspended_again_while_it_runs(bench: FaultBench) -> None:
 
 
 def with_service(command: str, code: str = GREEN) -> dict[str, object]:
-    """Give a suite with a service beside its tests, which is the first container of its pod."""
+    """Return a suite with a service beside its tests, which is the first container of its pod."""
     manifest = job(code)
     pod = pod_of(manifest)
     tests = pod["containers"][0]

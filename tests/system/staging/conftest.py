@@ -52,7 +52,7 @@ DEADLINES = {"tests_seconds": 240, "pod_seconds": 260, "job_seconds": 400}
 
 
 def tier(name: str, *, test: str = WAITING, **settings: object) -> dict[str, str]:
-    """Give a tier of one suite, whose test waits, as the chart's values take it."""
+    """Return a tier of one suite, whose test waits, as the chart's values take it."""
     attributes = {
         "name": name,
         "description": "A tier of one small suite.",
@@ -70,7 +70,7 @@ def tier(name: str, *, test: str = WAITING, **settings: object) -> dict[str, str
 
 
 def values(platform: str = PLATFORM, **further: object) -> dict[str, object]:
-    """Give the values of the chart: small, fast, and with tiers for these tests.
+    """Return the values of the chart: small, fast, and with tiers for these tests.
 
     Args:
         platform: The namespace of the platform.
@@ -115,13 +115,13 @@ def needs_images(*names: str) -> None:
 
 
 def secret(name: str, **entries: str) -> dict[str, Any]:
-    """Give a Secret."""
+    """Return a Secret."""
     encoded = {key: base64.b64encode(text.encode()).decode() for key, text in entries.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
 
 
 def tls_secret(name: str, certificate: str, key: str) -> dict[str, Any]:
-    """Give a Secret of a certificate and its key."""
+    """Return a Secret of a certificate and its key."""
     entries = {"tls.crt": certificate, "tls.key": key}
     return {**secret(name, **entries), "type": "kubernetes.io/tls"}
 
@@ -145,7 +145,7 @@ def self_signed(folder: Path, *hosts: str) -> tuple[str, str]:
 
 
 def stand_in() -> dict[str, object]:
-    """Give a platform of one pod: what is looked at, and nothing behind it."""
+    """Return a platform of one pod: what is looked at, and nothing behind it."""
     labels = {
         "app.kubernetes.io/instance": "stand-in",
         "app.kubernetes.io/version": "1.0.0",

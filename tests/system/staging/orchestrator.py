@@ -166,7 +166,7 @@ class Orchestrator:
         assert answer["__typename"] == "ScheduleStateResult", answer
 
     def tag(self, run_id: str, name: str) -> str | None:
-        """Give a tag of a run."""
+        """Return a tag of a run."""
         run = self.ask(_RUN, runId=run_id)["runOrError"]
         return {tag["key"]: tag["value"] for tag in run["tags"]}.get(name)
 
@@ -198,7 +198,7 @@ class Orchestrator:
     # The cluster
 
     def pods(self, selector: str, *, namespace: str | None = None) -> dict[str, dict[str, Any]]:
-        """Give pods by name, those that are on their way out left out."""
+        """Return pods by name, those that are on their way out left out."""
         found = self.kube.list(
             "Pod", namespace=namespace or self.namespace, label_selector=selector
         )
@@ -209,14 +209,14 @@ class Orchestrator:
         }
 
     def run_pod(self, run_id: str) -> str | None:
-        """Give the pod of a run that is running; None when there is none."""
+        """Return the pod of a run that is running; None when there is none."""
         for name, pod in self.pods(f"dagster/run-id={run_id}").items():
             if pod["status"].get("phase") == "Running":
                 return name
         return None
 
     def test_pod(self, run_id: str, *, namespace: str | None = None) -> str | None:
-        """Give a run's test pod whose test has begun; None when there is none."""
+        """Return a run's test pod whose test has begun; None when there is none."""
         namespace = namespace or self.platform
         for name in self.pods(f"{RUN}={run_id}", namespace=namespace):
             began = self.kubectl_done(
@@ -312,18 +312,18 @@ class Orchestrator:
     # The history
 
     def remembered(self, run_id: str) -> str | None:
-        """Give the cause of a run's verdict, as the history in Postgres has it."""
+        """Return the cause of a run's verdict, as the history in Postgres has it."""
         query = f"SELECT cause FROM history_runs WHERE run_id = '{run_id}'"  # noqa: S608 - Dagster's id
         return self.sql(query) or None
 
     def runs_of(self, tier: str) -> list[tuple[str, str]]:
-        """Give the ids and causes of a tier's runs, oldest first, as the history has them."""
+        """Return the ids and causes of a tier's runs, oldest first, as the history has them."""
         query = f"SELECT run_id, cause FROM history_runs WHERE tier = '{tier}' ORDER BY started_at"  # noqa: S608 - a name of these tests
         rows = (line.split("|") for line in self.sql(query).splitlines())
         return [(run_id, cause) for run_id, cause in rows]
 
     def attempts(self, run_id: str) -> int:
-        """Give how many attempts the history has of a run's suites."""
+        """Return how many attempts the history has of a run's suites."""
         joined = "history_attempts JOIN history_suites USING (suite_id)"
         query = f"SELECT count(*) FROM {joined} WHERE run_id = '{run_id}'"  # noqa: S608 - Dagster's id
         return int(self.sql(query))

@@ -34,7 +34,7 @@ KEPT = 2
 
 
 def pods(app: str) -> dict[str, object]:
-    """Give a peer of a NetworkPolicy: pods of the surroundings."""
+    """Return a peer of a NetworkPolicy: pods of the surroundings."""
     return {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": SURROUNDINGS}},
         "podSelector": {"matchLabels": {"app": app}},
@@ -42,7 +42,7 @@ def pods(app: str) -> dict[str, object]:
 
 
 def chart_values() -> dict[str, object]:
-    """Give the values: nothing in the release that the cluster's owners have already."""
+    """Return the values: nothing in the release that the cluster's owners have already."""
     return values(
         PLATFORM,
         namespacePerRun={"enabled": False},

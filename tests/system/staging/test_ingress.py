@@ -40,7 +40,7 @@ IMAGES = ("library/traefik:v3.7.13", "quay.io/oauth2-proxy/oauth2-proxy:v7.15.6"
 
 
 def chart_values() -> dict[str, object]:
-    """Give the values that docs/staging.md shows."""
+    """Return the values that docs/staging.md shows."""
     return values(
         ingress={
             "enabled": True,
@@ -130,7 +130,7 @@ class Browser:
 
 
 def people() -> dict[str, str]:
-    """Give who may come in, as `htpasswd -s` writes it, and the secret of their cookies."""
+    """Return who may come in, as `htpasswd -s` writes it, and the secret of their cookies."""
     digest = base64.b64encode(hashlib.sha1(PASSWORD.encode(), usedforsecurity=False).digest())
     return {
         "htpasswd": f"{PERSON}:{{SHA}}{digest.decode()}\n",

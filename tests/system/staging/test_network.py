@@ -40,7 +40,7 @@ ALL = (WEBSERVER, CODE, POSTGRES, API)
 
 
 def reached(orchestrator: Orchestrator, pod: str, *, namespace: str = NAMESPACE) -> set[str]:
-    """Give what a pod reaches of all there is."""
+    """Return what a pod reaches of all there is."""
     inside = ("exec", pod, "--namespace", namespace, "--", "python", "-c", _ASK, *ALL)
     lines = orchestrator.kubectl(*inside).splitlines()
     assert len(lines) == len(ALL)

@@ -33,7 +33,7 @@ except NoUsage as error:
 
 
 def choosing() -> dict[str, Any]:
-    """Give a Job that chooses a source and prints which, or why none."""
+    """Return a Job that chooses a source and prints which, or why none."""
     variables = {"PYTHONPATH": "/app/tests", "POD_NAMESPACE": NAMESPACE}
     env = [{"name": name, "value": value} for name, value in variables.items()]
     manifest: Any = job("", command=["python", "-c", CHOOSE], env=env)
@@ -46,7 +46,7 @@ def choosing() -> dict[str, Any]:
 
 
 def account() -> list[dict[str, Any]]:
-    """Give the account of test pods and its rights, as the chart makes them."""
+    """Return the account of test pods and its rights, as the chart makes them."""
     chart = str(ROOT / "charts" / "floe-platform")
     only = ("--show-only", "templates/tests/test-runner.yaml", "--kube-version", "1.34.2")
     values = ("--set", "tests.enabled=true,tests.resourceUsage.enabled=true")

@@ -92,7 +92,7 @@ class Suites:
 
 @pytest.fixture
 def suites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suites:
-    """Give a folder to run suites in."""
+    """Return a folder to run suites in."""
     # These tests run inside a tier's run too, whose variables are not theirs.
     for name in os.environ:
         if name.startswith(("FLOE_", "GITHUB_", "PYTEST_ADDOPTS")):
@@ -102,5 +102,5 @@ def suites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suites:
 
 @pytest.fixture
 def received() -> Callable[[PublishedRun], Path]:
-    """Give the function that names the folder of a run's received files."""
+    """Return the function that names the folder of a run's received files."""
     return lambda published: published.directory / "suite-1" / "results"

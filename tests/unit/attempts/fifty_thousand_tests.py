@@ -16,14 +16,14 @@ from xml.sax.saxutils import quoteattr
 
 
 def names(tests: int) -> Iterator[tuple[str, int, str]]:
-    """Give file, line and name of each test."""
+    """Return file, line and name of each test."""
     for number in range(tests):
         file = f"tests/integration/services/test_service_{number // 500:03}.py"
         yield file, 10 + number % 500, f"test_an_order_is_priced_and_shipped[region-{number:05}-eu]"
 
 
 def report(file: str, line: int, name: str, *, when: str) -> dict[str, object]:
-    """Give one phase of a test that passes."""
+    """Return one phase of a test that passes."""
     words = (name, "parametrize", "pytestmark", name[name.index("[") + 1 : -1])
     folders = (file.rpartition("/")[2], "services", "integration", "tests", "app", "")
     return {
@@ -43,7 +43,7 @@ def report(file: str, line: int, name: str, *, when: str) -> dict[str, object]:
 
 
 def failure_text(characters: int) -> str:
-    """Give a text that takes four bytes a character in memory."""
+    """Return a text that takes four bytes a character in memory."""
     return "\U0001f600" + "x" * characters
 
 

@@ -17,7 +17,7 @@ MIB = 1024 * 1024
 
 
 def chunk(name: str, number: int) -> bytes:
-    """Give a MiB of content; no two are the same, and each run makes the same ones."""
+    """Return a MiB of content; no two are the same, and each run makes the same ones."""
     if name.endswith(".bin"):
         return random.Random(f"{name} {number}").randbytes(MIB)  # noqa: S311 - content, no secret
     lines = MIB // 64

@@ -27,7 +27,7 @@ Received = Callable[[PublishedRun], Path]
 
 
 def said(published: PublishedRun) -> str:
-    """Give all that a reader is told of a run."""
+    """Return all that a reader is told of a run."""
     suite = published.suites[0]
     return "\n".join([*(str(item) for item in published.verdict.evidence), *suite.results.notices])
 

@@ -27,7 +27,7 @@ COMMAND = ["pytest", "-q", "-p", "no:cacheprovider", "--junitxml=/results/junit.
 
 @pytest.fixture
 def suites(suites: Suites) -> Suites:
-    """Give suites whose runs are on the default branch."""
+    """Return suites whose runs are on the default branch."""
     suites.default_branch = "small"
     (suites.root / "test_a.py").write_text("def test_first(): pass\n")
     (suites.root / "test_b.py").write_text(TWENTY)

@@ -136,7 +136,7 @@ class Start(Protocol):
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """Give the directory that tests write to."""
+    """Return the directory that tests write to."""
     directory = tmp_path / "results"
     directory.mkdir()
     return directory
@@ -144,13 +144,13 @@ def results(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def received(tmp_path: Path) -> Path:
-    """Give the directory that the receiver writes to."""
+    """Return the directory that the receiver writes to."""
     return tmp_path / "received"
 
 
 @pytest.fixture
 def start(tmp_path: Path, results: Path, received: Path) -> Iterator[Start]:
-    """Give a function that starts exporters; all of them end with the test."""
+    """Return a function that starts exporters; all of them end with the test."""
     running: list[RunningExporter] = []
 
     def begin(
@@ -185,5 +185,5 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 @pytest.fixture(name="contents")
 def contents_fixture() -> Callable[[Path], dict[str, bytes]]:
-    """Give the function that reads a directory."""
+    """Return the function that reads a directory."""
     return contents

@@ -19,7 +19,7 @@ PROGRAM = Path(exporter.__file__)
 
 
 def noise(size: int) -> bytes:
-    """Give content that no compression shrinks; the same in every run."""
+    """Return content that no compression shrinks; the same in every run."""
     return hashlib.shake_256(b"noise").digest(size)
 
 

@@ -28,7 +28,7 @@ FAST = "--bytes-per-second=1000000000"
 
 
 def noise(size: int) -> bytes:
-    """Give content that no compression shrinks; the same in every run."""
+    """Return content that no compression shrinks; the same in every run."""
     return hashlib.shake_256(b"noise").digest(size)
 
 

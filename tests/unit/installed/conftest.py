@@ -12,6 +12,6 @@ from .small_cluster import Cluster, serving
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """Give a cluster with the namespace of an installed platform."""
+    """Return a cluster with the namespace of an installed platform."""
     with serving(tmp_path) as made:
         yield made

@@ -84,7 +84,7 @@ class Cluster:
             return self.objects[plural, name]
 
     def refusal_of(self, method: str, plural: str, name: str | None) -> int | None:
-        """Give the status that a request is refused with."""
+        """Return the status that a request is refused with."""
         if name is None and plural in self.lists_refused:
             return 403
         return self.refused.get((method, plural))

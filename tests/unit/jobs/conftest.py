@@ -116,7 +116,7 @@ class Runs:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[PodCluster]:
-    """Give a cluster with one namespace and one node."""
+    """Return a cluster with one namespace and one node."""
     kubeconfig = tmp_path / "kubeconfig"
     made = PodCluster(ClusterAccess(str(kubeconfig), "test"))
     handler = type("PodHandler", (Handler,), {"cluster": made})
@@ -149,17 +149,17 @@ def cluster(tmp_path: Path) -> Iterator[PodCluster]:
 
 @pytest.fixture
 def runs(cluster: PodCluster, tmp_path: Path) -> Runs:
-    """Give what runs suites on the cluster."""
+    """Return what runs suites on the cluster."""
     return Runs(cluster, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def passing(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Give what the exporter of a suite that passes writes."""
+    """Return what the exporter of a suite that passes writes."""
     return sent_by_exporter(tmp_path_factory.mktemp("passing"))
 
 
 @pytest.fixture(scope="session")
 def failing(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Give what the exporter of a suite with a failure writes."""
+    """Return what the exporter of a suite with a failure writes."""
     return sent_by_exporter(tmp_path_factory.mktemp("failing"), failing=1)

@@ -142,7 +142,7 @@ class Handler(small_cluster.Handler):
 
 
 def state(name: str, **state: Any) -> Json:
-    """Give a container's status: `waiting`, `running` or `terminated` with its fields."""
+    """Return a container's status: `waiting`, `running` or `terminated` with its fields."""
     return {"name": name, "state": state}
 
 
@@ -163,7 +163,7 @@ def waiting(name: str, reason: str = "PodInitializing") -> Json:
 
 
 def whole_pod(code: int, *, phase: str = "") -> Json:
-    """Give the status of a pod whose tests have ended by themselves, and whose exporter has."""
+    """Return the status of a pod whose tests have ended by themselves, and whose exporter has."""
     return {
         "phase": phase or ("Succeeded" if code == 0 else "Failed"),
         "initContainerStatuses": [ended(EXPORTER, 0)],
@@ -174,7 +174,7 @@ def whole_pod(code: int, *, phase: str = "") -> Json:
 def sent_by_exporter(
     folder: Path, *, failing: int = 0, tests: int = 2, module: str = "t.py"
 ) -> bytes:
-    """Give the log of a real exporter on the results of a suite that pytest has run."""
+    """Return the log of a real exporter on the results of a suite that pytest has run."""
     results = folder / "sent"
     results.mkdir(parents=True, exist_ok=True)
     names = [f"test_{number}" for number in range(tests)]

@@ -91,7 +91,7 @@ def test_a_result_that_could_not_be_sent_is_the_tests_fault_and_a_lost_one_is_no
 
 
 def events(count: int, *, finished: bool) -> str:
-    """Give the events of tests that passed, as pytest-reportlog writes them."""
+    """Return the events of tests that passed, as pytest-reportlog writes them."""
     reports: list[dict[str, object]] = [{"$report_type": "SessionStart"}]
     reports += [
         {
@@ -109,7 +109,7 @@ def events(count: int, *, finished: bool) -> str:
 
 
 def cut(path: str) -> Completeness:
-    """Give what the stream says when a cap cut this file and nothing else is wrong."""
+    """Return what the stream says when a cap cut this file and nothing else is wrong."""
     result = CutResult(path, sent_bytes=60, size_bytes=90)
     return replace(
         COMPLETE, complete=False, problems=(f"{path}: 60 of 90 bytes were sent",), cut=(result,)

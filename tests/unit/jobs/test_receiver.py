@@ -28,7 +28,7 @@ class Sender:
         )
 
     def send(self, path: str, content: bytes, *, generation: int = 0) -> bytes:
-        """Give the lines of a file's content."""
+        """Return the lines of a file's content."""
         self.lines.clear()
         if generation:
             self.writer.control("replaced", path=path, generation=generation, reason="it shrank")
@@ -46,7 +46,7 @@ def sender() -> Sender:
 
 
 def outcome(number: int, outcome: str) -> str:
-    """Give the last event of a test."""
+    """Return the last event of a test."""
     report = {
         "$report_type": "TestReport",
         "nodeid": f"t.py::test_{number}",

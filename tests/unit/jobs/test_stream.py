@@ -90,7 +90,7 @@ def manifest(
 
 
 def whole_stream(session: str = SESSION) -> tuple[list[bytes], dict[str, bytes]]:
-    """Give the lines of a small run and what its files hold."""
+    """Return the lines of a small run and what its files hold."""
     files = {"events.jsonl": b"one\ntwo\nthree\n", "logs/a": b"a" * 50, "empty": b""}
     lines = [
         frame(0, "hello", session=session, version=1, run="run-1"),

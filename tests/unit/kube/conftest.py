@@ -156,22 +156,22 @@ class Api:
     Stream: type[Stream] = Stream
 
     def kube(self) -> Kube:
-        """Give a connection to it, by its kubeconfig."""
+        """Return a connection to it, by its kubeconfig."""
         return Kube(self.access)
 
     @staticmethod
     def pod(name: str, phase: str = "Running") -> dict[str, Any]:
-        """Give a pod."""
+        """Return a pod."""
         return {"metadata": {"name": name, "uid": name}, "status": {"phase": phase}}
 
     @staticmethod
     def change(kind: str, item: dict[str, Any]) -> bytes:
-        """Give a line of a watch."""
+        """Return a line of a watch."""
         return json.dumps({"type": kind, "object": item}).encode() + b"\n"
 
     @staticmethod
     def expired() -> bytes:
-        """Give the line by which a watch says that its version is too old."""
+        """Return the line by which a watch says that its version is too old."""
         return json.dumps({"type": "ERROR", "object": status_object(410)}).encode() + b"\n"
 
 
@@ -210,7 +210,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 @pytest.fixture
 def unreachable(tmp_path: Path) -> ClusterAccess:
-    """Give a cluster where nobody listens."""
+    """Return a cluster where nobody listens."""
     kubeconfig = tmp_path / "unreachable"
     write_kubeconfig(kubeconfig, "http://127.0.0.1:9")
     return ClusterAccess(kubeconfig=str(kubeconfig))

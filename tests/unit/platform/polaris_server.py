@@ -45,7 +45,7 @@ class State:
     url: str = ""
 
     def writes(self) -> list[str]:
-        """Give what was asked besides questions and logins."""
+        """Return what was asked besides questions and logins."""
         return [each for each in self.asked if not each.startswith("GET ") and "oauth" not in each]
 
     def token(self, form: dict[str, str]) -> Answer:
@@ -129,7 +129,7 @@ class State:
         return create(self.principal_roles, body["principalRole"]["name"], body["principalRole"])
 
     def assign(self, body: dict[str, Any], principal: str) -> Answer:
-        """Give a principal role to a principal."""
+        """Return a principal role to a principal."""
         role = body["principalRole"]["name"]
         if role not in self.principal_roles:
             return missing("PrincipalRole does not exist")
@@ -142,7 +142,7 @@ class State:
         return create(self.catalog_roles, (catalog, role["name"]), role)
 
     def assign_in_catalog(self, body: dict[str, Any], role: str, catalog: str) -> Answer:
-        """Give a catalog role to a principal role."""
+        """Return a catalog role to a principal role."""
         name = body["catalogRole"]["name"]
         if (catalog, name) not in self.catalog_roles:
             return missing("CatalogRole does not exist")
@@ -150,7 +150,7 @@ class State:
         return 201, None
 
     def grant(self, body: dict[str, Any], catalog: str, role: str) -> Answer:
-        """Give a privilege to a catalog role."""
+        """Return a privilege to a catalog role."""
         assert set(body["grant"]) == {"type", "privilege"}
         self.grants.setdefault((catalog, role), []).append(body["grant"])
         return 201, None

@@ -24,7 +24,7 @@ def packed(
 
 
 def secret(text: str, *, revision: int = 1, status: str = "deployed") -> dict[str, Any]:
-    """Give what a Secret of such a record has beside its name."""
+    """Return what a Secret of such a record has beside its name."""
     carried = {"owner": "helm", "name": "web", "status": status, "version": str(revision)}
     return {
         "metadata": {"labels": carried},

@@ -54,7 +54,7 @@ class Tab:
             self.ask("Input.dispatchKeyEvent", type="keyUp", **common)
 
     def accessible(self) -> list[tuple[str, str]]:
-        """Give role and name of all that a screen reader meets."""
+        """Return role and name of all that a screen reader meets."""
         nodes = self.ask("Accessibility.getFullAXTree")["nodes"]
         return [
             (node["role"]["value"], node.get("name", {}).get("value", ""))

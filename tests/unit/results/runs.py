@@ -22,7 +22,7 @@ def run_of(  # noqa: PLR0913 - words of a run
     quarantined: tuple[str, ...] = (),
     **fields: object,
 ) -> RunRecord:
-    """Give the run of an hour: what each test did, as one of `.xes`; number 0 is the newest."""
+    """Return the run of an hour: what each test did, as one of `.xes`; number 0 is the newest."""
     cases = tuple(
         CaseResult(
             name=name,
@@ -66,7 +66,7 @@ def run_of(  # noqa: PLR0913 - words of a run
 
 
 def runs_of(pasts: dict[str, str], **fields: object) -> list[RunRecord]:
-    """Give a run for each column of the tests' pasts, newest first: `{"t::a": "x.."}`."""
+    """Return a run for each column of the tests' pasts, newest first: `{"t::a": "x.."}`."""
     (length,) = {len(past) for past in pasts.values()}
     return [
         run_of(number, {name: past[number] for name, past in pasts.items()}, **fields)  # type: ignore[arg-type]

@@ -50,7 +50,7 @@ def soak_lines(
     components: tuple[str, ...] = ("cube", "postgres"),
     **load: object,
 ) -> list[dict[str, object]]:
-    """Give a soak's lines; `memory` is MiB of the first component by seconds."""
+    """Return a soak's lines; `memory` is MiB of the first component by seconds."""
     chance = np.random.default_rng(3)
     seconds = [15.0 * place for place in range(int(minutes * 4) + 1)]
     lines: list[dict[str, object]] = [
@@ -82,7 +82,7 @@ def write_lines(folder: Path, lines: list[dict[str, object]]) -> Path:
 
 
 def measured(seed: int = 1, factor: float = 1.0, *, count: int = 20, **fields: Any) -> Benchmark:
-    """Give a benchmark of two measurements; the factor is that of the first."""
+    """Return a benchmark of two measurements; the factor is that of the first."""
     chance = np.random.default_rng(seed)
     given = {"unit": "s", "better": "lower", **fields}
     return Benchmark(
@@ -103,7 +103,7 @@ def measured(seed: int = 1, factor: float = 1.0, *, count: int = 20, **fields: A
 def past_of(
     benchmark: Benchmark, *, number: int, is_good: bool = True, platform: str = "", **fields: Any
 ) -> dict[str, Past]:
-    """Give a benchmark as a run of the past, so many hours after the first."""
+    """Return a benchmark as a run of the past, so many hours after the first."""
     return {
         each.name: Past(
             record=MeasurementRecord(
@@ -127,6 +127,6 @@ def past_of(
 
 
 def pasts_of(runs: list[dict[str, Past]]) -> dict[str, list[Past]]:
-    """Give runs, oldest first, by measurement, newest first."""
+    """Return runs, oldest first, by measurement, newest first."""
     names = {name for run in runs for name in run}
     return {name: [run[name] for run in reversed(runs) if name in run] for name in names}

@@ -122,7 +122,7 @@ SHARED = (1.0, 1.09, 0.96, 1.12, 0.9, 1.05, 0.94, 1.08)
 
 
 def shared(seed: int, level: float, *, slower: float = 1.0, count: int = 6) -> Benchmark:
-    """Give a run of a machine that others share: all of it slower by a factor, one by another."""
+    """Return a run of a machine that others share: all of it slower by a factor, one by another."""
     chance = np.random.default_rng(seed)
     return Benchmark(
         fingerprint=FINGERPRINT,

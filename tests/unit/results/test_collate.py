@@ -24,7 +24,7 @@ MIXED_TESTS = 15
 
 @pytest.fixture
 def received(mixed_run: PytestRun, tmp_path: Path) -> Path:
-    """Give a copy of what a complete run leaves, for a test to damage."""
+    """Return a copy of what a complete run leaves, for a test to damage."""
     directory = tmp_path / "received"
     shutil.copytree(mixed_run.results, directory)
     counts = {"collected": MIXED_TESTS, "deselected": 2}

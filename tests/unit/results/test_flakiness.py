@@ -23,7 +23,7 @@ NEWEST = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def past(outcomes: str, *, commits: str = "", days_apart: float = 0.1) -> list[Sighting]:
-    """Give results, newest first: `.` passed, `x` failed, `r` passed when run again."""
+    """Return results, newest first: `.` passed, `x` failed, `r` passed when run again."""
     commits = commits or "".join(chr(0x4E00 + number) for number in range(len(outcomes)))
     return [
         Sighting(

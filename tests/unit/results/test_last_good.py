@@ -32,7 +32,7 @@ LIKE = Like(
 
 @pytest.fixture
 def history(url: str) -> Iterator[History]:
-    """Give an empty history on each database."""
+    """Return an empty history on each database."""
     with History.open(url) as opened:
         yield opened
 

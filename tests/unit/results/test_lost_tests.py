@@ -23,7 +23,7 @@ Change = Callable[[Project], object]
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Baseline]:
-    """Give the project, and what its whole suite does."""
+    """Return the project, and what its whole suite does."""
     folder = tmp_path_factory.mktemp("whole")
     project = Project.create(folder / "project")
     attempt = project.run(folder / "good" / "results", "-p", "no:cacheprovider")

@@ -19,7 +19,7 @@ TODAY = date(2026, 12, 1)
 
 
 def of(words: str) -> list[CaseResult]:
-    """Give cases by their names; one that is skipped ends in `!`, one that is a module in `/`."""
+    """Return cases by their names; one that is skipped ends in `!`, one that is a module in `/`."""
     return [
         CaseResult(
             name=word.rstrip("!/"),

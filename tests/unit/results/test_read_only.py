@@ -37,7 +37,7 @@ for os.environ["FLOE_TESTS_HISTORY"] in sys.argv[1:]:
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
-    """Give the file of a history whose folder everybody may enter."""
+    """Return the file of a history whose folder everybody may enter."""
     path = tmp_path / "history.db"
     with History.open(f"sqlite:///{path}") as history:
         history.record(run=runs.run_of(0, {"t::a": "x"}))
@@ -46,7 +46,7 @@ def recorded(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unwritable(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a history that may not be written; root is told so, for it may write everything."""
+    """Return a history that may not be written; root is told so, for it may write everything."""
 
     def may(_path: os.PathLike[str], mode: int) -> bool:
         return not mode & os.W_OK

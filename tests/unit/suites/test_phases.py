@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def collected(addopts: str, *words: str) -> set[str]:
-    """Give the files that the suite's tests are collected from."""
+    """Return the files that the suite's tests are collected from."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "tests/e2e", "--collect-only", "-q", *words],
         cwd=ROOT,

@@ -28,7 +28,7 @@ class NotYetError(Exception):
 
 
 def request(topics: list[str], *, partitions: int) -> bytes:
-    """Give the request for some topics, of one replica each."""
+    """Return the request for some topics, of one replica each."""
     body = struct.pack(">i", len(topics))
     for topic in topics:
         # Neither assignments of replicas nor options: the broker's own.

@@ -50,7 +50,7 @@ class KubeApi:
         return self._ask("PATCH", path, change)
 
     def watch(self, path: str, name: str, *, seconds: float) -> Iterator[tuple[str, Object]]:
-        """Give what happens to an object: first what it is, then each change.
+        """Return what happens to an object: first what it is, then each change.
 
         Args:
             path: Of its collection.

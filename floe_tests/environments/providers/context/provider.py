@@ -55,7 +55,7 @@ class ContextEnvironment:
         return replace(lease, state="held", namespace_uid=uid)
 
     def is_live(self, lease: Lease) -> bool:
-        """Tell whether the run's namespace is there and not being deleted."""
+        """Return whether the run's namespace is there and not being deleted."""
         return namespace_is_live(lease)
 
     def release(self, lease: Lease) -> None:
@@ -77,7 +77,7 @@ class ContextEnvironment:
         extend_namespace(lease)
 
     def commands(self, lease: Lease) -> tuple[str, ...]:
-        """Give the commands to look into the namespace and to delete it."""
+        """Return the commands to look into the namespace and to delete it."""
         access = lease.access or ClusterAccess()
         return (
             access.kubectl("get pods --namespace", lease.namespace),
@@ -107,7 +107,7 @@ def extend_namespace(lease: Lease) -> None:
 
 
 def namespace_is_live(lease: Lease) -> bool:
-    """Tell whether a lease's namespace is there and not being deleted."""
+    """Return whether a lease's namespace is there and not being deleted."""
     if lease.access is None:
         return False
     try:

@@ -63,7 +63,7 @@ class PersistentEnvironment:
         return replace(lease, state="held")
 
     def is_live(self, lease: Lease) -> bool:
-        """Tell whether the cluster is still this run's."""
+        """Return whether the cluster is still this run's."""
         return not why_lost(lease)
 
     def release(self, lease: Lease) -> None:
@@ -106,7 +106,7 @@ class PersistentEnvironment:
             self._give_up_claim(lease)
 
     def commands(self, lease: Lease) -> tuple[str, ...]:
-        """Give the commands to look at what is kept, and to delete it."""
+        """Return the commands to look at what is kept, and to delete it."""
         kube = Kube(lease.access or ClusterAccess())
         return tuple(
             command_for(kube, lease.namespace, lease.run_id, verb) for verb in ("get", "delete")

@@ -53,13 +53,13 @@ def creator_of(
 
 
 def _is_in_time(note: CreatedCluster, cluster: KindCluster) -> bool:
-    """Tell whether a cluster came so soon after a note that it is what the note was written for."""
+    """Return whether a cluster came so soon after a note that it is what the note was written for."""
     first, last = note.created_at - _WHOLE_SECONDS, note.created_at + _CREATING
     return first <= cluster.created_at <= last
 
 
 def _is_creating(lease: Lease | None, cluster: KindCluster) -> bool:
-    """Tell whether a run said in its lease that it creates the cluster, which comes first."""
+    """Return whether a run said in its lease that it creates the cluster, which comes first."""
     return (
         lease is not None
         and lease.kind_cluster == cluster.name

@@ -72,7 +72,7 @@ class KindAccess(ClusterAccess):
     node: str = ""
 
     def kubectl(self, *words: str) -> str:
-        """Give a command that needs no kubeconfig on this machine."""
+        """Return a command that needs no kubeconfig on this machine."""
         command = ["docker exec", self.node, "kubectl --kubeconfig /etc/kubernetes/admin.conf"]
         return " ".join([*command, *words])
 
@@ -106,7 +106,7 @@ def node_id_of(name: str, *, deadline: Deadline) -> str:
 
 
 def clusters_in(containers: str) -> tuple[KindCluster, ...]:
-    """Give the clusters that nodes belong to, by name; whose they are is not looked up.
+    """Return the clusters that nodes belong to, by name; whose they are is not looked up.
 
     Args:
         containers: A line a container: cluster, role, name, when it was created, id.
@@ -128,7 +128,7 @@ def clusters_in(containers: str) -> tuple[KindCluster, ...]:
 
 
 def labels_in(configuration: str) -> Mapping[str, str]:
-    """Give the labels of this project that kind's configuration of a node sets."""
+    """Return the labels of this project that kind's configuration of a node sets."""
     return dict(cast("list[tuple[str, str]]", _LABEL.findall(configuration)))
 
 

@@ -57,7 +57,7 @@ class CreatedCluster:
     node_id: str = ""
 
     def is_of(self, node_id: str) -> bool:
-        """Tell whether a cluster of that name is the one that was created, as far as is known.
+        """Return whether a cluster of that name is the one that was created, as far as is known.
 
         Args:
             node_id: Docker's id of the cluster's node.
@@ -131,7 +131,7 @@ class KindEnvironment:
         return replace(lease, state="held", namespace_uid=uid)
 
     def is_live(self, lease: Lease) -> bool:
-        """Tell whether the cluster answers and the run's namespace stands."""
+        """Return whether the cluster answers and the run's namespace stands."""
         return namespace_is_live(lease)
 
     def release(self, lease: Lease) -> None:
@@ -178,7 +178,7 @@ class KindEnvironment:
             )
 
     def commands(self, lease: Lease) -> tuple[str, ...]:
-        """Give the commands to look into the cluster, and to delete it."""
+        """Return the commands to look into the cluster, and to delete it."""
         access = lease.access or ClusterAccess()
         return (
             access.kubectl("get pods --namespace", lease.namespace),
@@ -302,7 +302,7 @@ def delete_cluster(ledger: Ledger, name: str, *, deadline: Deadline, log: Log) -
 
 
 def kind_config(owner: labels.Owner, *, workers: int) -> str:
-    """Give kind's configuration: the nodes, each with the run's labels.
+    """Return kind's configuration: the nodes, each with the run's labels.
 
     Source: https://kind.sigs.k8s.io/docs/user/configuration/
     """

@@ -34,7 +34,7 @@ class LocalEnvironment:
         return replace(lease, state="held")
 
     def is_live(self, lease: Lease) -> bool:
-        """Tell whether the embedded platform, if one was started, still runs."""
+        """Return whether the embedded platform, if one was started, still runs."""
         running = self.ledger.read(lease.run_id, EMBEDDED, EmbeddedPlatform)
         return running is None or embedded.is_alive(running)
 
@@ -55,7 +55,7 @@ class LocalEnvironment:
         del lease
 
     def commands(self, lease: Lease) -> tuple[str, ...]:
-        """Give the address of the embedded platform, and the command that ends it."""
+        """Return the address of the embedded platform, and the command that ends it."""
         running = self.ledger.read(lease.run_id, EMBEDDED, EmbeddedPlatform)
         if running is None:
             return ()

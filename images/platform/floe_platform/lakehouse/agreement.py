@@ -94,7 +94,7 @@ def compare(lakehouse: "Lakehouse", served: "Served") -> Agreement:
 
 
 def settle(compare_now: Callable[[], Agreement], *, grace_seconds: float) -> Agreement:
-    """Give another run the time to catch up with what it committed.
+    """Return another run the time to catch up with what it committed.
 
     Args:
         compare_now: Compares once.

@@ -199,7 +199,7 @@ def _silver_of(snapshot: "Snapshot") -> int | None:
 
 
 def _named_files(table: "Table") -> Iterator[str]:
-    """Give the paths of every file that the table's current metadata leads to."""
+    """Return the paths of every file that the table's current metadata leads to."""
     from pyiceberg.io.pyarrow import PyArrowFileIO
 
     metadata = table.metadata

@@ -89,7 +89,7 @@ class Shards:
         return attempt
 
     def end(self, **changes: Any) -> SuiteEnd:
-        """Give the end of the suite."""
+        """Return the end of the suite."""
         end = SuiteEnd(
             subject="job/suite",
             count=3,
@@ -169,13 +169,13 @@ def name_of(node: str) -> str:
 
 @pytest.fixture
 def shards(tmp_path: Path) -> Shards:
-    """Give a suite of three shards with nothing received yet."""
+    """Return a suite of three shards with nothing received yet."""
     return Shards(tmp_path / "suite-1")
 
 
 @pytest.fixture
 def split() -> Callable[[int], tuple[list[str], list[list[str]]]]:
-    """Give the function that makes so many tests, and three parts of them."""
+    """Return the function that makes so many tests, and three parts of them."""
 
     def made(tests: int) -> tuple[list[str], list[list[str]]]:
         names = [f"tests/test_a.py::test_{number}" for number in range(tests)]

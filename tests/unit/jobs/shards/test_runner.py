@@ -45,7 +45,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """Give what three shards of a suite that passes send."""
+    """Return what three shards of a suite that passes send."""
     folder = tmp_path_factory.mktemp("parts")
     return [sent_by_exporter(folder / str(number), module=f"t{number}.py") for number in range(3)]
 

@@ -195,7 +195,7 @@ def _sorted_out(
 
 
 def _is_ending_pod(kind: str, item: JsonObject, run_id: str) -> bool:
-    """Return whether this is a pod of a run's Job that went before it: it ends, and is waited for."""
+    """Return whether a pod outlives its run's Job: it is ending, and is waited for."""
     metadata = item["metadata"]
     return (
         kind == "Pod"

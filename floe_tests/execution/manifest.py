@@ -210,7 +210,7 @@ def _exporter_security(template: JobTemplate) -> JsonObject:
 
 
 def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
-    """Return the exporter as a native sidecar: it starts before the tests and is stopped after them.
+    """Return the exporter as a native sidecar, which starts before the tests and stops after them.
 
     Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
     """

@@ -22,7 +22,7 @@ class NodeLook:
         self._seen: dict[str, tuple[Deadline, NodeFacts | None]] = {}
 
     def lost(self, name: str) -> NodeFacts | None:
-        """Return a node that the cluster hears of no more; None while it does, or cannot be asked."""
+        """Return a node that the cluster has lost touch with; None where it has not, or cannot say."""
         next_look, node = self._seen.get(name, (None, None))
         if next_look is None or next_look.passed:
             node = self._look(name)

@@ -1439,7 +1439,7 @@ class Exporter:
             self._stop.pause(self._settings.poll_seconds)
 
     def _is_to_end(self) -> bool:
-        """Return whether the tests have ended: by the kubelet's signal, or because somebody says so.
+        """Return whether the tests have ended, by the kubelet's signal or somebody's word.
 
         The kubelet waits for every container that is no sidecar, and some end with the pod only.
         """

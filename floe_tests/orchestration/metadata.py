@@ -232,7 +232,7 @@ def _measured(published: PublishedRun) -> Metadata:
 
 
 def _counts(published: PublishedRun) -> Metadata:
-    """Return the counts; none where no test reported, so that no plot falls to 0 for a lost node."""
+    """Return the counts; none where no test reported: no plot falls to 0 for a lost node."""
     tallies = [suite.results.tally for suite in published.suites]
     if not any(tally.tests for tally in tallies) and published.verdict.fault not in _BLAMELESS:
         return {}

@@ -114,6 +114,6 @@ def settle(dagster: DagsterApi, lakehouse: Lakehouse) -> None:
 
 
 def whole(by_batch: Mapping[str, DailyTotals], expected: Mapping[str, DailyTotals]) -> DailyTotals:
-    """Return the daily totals that the platform must tell: what is expected, and what others have."""
+    """Return the daily totals that the platform must tell: those expected, and those of others."""
     others = (days for batch, days in by_batch.items() if batch not in expected)
     return add(*expected.values(), *others)

@@ -140,7 +140,7 @@ def cliffs_delta(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def median_ratio(one: Sequence[float], other: Sequence[float]) -> float:
-    """Return the median of all pairs' ratios of two positive samples (Hodges–Lehmann, of logarithms).
+    """Return the median ratio of all pairs of two positive samples (Hodges–Lehmann, of logarithms).
 
     It is no prey of a few slow repetitions.
     """

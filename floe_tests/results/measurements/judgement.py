@@ -57,7 +57,7 @@ class Judgement:
 
 
 def fingerprint_digest(fingerprint: Mapping[str, object]) -> str:
-    """Return a digest that two fingerprints share when all of them is equal; empty for an empty one.
+    """Return a digest that two fingerprints share when they are equal; empty for an empty one.
 
     The order of names does not count, nor does 1 against 1.0: JSON's writers differ in both.
     """

@@ -53,7 +53,7 @@ def creator_of(
 
 
 def _is_in_time(note: CreatedCluster, cluster: KindCluster) -> bool:
-    """Return whether a cluster came so soon after a note that it is what the note was written for."""
+    """Return whether a cluster came soon enough after a note to be the one it was written for."""
     first, last = note.created_at - _WHOLE_SECONDS, note.created_at + _CREATING
     return first <= cluster.created_at <= last
 

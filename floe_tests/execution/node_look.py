@@ -22,7 +22,7 @@ class NodeLook:
         self._seen: dict[str, tuple[Deadline, NodeFacts | None]] = {}
 
     def lost(self, name: str) -> NodeFacts | None:
-        """Return a node that the cluster has lost touch with; None where it has not, or cannot say."""
+        """Return a node that the cluster lost touch with; None where it did not, or cannot say."""
         next_look, node = self._seen.get(name, (None, None))
         if next_look is None or next_look.passed:
             node = self._look(name)

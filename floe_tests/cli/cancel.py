@@ -3,15 +3,52 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated
 
+import typer
+from rich.console import Console
+
+from floe_tests.cli.common import ROOT, fail, workspace_of
 from floe_tests.config.project import Workspace
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.pipeline.cancellation import ActiveRun, chosen
 
 Log = Callable[[str], None]
+
+
+def cancel(
+    *,
+    ref: Annotated[
+        str | None, typer.Option(help="Cancel the runs on this ref, such as `main`.")
+    ] = None,
+    tier: Annotated[str | None, typer.Option(help="Only the runs of this tier.")] = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="The run, or how its id begins.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for the verdict.")] = None,
+    deadline: Annotated[float, typer.Option(help="How long to wait for their end, in s.")] = 60,
+) -> None:
+    """Cancel runs in progress, and wait until they have given their environments back.
+
+    Exit code 0 when all are over, or when there are none; 1 when one is not.
+    """
+    if ref is None and tier is None and run_id is None:
+        fail("cancel which runs? Give --ref, --tier or --run.")
+    ended = cancel_runs(
+        workspace_of({"DAGSTER_HOME": str(ROOT / "dagster_home"), **os.environ}),
+        ref=ref,
+        tier=tier,
+        run_id=run_id,
+        reason=reason,
+        deadline_seconds=deadline,
+        log=partial(Console(highlight=False, soft_wrap=True).print, markup=False),
+    )
+    raise typer.Exit(0 if ended else 1)
 
 
 def cancel_runs(  # noqa: PLR0913 - a command, its options

@@ -1,314 +1,83 @@
-"""What `floe-tests history` and `floe-tests import` say: questions to the history, in words."""
+"""`floe-tests history`: questions to the history."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
 
-from floe_tests.core.errors import ConfigurationError, FloeTestsError
-from floe_tests.core.ledger import as_json
-from floe_tests.report.words import cell
-from floe_tests.results.cases import legible
-from floe_tests.results.history.analysis import Question, TestAccount, TierAccount
-from floe_tests.results.history.database import HistoryUnavailableError
-from floe_tests.results.history.importing import (
-    TRIGGER,
-    UNPROVED,
-    Imported,
-    Origin,
-    add,
-    read,
-    runs_of,
-)
-from floe_tests.results.history.store import History
-from floe_tests.results.records import CaseRun
+import typer
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-Show = Literal[
-    "noteworthy", "failing", "newly-failing", "flaky", "slowest", "new", "never-run", "gone"
-]
-
-_SPAN = re.compile(r"(?P<number>[1-9][0-9]{0,4})(?P<unit>[hdw])")
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_MESSAGE_CHARACTERS = 200
-_SHOWN_NOTES = 3
-
-_CHOICES: dict[Show, Callable[[TestAccount], bool]] = {
-    "noteworthy": lambda each: (
-        each.is_failing
-        or (each.is_gone and each.newest in {"failed", "error"})
-        or each.diagnosis.standing not in {"stable", "never run", "gone"}
-    ),
-    "failing": lambda each: each.is_failing,
-    "newly-failing": lambda each: each.is_newly_failing,
-    "flaky": lambda each: each.is_flaky,
-    "slowest": lambda each: each.median_seconds is not None and not each.is_gone,
-    "new": lambda each: each.is_new,
-    "never-run": lambda each: each.never_ran,
-    "gone": lambda each: each.is_gone,
-}
+from floe_tests.cli.common import fail, workspace_of
+from floe_tests.core.errors import FloeTestsError
 
 
-def time_of(text: str, *, now: datetime) -> datetime:
-    """Read `7d`, `12h`, `2w` or a date as a time.
+def history(  # noqa: PLR0913 - one a flag
+    *,
+    test: Annotated[
+        str | None, typer.Option(help="What one test did in each run: its name, as in JUnit.")
+    ] = None,
+    tier: Annotated[str | None, typer.Option(help="Only this tier.")] = None,
+    environment: Annotated[
+        str | None, typer.Option("--environment", "-e", help="Only runs on it.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only runs since: `12h`, `7d`, `2w` or a date.")
+    ] = None,
+    show: Annotated[
+        str,
+        typer.Option(
+            help="Tests that are `noteworthy`, `failing`, `newly-failing`, `flaky`, `slowest`, "
+            "`new`, `never-run`, `gone`; or what was measured: `measurements`, `soak`."
+        ),
+    ] = "noteworthy",
+    ref: Annotated[
+        str | None, typer.Option(help="The branch or tag; the default branch without.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Ask the history of all runs: what fails, since when, what is flaky, slow or never runs."""
+    from floe_tests.cli.views import history as view_of
+    from floe_tests.cli.views import measured
+    from floe_tests.results.history.analysis import Question, read_accounts
+    from floe_tests.results.history.store import History
 
-    Raises:
-        ConfigurationError: It is none of these.
-    """
-    span = _SPAN.fullmatch(text)
+    workspace = workspace_of(os.environ)
+    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200)
     try:
-        if span:
-            return now - int(span["number"]) * _UNITS[span["unit"]]
-        time = datetime.fromisoformat(text)
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        message = f"{text!r} is no time: write 12h, 7d, 2w or a date such as 2026-11-24."
-        raise ConfigurationError(message) from error
-
-
-def show_named(text: str) -> Show:
-    """Return the choice of tests of a name.
-
-    Raises:
-        ConfigurationError: There is no such choice.
-    """
-    for name in get_args(Show):
-        if name == text:
-            return name
-    choices = (*get_args(Show), "measurements", "soak")
-    message = f"--show {text}: there is no such choice. Use one of {', '.join(choices)}."
-    raise ConfigurationError(message)
-
-
-def require_known(history: History, question: Question) -> None:
-    """Refuse a tier or an environment that the history has no run of: it was mistyped.
-
-    Raises:
-        ConfigurationError: There is none; the message names those that there are.
-    """
-    known = history.tiers()
-    tiers = sorted({tier for tier, _ in known})
-    if not known:
-        return
-    if question.tier is not None and question.tier not in tiers:
-        message = (
-            f"--tier {question.tier}: the history has no run of such a tier. It has {_and(tiers)}."
-        )
-        raise ConfigurationError(message)
-    providers = sorted({on for tier, on in known if question.tier in {None, tier}})
-    if question.provider is not None and question.provider not in providers:
-        of_it = f" of {question.tier}" if question.tier else ""
-        message = (
-            f"--environment {question.provider}: the history has no run{of_it} on it. It has runs "
-            f"on {_and(providers)}."
-        )
-        raise ConfigurationError(message)
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join((", ".join(names[:-1]), names[-1]) if names[1:] else names)
-
-
-def chosen(account: TierAccount, show: Show) -> tuple[TestAccount, ...]:
-    """Return the tests that were asked for; the slowest first where those were."""
-    found = [each for each in account.accounts if _CHOICES[show](each)]
-    if show == "slowest":
-        found.sort(key=lambda each: -(each.median_seconds or 0))
-        found = found[:20]
-    return tuple(found)
-
-
-def accounts_as_json(found: Iterable[TierAccount], show: Show) -> str:
-    """Return accounts as JSON."""
-    return json.dumps(
-        [
-            {
-                "tier": account.grid.tier,
-                "environment": account.grid.provider,
-                "branch": account.branch,
-                "runs": len(account.grid.runs),
-                "all_runs": account.grid.total_runs,
-                "tests": account.reported,
-                "failing": account.failing,
-                "flaky": account.flaky,
-                "broken": account.broken,
-                "quarantined": account.quarantined,
-                "shown": [_as_json(each, account) for each in chosen(account, show)],
-            }
-            for account in found
-        ],
-        indent=1,
-    )
-
-
-def _as_json(each: TestAccount, account: TierAccount) -> dict[str, object]:
-    since, gone = each.diagnosis.failing_since, each.diagnosis.gone_since
-    return {
-        "suite": each.test.suite,
-        "test": each.test.name,
-        "standing": each.diagnosis.standing,
-        "newest": each.newest,
-        "newest_at": _newest_at(each, account),
-        "passed": each.passed,
-        "failed": each.failed,
-        "skipped": each.skipped,
-        "median_seconds": each.median_seconds,
-        "flips": each.diagnosis.flips,
-        "mixed_commits": each.diagnosis.mixed_commits,
-        "first_bad_commit": since.commit if since else None,
-        "gone_since_commit": gone.commit if gone else None,
-        "newly_failing": each.is_newly_failing,
-        "new": each.is_new,
-        "quarantined": each.is_quarantined,
-    }
-
-
-def _newest_at(each: TestAccount, account: TierAccount) -> str | None:
-    if not each.test.cells:
-        return None
-    return account.grid.runs[each.test.cells[0].column].started_at.isoformat()
-
-
-def print_accounts(found: Sequence[TierAccount], show: Show, console: Console) -> None:
-    """Print a table of tests for each tier and environment."""
-    from rich.table import Table
-
-    if not found:
-        console.print("The history has no such run.")
-    for account in found:
-        grid = account.grid
-        console.print(
-            legible(
-                f"\n{grid.tier} on {grid.provider}, branch {account.branch}: {len(grid.runs)} of "
-                f"{grid.total_runs} runs, "
-                f"{account.reported} tests, {account.failing} failing, {account.flaky} flaky, "
-                f"{account.broken} broken, {account.quarantined} in quarantine"
-            ),
-            style="bold",
-            markup=False,
-        )
-        if account.is_outage:
-            console.print(
-                f"Nearly everything failed at once in the newest run, {grid.runs[0].run_id}: it is "
-                "suspect as a whole and counts for no test. Look at its environment first.",
-                markup=False,
-            )
-        table = Table(box=None, pad_edge=False)
-        for title in ("test", "suite", "standing", "newest", "pass/fail/skip", "median s", "since"):
-            table.add_column(title, overflow="fold")
-        for each in chosen(account, show):
-            since = each.diagnosis.failing_since or each.diagnosis.gone_since
-            seconds = "" if each.median_seconds is None else f"{each.median_seconds:.2f}"
-            cells = (
-                each.test.name,
-                each.test.suite,
-                each.diagnosis.standing + (" (quarantined)" if each.is_quarantined else ""),
-                each.newest or "not reported",
-                f"{each.passed}/{each.failed}/{each.skipped}",
-                seconds,
-                (since.commit or "")[:10] if since else "",
-            )
-            table.add_row(*map(cell, cells))
-        if table.row_count:
-            console.print(table)
-        else:
-            console.print(f"No test is {show}.", markup=False)
-
-
-def runs_of_test(history: History, name: str, question: Question) -> tuple[CaseRun, ...]:
-    """Return what a test did, newest first, on all that was asked for."""
-    return tuple(
-        run
-        for tier, provider in history.tiers()
-        if question.tier in {None, tier} and question.provider in {None, provider}
-        for run in history.test_history(
-            name=name,
+        view = measured.view_named(show) if test is None else None
+        choice = view_of.show_named("noteworthy" if view else show)
+        question = Question(
             tier=tier,
-            provider=provider,
-            branch=question.branch if question.ref is not None else None,
-            limit=question.runs,
+            provider=environment,
+            since=view_of.time_of(since, now=datetime.now(UTC)) if since else None,
+            runs=runs,
+            ref=ref,
+            default_branch=workspace.default_branch,
         )
-        if question.since is None or run.started_at >= question.since
-    )
-
-
-def runs_as_json(runs: Iterable[CaseRun]) -> str:
-    """Return a test's runs as JSON."""
-    return json.dumps(as_json(tuple(runs)), indent=1)
-
-
-def print_runs(name: str, runs: Sequence[CaseRun], console: Console) -> None:
-    """Print what a test did, a line a run."""
-    from rich.table import Table
-
-    if not runs:
-        console.print(
-            f"The history has no run of {legible(name)!r}. Its names are those of the JUnit file, "
-            "classname::name; `floe-tests history --show slowest` prints some.",
-            markup=False,
-        )
-        return
-    table = Table(box=None, pad_edge=False)
-    for title in ("began", "on", "commit", "ref", "run", "verdict", "outcome", "s", "message"):
-        table.add_column(title, overflow="fold")
-    for run in runs:
-        message = " ".join(run.case.message.split())[:_MESSAGE_CHARACTERS]
-        cells = (
-            f"{run.started_at:%Y-%m-%d %H:%M}",
-            run.provider,
-            (run.commit or "")[:10],
-            run.ref or "",
-            run.run_id[:8],
-            run.cause,
-            run.case.outcome,
-            f"{run.case.seconds:.2f}",
-            message,
-        )
-        table.add_row(*map(cell, cells))
-    console.print(table)
-
-
-@dataclass(frozen=True)
-class NotImported:
-    """A file that was not imported, and why."""
-
-    path: Path
-    error: FloeTestsError
-
-
-def import_files(
-    history: History, paths: Iterable[Path], origin: Origin | None, *, replaces: bool
-) -> Iterable[Imported | NotImported]:
-    """Add each file's run, one after the other; a file that cannot be used stops none behind it."""
-    for files in runs_of(paths):
-        try:
-            yield add(history, read(files, origin), replaces=replaces)
-        except HistoryUnavailableError:
-            raise  # no other file would fare better
-        except FloeTestsError as error:
-            yield NotImported(files[0], error)
-
-
-def imported_line(found: Imported) -> str:
-    """Return what became of a file, as a line."""
-    run = found.run
-    tests = sum(each.tally.tests for each in run.suites)
-    line = (
-        f"{found.state:<9} {run.run_id} {run.tier} on {run.provider}, "
-        f"{run.started_at:%Y-%m-%d %H:%M}: {run.cause}, {tests} tests"
-    )
-    notes = [
-        notice.removesuffix(".")
-        for suite in run.suites
-        for notice in suite.notices
-        if run.trigger == TRIGGER and notice != UNPROVED
-    ]
-    more = [f"{len(notes) - _SHOWN_NOTES} more notes"] if notes[_SHOWN_NOTES:] else []
-    return legible("; ".join([line, *notes[:_SHOWN_NOTES], *more]))
+        with History.open_to_read(workspace.history_url) as opened:
+            view_of.require_known(opened, question)
+            if test is not None:
+                found = view_of.runs_of_test(opened, test, question)
+                if as_json:
+                    typer.echo(view_of.runs_as_json(found))
+                else:
+                    view_of.print_runs(test, found, console)
+                return
+            if view is not None:
+                numbers = measured.seen(opened, question, view)
+                if as_json:
+                    typer.echo(measured.as_text(numbers))
+                else:
+                    measured.show(numbers, view, console)
+                return
+            accounts = read_accounts(opened, question)
+    except FloeTestsError as error:
+        fail(str(error))
+    if as_json:
+        typer.echo(view_of.accounts_as_json(accounts, choice))
+    else:
+        view_of.print_accounts(accounts, choice, console)

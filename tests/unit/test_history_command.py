@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from floe_tests.cli.app import app
-from floe_tests.cli.history import show_named, time_of
+from floe_tests.cli.views.history import show_named, time_of
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.results.history import bundle
 from floe_tests.results.history.store import History

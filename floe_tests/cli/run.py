@@ -1,0 +1,163 @@
+"""`floe-tests run`: a tier as a Dagster job, with its verdict in words instead of an event log."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+from rich.console import Console
+
+from floe_tests.cli.common import ROOT, fail, known_tiers, workspace_of
+from floe_tests.cli.verdict import print_summary
+from floe_tests.config.tier import EnvironmentName, Keep
+from floe_tests.core.labels import COMMIT, REF, TRIGGER
+from floe_tests.results.cases import legible
+
+if TYPE_CHECKING:
+    pass
+
+_MODULE = "floe_tests.definitions"
+# Dagster's own log line: time, logger, level, job, run, (process,) step, message.
+_LINE = re.compile(
+    r"^\S+ (?P<time>\S+) \S+ - dagster - (?P<level>\w+) - (?P<where>.+?) - "
+    r"(?P<run>[0-9a-f-]{36}) - (?:\d+ - )?(?:(?P<step>[\w-]+__\w+) - )?(?P<message>.*)$"
+)
+_EVENT = re.compile(r"^[A-Z_]{4,} - ")
+
+
+def run(  # noqa: PLR0913 - one a choice of the run
+    tier: Annotated[str, typer.Argument(help="Name of the tier, such as `integration`.")],
+    *,
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", "-e", help="`local`, `kind` or `context`."),
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="Keep the environment: `never`, `on_failure`, `always`.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", "-g", help="Only tests with this marker.")
+    ] = None,
+    exclude_group: Annotated[
+        list[str] | None, typer.Option("--exclude-group", help="No tests with this marker.")
+    ] = None,
+    variable: Annotated[
+        list[str] | None,
+        typer.Option("--variable", "-v", help="NAME=VALUE for the tests, over the tier's own."),
+    ] = None,
+    verbose: Annotated[bool, typer.Option(help="Show Dagster's whole event log.")] = False,
+) -> None:
+    """Run a tier as a Dagster job, show its progress, and end with its verdict.
+
+    The exit code is the gate: 0 on PASS, 1 on anything else.
+    """
+    _check_choices(tier, environment=environment, keep=keep)
+    config = _run_config(
+        tier,
+        {
+            "environment": environment,
+            "keep": keep,
+            "groups": group,
+            "excluded_groups": exclude_group,
+            "variables": _variables(variable or []),
+        },
+    )
+    variables = {"DAGSTER_HOME": str(ROOT / "dagster_home"), **os.environ}
+    command = ["dagster", "job", "execute", "-m", _MODULE, "-j", tier.replace("-", "_")]
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(json.dumps(config))
+        file.flush()
+        command += ["-c", file.name, "--tags", json.dumps(_launch_tags(variables))]
+        code, run_id = _execute(command, variables, verbose=verbose)
+    if run_id is None:
+        raise typer.Exit(code or 1)
+    _show_verdict(run_id, variables)
+    raise typer.Exit(code)
+
+
+def _check_choices(tier: str, *, environment: str | None, keep: str | None) -> None:
+    """Refuse a tier or a choice that there is not, before Dagster is started."""
+    names = [one.name for one in known_tiers(ROOT)]
+    if tier not in {*names, *(name.replace("-", "_") for name in names)}:
+        fail(f"there is no tier {tier}. There are: {', '.join(names)}.")
+    for option, value, allowed in (
+        ("--environment", environment, get_args(EnvironmentName)),
+        ("--keep", keep, get_args(Keep)),
+    ):
+        if value is not None and value not in allowed:
+            fail(f"{option} {value}: choose one of {', '.join(allowed)}.")
+
+
+def _execute(
+    command: list[str], variables: dict[str, str], *, verbose: bool
+) -> tuple[int, str | None]:
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
+    program = Path(sys.executable).with_name(command[0])
+    process = subprocess.Popen(  # noqa: S603 - a list of words
+        [str(program), *command[1:]],
+        cwd=ROOT,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    # Ctrl-C reaches the job as well, which gives its environment back; this waits for it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def hand_on(_number: int, _frame: FrameType | None) -> None:
+        process.terminate()
+
+    signal.signal(signal.SIGTERM, hand_on)
+    run_id: str | None = None
+    known = False
+    for line in process.stdout or ():
+        match = _LINE.match(line.rstrip("\n"))
+        run_id = match["run"] if match else run_id
+        known = known or match is not None
+        if verbose or not known:
+            console.print(legible(line.rstrip("\n")), markup=False)
+        elif match and match["level"] != "DEBUG" and not _EVENT.match(match["message"]):
+            stage = (match["step"] or "").rpartition("__")[2]
+            message = legible(match["message"])
+            console.print(f"{match['time']} {stage:<9} {message}", markup=False)
+    return process.wait(), run_id
+
+
+def _show_verdict(run_id: str, variables: dict[str, str]) -> None:
+    from floe_tests.pipeline.publish import PUBLISHED, Summary
+    from floe_tests.pipeline.run import ledger_of
+
+    summary = ledger_of(workspace_of(variables)).read(run_id, PUBLISHED, Summary)
+    if summary is None:
+        fail(f"run {run_id} ended without a verdict: see its log with --verbose.")
+    print_summary(summary)
+
+
+def _variables(assignments: list[str]) -> dict[str, str]:
+    pairs = [each.partition("=") for each in assignments]
+    wrong = [name for name, sign, _ in pairs if not sign]
+    if wrong:
+        fail(f"--variable {wrong[0]}: write NAME=VALUE.")
+    return {name: value for name, _, value in pairs}
+
+
+def _run_config(tier: str, chosen: Mapping[str, object]) -> dict[str, object]:
+    config = {key: value for key, value in chosen.items() if value}
+    return {"ops": {f"{tier.replace('-', '_')}__cluster": {"config": config}}} if config else {}
+
+
+def _launch_tags(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what is under test, so that the run can be found by it from its first second."""
+    workspace = workspace_of(variables)
+    return {REF: workspace.ref, COMMIT: workspace.commit, TRIGGER: workspace.trigger}

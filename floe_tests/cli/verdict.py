@@ -1,0 +1,90 @@
+"""`floe-tests verdict`: what the newest run of a tier came to."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from floe_tests.cli.common import complain, fail, workspace_of
+from floe_tests.core.errors import FloeTestsError, first_line
+from floe_tests.results.cases import legible
+from floe_tests.results.records import UNKNOWN_COUNT
+
+if TYPE_CHECKING:
+    from floe_tests.pipeline.publish import Summary
+
+_SHOWN_FAILURES = 20
+_SHOWN_NOTICES = 10
+
+
+def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> None:
+    """Show the verdict of the newest run of a tier again."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from floe_tests.config.project import VERDICT
+    from floe_tests.pipeline.publish import Summary, torn
+
+    try:
+        path = workspace_of(os.environ).newest(tier) / VERDICT
+    except FloeTestsError as error:
+        fail(str(error))
+    try:
+        summary = TypeAdapter(Summary).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        fail(f"no run of {tier} has ended yet: {path} is missing. `floe-tests run {tier}` runs it.")
+    except (OSError, ValidationError) as error:
+        fail(
+            f"{path} cannot be read ({first_line(error)}). `floe-tests run {tier}` writes it anew."
+        )
+    print_summary(summary)
+    for line in torn(path, summary):
+        complain(line)
+
+
+def print_summary(summary: Summary) -> None:
+    """Print what a run came to, with its evidence and where its files are."""
+    passed = summary.cause == "PASS"
+    lines = [
+        summary.cause + ("" if passed else f"  (fault: {summary.fault})"),
+        (
+            f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed"
+            + (f" ({summary.quarantined} in quarantine)" if summary.quarantined else "")
+            + f", {summary.skipped} skipped, in {summary.seconds:.0f} s on {summary.provider}"
+            + (f"; {UNKNOWN_COUNT}" if summary.uncounted else "")
+        ),
+    ]
+    shown = Console(highlight=False, emoji=False)
+    if not passed:
+        lines += [f"  {legible(str(item))[:500]}" for item in summary.evidence[:_SHOWN_FAILURES]]
+        lines.append(legible(summary.remedy))
+    if any(attempt.number > 1 for attempt in summary.attempts):
+        lines += [
+            f"  {each.suite}, attempt {each.number}: {legible(each.verdict)[:500]}"
+            for each in summary.attempts
+        ]
+    lines += [f"  not selected: suite {name}" for name in summary.left_out]
+    lines += [f"  note: {legible(text)[:500]}" for text in summary.notices[:_SHOWN_NOTICES]]
+    lines += [
+        "",
+        f"JUnit    {summary.junit}",
+        *([f"history  {summary.report}"] if summary.report else []),
+        *(f"{page.stem:<8} {page}" for page in summary.pages),
+        f"files    {summary.junit.parent / 'runs' / summary.run_id}",
+        "Dagster  make ui   (then http://127.0.0.1:3000)",
+    ]
+    # No markup: names and messages are whatever a test made of them.
+    body = Text("\n".join(lines))
+    body.stylize("bold", 0, len(summary.cause))
+    shown.print(
+        Panel(
+            body,
+            title=Text(legible(f"{summary.tier} · {summary.run_id[:8]}")),
+            border_style="green" if passed else "red",
+            expand=False,
+        )
+    )

@@ -12,9 +12,9 @@ from floe_tests.core.verdict import Verdict
 from floe_tests.execution.sharding.summary import ShardSummary
 from floe_tests.execution.verdict.facts import Facts, ResultFacts, run_seconds, timestamp
 from floe_tests.execution.verdict.rules import classify
+from floe_tests.exporter.results import COLLECTION_FILE, EVENTS_FILE
 from floe_tests.results.cases import legible
 from floe_tests.results.received import read as read_received
-from floe_tests.results.result_files import COLLECTION_FILE, EVENTS_FILE
 
 if TYPE_CHECKING:
     from floe_tests.execution.stream import Completeness, CutResult

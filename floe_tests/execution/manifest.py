@@ -25,7 +25,7 @@ from floe_tests.kube.objects import JsonObject, part, parts
 EXPORTER = "floe-tests-exporter"
 EXPORTER_IMAGE = "ghcr.io/floe/test-exporter:0.1.0"
 # For commands in the running exporter; the image's entry point is the same program.
-EXPORTER_COMMAND = ("python", "-Iu", "/app/exporter.py")
+EXPORTER_COMMAND = ("python", "-Iu", "/app")
 
 TESTS_TIMEOUT_VARIABLE = "FLOE_TESTS_TIMEOUT_SECONDS"
 PROVIDER_VARIABLE = "FLOE_TESTS_PROVIDER"

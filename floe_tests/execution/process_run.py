@@ -30,7 +30,7 @@ from floe_tests.kube.objects import parts
 
 Log = Callable[[str], None]
 
-_EXPORTER_PROGRAM = Path(exporter.__file__).with_name("exporter.py")
+_EXPORTER_COMMAND = (sys.executable, "-I", "-m", exporter.__name__)
 _WAKE_SECONDS = 0.25
 _EXPORT_SECONDS = 35.0
 _STOP_SECONDS = 15.0
@@ -200,7 +200,7 @@ class ProcessRun:
         try:
             with (self._directory / "exporter.log").open("wb") as errors:
                 process = subprocess.Popen(  # noqa: S603 - this project's own program
-                    [sys.executable, str(_EXPORTER_PROGRAM)],
+                    list(_EXPORTER_COMMAND),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=errors,

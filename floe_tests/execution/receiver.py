@@ -11,8 +11,8 @@ from floe_tests.core.json_values import count_of
 from floe_tests.execution.resume import FrameJournal
 from floe_tests.execution.stream import FrameKind, ResultStream
 from floe_tests.execution.stream.frames import json_object
+from floe_tests.exporter.results import COLLECTION_FILE, EVENTS_FILE
 from floe_tests.results.formats.events import DEFAULT_LIMITS, EventReader
-from floe_tests.results.result_files import COLLECTION_FILE, EVENTS_FILE
 
 if TYPE_CHECKING:
     from floe_tests.execution.stream import Completeness, Growth

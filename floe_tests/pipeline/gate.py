@@ -18,9 +18,10 @@ from floe_tests.core.verdict import Verdict
 from floe_tests.execution.attempt import Attempt, with_outcomes
 from floe_tests.execution.verdict.facts import JudgedFacts, ResultFacts
 from floe_tests.execution.verdict.rules import classify
+from floe_tests.exporter.results import COLLECTION_FILE
 from floe_tests.results import received
 from floe_tests.results.attempts import with_earlier
-from floe_tests.results.collate import COLLECTION_FILE, SuiteResults
+from floe_tests.results.collate import SuiteResults
 from floe_tests.results.presence.compare import Presence
 
 _UNCOUNTED = (

@@ -19,18 +19,13 @@ from typing import Literal
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.json_values import count_of, is_object
+from floe_tests.exporter.results import COLLECTION_FILE, EVENTS_FILE
 from floe_tests.results import accounts
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
 from floe_tests.results.formats import junit
 from floe_tests.results.formats.events import EventReader
 from floe_tests.results.reconcile import under_event_names
-from floe_tests.results.result_files import (
-    COLLECTION_FILE,
-    EVENTS_FILE,
-    is_plain_file,
-    junit_files,
-    versions,
-)
+from floe_tests.results.result_files import is_plain_file, junit_files, versions
 
 Source = Literal["junit", "events", "none"]
 

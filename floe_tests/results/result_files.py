@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from floe_tests.exporter import exporter
-
-EVENTS_FILE = exporter.EVENTS_FILE
-COLLECTION_FILE = exporter.COLLECTION_FILE
+from floe_tests.exporter import results as exported
+from floe_tests.exporter.results import RESULT_FILES, ROOT_BYTES, is_named_like_result, is_xml
 
 REPLACED = ".replaced"
 """Folder of what result files held before they were replaced: `.replaced/<version>/<path>`."""
@@ -45,7 +43,7 @@ def junit_files(directory: Path) -> Found:
         if number >= MOST_ENTRIES:
             return Found(tuple(sorted(found)), is_whole=False)
         name = path.relative_to(directory).as_posix()
-        if exporter.is_xml(name) and is_plain_file(path) and _may_be_result(path, name):
+        if is_xml(name) and is_plain_file(path) and _may_be_result(path, name):
             found.append(path)
     return Found(tuple(sorted(found)), is_whole=True)
 
@@ -60,10 +58,10 @@ def is_result(path: Path, name: str) -> bool:
     Raises:
         OSError: It cannot be read.
     """
-    if not exporter.is_xml(name):
-        return name in exporter.RESULT_FILES
+    if not is_xml(name):
+        return name in RESULT_FILES
     with path.open("rb") as file:
-        return exporter.is_result(name, file.read(exporter.ROOT_BYTES))
+        return exported.is_result(name, file.read(ROOT_BYTES))
 
 
 def _may_be_result(path: Path, name: str) -> bool:
@@ -71,7 +69,7 @@ def _may_be_result(path: Path, name: str) -> bool:
         return is_result(path, name)
     except OSError:
         # Whoever reads it says why it cannot be read.
-        return exporter.is_named_like_result(name)
+        return is_named_like_result(name)
 
 
 def versions(directory: Path) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from floe_tests.exporter import exporter
+from floe_tests.exporter.frames import data_line, frame_line, header
 from floe_tests.results.formats import junit
 
 from .conftest import job
@@ -41,12 +41,12 @@ def received(published: PublishedRun) -> Path:
 
 def forged_frames() -> str:
     """Return the beginning of a stream that says that a JUnit file of one passed test came."""
-    head = exporter.header("f" * 16, 1, "data")
+    head = header("f" * 16, 1, "data")
     place = {"path": "junit.xml", "generation": 7, "offset": 0}
     content = b"<testsuite><testcase name='forged'/></testsuite>"
     lines = [
-        exporter.frame_line(b"", exporter.header("f" * 16, 0, "hello")),
-        exporter.data_line(b"", head, place, content=content, guess=1000)[0],
+        frame_line(b"", header("f" * 16, 0, "hello")),
+        data_line(b"", head, place, content=content, guess=1000)[0],
     ]
     return b"".join(lines).decode()
 

@@ -28,12 +28,11 @@ from floe_tests.execution.attempt import SHOWN_FAILURES, shown, with_outcomes
 from floe_tests.execution.sharding.record import ShardAttempt, directory_of
 from floe_tests.execution.verdict.facts import DeadlineName, ErrorFacts, Facts, ResultFacts
 from floe_tests.execution.verdict.rules import RULES, classify
-from floe_tests.exporter.exporter import SHARD_FILE
+from floe_tests.exporter.results import COLLECTION_FILE, EVENTS_FILE, SHARD_FILE
 from floe_tests.results.attempts import with_earlier
 from floe_tests.results.cases import CaseResult, TextBudget
 from floe_tests.results.collate import SuiteResults, collate
 from floe_tests.results.formats import junit
-from floe_tests.results.result_files import COLLECTION_FILE, EVENTS_FILE
 
 _ACCOUNT_BYTES = 32 * 1024 * 1024
 _MOST_TESTS = 10_000_000

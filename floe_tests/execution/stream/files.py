@@ -11,7 +11,7 @@ from pathlib import Path
 
 from floe_tests.execution.stream.frames import BadFrameError, Place, StreamLimits
 from floe_tests.execution.stream.manifest import ManifestFile
-from floe_tests.exporter import exporter
+from floe_tests.exporter.listing import is_candidate
 from floe_tests.results.result_files import BESIDE, REPLACED, is_result
 
 _READ_BYTES = 1024 * 1024
@@ -218,7 +218,7 @@ class ReceivedFiles:
 
     def _file(self, path: str) -> _File:
         if path not in self._files:
-            candidate = exporter.is_candidate(path)
+            candidate = is_candidate(path)
             most = self._limits.files if candidate else self._limits.attachments
             if self._counts[candidate] >= most:
                 raise BadFrameError(reason=f"more than {most} files")

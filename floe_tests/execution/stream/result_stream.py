@@ -24,7 +24,7 @@ from floe_tests.execution.stream.frames import (
 )
 from floe_tests.execution.stream.manifest import Manifest, ManifestFile, read_manifest
 from floe_tests.execution.stream.order import FrameNumbers, WaitingLines
-from floe_tests.exporter import exporter
+from floe_tests.exporter.results import is_named_like_result, is_xml
 from floe_tests.results.cases import legible
 
 _RELEASED_AT_ONCE = 64
@@ -376,7 +376,7 @@ class ResultStream:
             {entry.path: entry.role for entry in self._manifest.files} if self._manifest else {}
         )
         for path, texts in self._file_problems.items():
-            is_gone = self._manifest is not None and not exporter.is_named_like_result(path)
+            is_gone = self._manifest is not None and not is_named_like_result(path)
             role = listed.get(path, "attachment" if is_gone else "result")
             (problems if role == "result" else notices).extend(texts)
 
@@ -385,7 +385,7 @@ class ResultStream:
 
         Tools merge the files of their parts into one, and delete them.
         """
-        junit = [e for e in manifest.files if e.role == "result" and exporter.is_xml(e.path)]
+        junit = [e for e in manifest.files if e.role == "result" and is_xml(e.path)]
         if all(entry.deleted for entry in junit):
             return
         for entry in junit:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from floe_tests.core.json_values import is_array, is_object, number_of, text_of
-from floe_tests.exporter.exporter import BENCHMARK_FILE
+from floe_tests.exporter.results import BENCHMARK_FILE
 from floe_tests.results.cases import cut, legible
 
 MEASUREMENTS = 200

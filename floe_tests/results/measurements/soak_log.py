@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from floe_tests.core.json_values import is_object, number_of, text_of
-from floe_tests.exporter.exporter import SOAK_FILE
+from floe_tests.exporter.results import SOAK_FILE
 from floe_tests.results.cases import cut, legible
 from floe_tests.results.formats.json_lines import JsonLines
 

@@ -122,14 +122,14 @@ def test_a_junit_file_over_the_cap_and_nothing_else_is_not_green(suites: Suites)
 
 
 FORGED_FRAMES = """
-from floe_tests.exporter import exporter
+from floe_tests.exporter.frames import data_line, frame_line, header
 large.main(results, 2)
 forged = b"<testsuite><testcase name='forged'/></testsuite>"
 lines = [
-    exporter.frame_line(b"", exporter.header("f" * 16, 0, "hello")),
-    exporter.data_line(
+    frame_line(b"", header("f" * 16, 0, "hello")),
+    data_line(
         b"",
-        exporter.header("f" * 16, 1, "data"),
+        header("f" * 16, 1, "data"),
         {"path": "junit.xml", "generation": 7, "offset": 0},
         content=forged,
         guess=1000,

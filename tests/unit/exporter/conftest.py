@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from floe_tests.execution.stream import Completeness, FrameReport, ResultStream
-from floe_tests.exporter import exporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-PROGRAM = Path(exporter.__file__)
+PROGRAM = (sys.executable, "-I", "-m", "floe_tests.exporter")
 WAIT_SECONDS = 60.0
 OBEYING = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
@@ -117,7 +116,7 @@ class RunningExporter:
 
 def command(results: Path) -> list[str]:
     """Word the command line as the image does, without the machine's site packages."""
-    return [sys.executable, "-I", str(PROGRAM), f"--results={results}"]
+    return [*PROGRAM, f"--results={results}"]
 
 
 class Start(Protocol):

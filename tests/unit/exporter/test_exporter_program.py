@@ -1,4 +1,4 @@
-"""The exporter as a program: its settings, its one file, and its frames."""
+"""The exporter as a program: its settings, its files, and its frames."""
 
 from __future__ import annotations
 
@@ -12,22 +12,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floe_tests.exporter import exporter
+from floe_tests import exporter
+from floe_tests.exporter.directory import look, read_beneath
+from floe_tests.exporter.frames import data_line, header
+from floe_tests.exporter.settings import CHUNK_BYTES, FRAME_BYTES, MIB, read_settings
 
-PROGRAM = Path(exporter.__file__)
+FOLDER = Path(exporter.__file__).parent
 
 
-def test_it_is_one_file_of_standard_library_for_python_3_9() -> None:
-    """Its image holds a Python and this file, nothing else."""
-    tree = ast.parse(PROGRAM.read_text(encoding="utf-8"), feature_version=(3, 9))
+def test_it_is_standard_library_alone_for_python_3_9() -> None:
+    """Its image holds a Python and this folder, nothing else."""
+    trees = [
+        ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
+        for path in sorted(FOLDER.glob("*.py"))
+    ]
     imported = {
         name.split(".")[0]
+        for tree in trees
         for node in ast.walk(tree)
         for name in (
             [alias.name for alias in node.names]
             if isinstance(node, ast.Import)
             else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
+            if isinstance(node, ast.ImportFrom) and not node.level  # its own files apart
             else []
         )
     }
@@ -36,12 +43,12 @@ def test_it_is_one_file_of_standard_library_for_python_3_9() -> None:
 
 def test_options_win_over_variables_and_variables_over_defaults() -> None:
     """Each setting has both names."""
-    settings = exporter.read_settings(
+    settings = read_settings(
         {"files": "7"}, {"FLOE_STREAM_FILES": "8", "FLOE_RESULTS_DIR": "/r", "FLOE_RUN_ID": "x"}
     )
     assert (settings.files, settings.results, settings.run_id) == (7, "/r", "x")
-    assert settings.file_bytes == 64 * exporter.MIB
-    assert exporter.read_settings({}, {"FLOE_STREAM_FILES": "8"}).files == 8
+    assert settings.file_bytes == 64 * MIB
+    assert read_settings({}, {"FLOE_STREAM_FILES": "8"}).files == 8
 
 
 @pytest.mark.parametrize(
@@ -58,7 +65,7 @@ def test_options_win_over_variables_and_variables_over_defaults() -> None:
 def test_what_it_cannot_do_is_said_with_exit_code_2(arguments: list[str], text: str) -> None:
     """A typing error in a manifest must not look like an empty result."""
     done = subprocess.run(
-        [sys.executable, "-I", str(PROGRAM), *arguments],
+        [sys.executable, "-I", "-m", "floe_tests.exporter", *arguments],
         check=False,
         capture_output=True,
         text=True,
@@ -74,16 +81,16 @@ def test_what_it_cannot_do_is_said_with_exit_code_2(arguments: list[str], text: 
         st.binary(max_size=30_000), st.integers(1, 65_536).map(lambda size: b"a" * size)
     ),
     path=st.text(min_size=1, max_size=170),
-    guess=st.integers(0, exporter.CHUNK_BYTES),
+    guess=st.integers(0, CHUNK_BYTES),
 )
 def test_no_content_and_no_name_makes_a_frame_too_long(
     content: bytes, path: str, guess: int
 ) -> None:
     """And every frame takes at least a part of the content along."""
-    line, taken = exporter.data_line(
-        b"", exporter.header("s" * 16, 10**9, "data"), {"path": path}, content=content, guess=guess
+    line, taken = data_line(
+        b"", header("s" * 16, 10**9, "data"), {"path": path}, content=content, guess=guess
     )
-    assert len(line) <= exporter.FRAME_BYTES
+    assert len(line) <= FRAME_BYTES
     assert (taken > 0) == (len(content) > 0)
 
 
@@ -99,7 +106,7 @@ def test_no_component_of_a_path_is_followed_out_of_the_directory(tmp_path: Path,
     os.mkfifo(inside / "pipe")
     root = os.open(inside, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        assert exporter.read_beneath(root, path, offset=0, size=100) == b""
-        assert exporter.look(root, path) is None
+        assert read_beneath(root, path, offset=0, size=100) == b""
+        assert look(root, path) is None
     finally:
         os.close(root)

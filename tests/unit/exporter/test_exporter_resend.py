@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from floe_tests.execution.stream import ResultStream
-from floe_tests.exporter import exporter
+from floe_tests.exporter.settings import MIB
 
 if TYPE_CHECKING:
     from tests.unit.exporter.conftest import Start
-
-PROGRAM = Path(exporter.__file__)
 
 
 def noise(size: int) -> bytes:
@@ -116,7 +114,11 @@ def test_without_a_journal_resend_says_so(start: Start, tmp_path: Path) -> None:
     running.wait_until(lambda: len(running.lines) > 0)
     assert json.loads(running.lines[0])["resend"] is False
     done = subprocess.run(
-        [sys.executable, "-I", str(PROGRAM), "resend", "0", "1", f"--state={blocked}/state"],
+        [
+            *(sys.executable, "-I", "-m", "floe_tests.exporter"),
+            *("resend", "0", "1"),
+            f"--state={blocked}/state",
+        ],
         check=False,
         capture_output=True,
         text=True,
@@ -132,7 +134,7 @@ def test_a_long_stream_stays_for_questions_until_it_is_told_to_go(
     start: Start, results: Path
 ) -> None:
     """No command runs in a container that has ended, and a long log may have rotated."""
-    content = noise(7 * exporter.MIB)
+    content = noise(7 * MIB)
     (results / "big").write_bytes(content)
     running = start("--bytes-per-second=1000000000", "--linger-seconds=60")
     running.wait_for_content("big", len(content))

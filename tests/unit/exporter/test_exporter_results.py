@@ -14,7 +14,12 @@ import pytest
 
 from floe_tests.execution.attempt import judge
 from floe_tests.execution.verdict.facts import ContainerFacts, Facts, PodFacts
-from floe_tests.exporter import exporter
+from floe_tests.exporter.directory import Found
+from floe_tests.exporter.followed_file import FollowedFile
+from floe_tests.exporter.follower import Follower
+from floe_tests.exporter.frames import FrameWriter
+from floe_tests.exporter.results import ROOT_BYTES, is_result, xml_root
+from floe_tests.exporter.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +93,7 @@ def verdict_of(directory: Path, completeness: Completeness) -> tuple[str, Result
 )
 def test_what_a_result_is(path: str, head: bytes, *, expected: bool) -> None:
     """By the names of many tools, and by what stands in the file."""
-    assert exporter.is_result(path, head) is expected
+    assert is_result(path, head) is expected
 
 
 @pytest.mark.parametrize(
@@ -109,8 +114,8 @@ def test_what_a_result_is(path: str, head: bytes, *, expected: bool) -> None:
 )
 def test_the_root_of_any_beginning_is_found_in_no_time(piece: bytes) -> None:
     """The beginning comes from a pod."""
-    head = piece * (exporter.ROOT_BYTES // len(piece))
-    assert exporter.xml_root(head) == ""
+    head = piece * (ROOT_BYTES // len(piece))
+    assert xml_root(head) == ""
 
 
 def in_a_folder_without_name(results: Path) -> Path:
@@ -428,9 +433,9 @@ def test_a_result_that_goes_before_it_is_sent_is_a_problem(start: Start, results
     # A stopped exporter sees no file, so the look that finds it and the read are made by hand.
     root = os.open(results, os.O_RDONLY | os.O_DIRECTORY)
     sent: list[bytes] = []
-    settings = exporter.Settings(results=str(results), bytes_per_second=10**9)
-    writer = exporter.FrameWriter(settings, session="s", write=sent.append)
-    follower = exporter.Follower(root, settings, writer)
+    settings = Settings(results=str(results), bytes_per_second=10**9)
+    writer = FrameWriter(settings, session="s", write=sent.append)
+    follower = Follower(root, settings, writer)
     for name in ("TEST-lost.xml", "TEST-renamed.xml", "core.bin"):
         (results / name).write_text(RED)
     follower.survey()
@@ -564,10 +569,7 @@ def test_twenty_thousand_results_fit_into_the_sidecars_memory() -> None:
     """It has 64Mi, of which Python takes a dozen, and the manifest five."""
     tracemalloc.start()
     try:
-        files = [
-            exporter.FollowedFile(f"TEST-{n}.xml", exporter.Found(f"TEST-{n}.xml"))
-            for n in range(1000)
-        ]
+        files = [FollowedFile(f"TEST-{n}.xml", Found(f"TEST-{n}.xml")) for n in range(1000)]
         for file in files:
             file.advance(os.urandom(600))
             file.rest()

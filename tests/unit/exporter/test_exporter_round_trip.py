@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from floe_tests.execution.stream import ResultStream
-from floe_tests.exporter import exporter
+from floe_tests.exporter.program import STOP_SIGNALS
+from floe_tests.exporter.settings import DIGEST_BYTES, FRAME_BYTES, LIVE_GENERATIONS, MIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.unit.exporter.conftest import Start
 
-COMMAND = [sys.executable, "-I", exporter.__file__]
+COMMAND = [sys.executable, "-I", "-m", "floe_tests.exporter"]
 FAST = "--bytes-per-second=1000000000"
 
 
@@ -67,7 +68,7 @@ def test_every_frame_is_numbered_and_short_enough_for_one_log_line(
     running = start()
     running.stop()
 
-    assert max(len(line) for line in running.lines) <= exporter.FRAME_BYTES
+    assert max(len(line) for line in running.lines) <= FRAME_BYTES
     assert [json.loads(line)["number"] for line in running.lines] == list(range(len(running.lines)))
     assert running.stream.finish().complete
 
@@ -77,9 +78,9 @@ def test_a_file_of_10_mib_passes_through_a_small_process(
     start: Start, results: Path, received: Path
 ) -> None:
     """The sidecar has 64Mi: it never holds a file."""
-    (results / "big").write_bytes(noise(10 * exporter.MIB))
+    (results / "big").write_bytes(noise(10 * MIB))
     running = start(FAST)
-    running.wait_for_content("big", 10 * exporter.MIB)
+    running.wait_for_content("big", 10 * MIB)
     status = Path(f"/proc/{running.process.pid}/status").read_text()
     peak_kib = next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line)
 
@@ -163,7 +164,7 @@ def test_a_file_that_is_rewritten_all_the_time_is_sent_at_the_end(
     """A progress file must not use up what attachments may cost."""
     path = results / "progress"
     running = start()
-    for number in range(exporter.LIVE_GENERATIONS + 1):
+    for number in range(LIVE_GENERATIONS + 1):
         (results / ".progress").write_bytes(b"x" * (1000 + number))
         (results / ".progress").replace(path)
         running.wait_for_content("progress", 1000 + number)
@@ -477,7 +478,7 @@ def test_the_pace_holds_the_rate(start: Start, results: Path) -> None:
     elapsed_seconds = time.monotonic() - begun
 
     sent_bytes = sum(len(line) for line in running.lines)
-    assert elapsed_seconds > (sent_bytes - 100_000 - exporter.FRAME_BYTES) / 400_000
+    assert elapsed_seconds > (sent_bytes - 100_000 - FRAME_BYTES) / 400_000
     assert running.stop().complete
 
 
@@ -501,11 +502,11 @@ def test_a_signal_during_the_start_is_kept_for_later(results: Path, received: Pa
     stream = ResultStream(received)
     (results / "junit.xml").write_text("<testsuite/>")
     # As process 1 of a container, and as the child of a runner that blocks signals meanwhile.
-    signal.pthread_sigmask(signal.SIG_BLOCK, exporter.STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         process = subprocess.Popen([*COMMAND, f"--results={results}"], stdout=subprocess.PIPE)
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, exporter.STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     process.terminate()
     output, _ = process.communicate(timeout=60)
     for line in output.splitlines():
@@ -527,7 +528,7 @@ def test_the_last_word_fits_a_termination_message(
     running.stop()
 
     text = digest.read_text()
-    assert len(text.encode()) <= exporter.DIGEST_BYTES
+    assert len(text.encode()) <= DIGEST_BYTES
     last_word = json.loads(text)
     assert last_word["last"] == len(running.lines) - 1
     manifest = running.stream.manifest

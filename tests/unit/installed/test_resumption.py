@@ -28,7 +28,8 @@ from floe_tests.execution.receiver import Receiver
 from floe_tests.execution.resume import FrameJournal, Handover, never
 from floe_tests.execution.verdict.facts import ErrorFacts, Facts, ResultFacts
 from floe_tests.execution.verdict.rules import classify
-from floe_tests.exporter import exporter
+from floe_tests.exporter.frames import FrameWriter, Place
+from floe_tests.exporter.settings import CHUNK_BYTES, Settings
 from floe_tests.orchestration.resume import hands_over, is_resumable
 from floe_tests.pipeline import resume
 from floe_tests.pipeline.cancellation import CANCELLED_TAG
@@ -61,15 +62,15 @@ class Sender:
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
-        self._writer = exporter.FrameWriter(
-            exporter.Settings(bytes_per_second=10**12), session="s" * 16, write=self.lines.append
+        self._writer = FrameWriter(
+            Settings(bytes_per_second=10**12), session="s" * 16, write=self.lines.append
         )
 
     def log_of(self, path: str, content: bytes) -> list[bytes]:
         offset = 0
         while offset < len(content):
-            piece = content[offset : offset + exporter.CHUNK_BYTES]
-            place = exporter.Place(path, path, 0, offset)
+            piece = content[offset : offset + CHUNK_BYTES]
+            place = Place(path, path, 0, offset)
             offset += self._writer.data(place, piece, guess=len(piece))
         return b"".join(self.lines).splitlines()
 

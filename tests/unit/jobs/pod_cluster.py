@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 from floe_tests.execution.manifest import EXPORTER
 from floe_tests.execution.sharding.job import INDEX_LABEL
-from floe_tests.exporter import exporter
 
 from ..installed import small_cluster  # noqa: TID252 - suites are folders, not packages
 
@@ -195,7 +194,14 @@ def sent_by_exporter(
     (results / "events.jsonl").write_text("\n".join(lines) + "\n")
     (results / "collection.json").write_text(json.dumps({"collected": tests, "deselected": 0}))
     process = subprocess.Popen(
-        [sys.executable, "-I", exporter.__file__, f"--results={results}", "--poll-seconds=0.02"],
+        [
+            sys.executable,
+            "-I",
+            "-m",
+            "floe_tests.exporter",
+            f"--results={results}",
+            "--poll-seconds=0.02",
+        ],
         stdout=subprocess.PIPE,
     )
     with process:

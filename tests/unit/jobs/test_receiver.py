@@ -13,7 +13,8 @@ from floe_tests.execution.attempt import judge
 from floe_tests.execution.receiver import Receiver
 from floe_tests.execution.resume import FrameJournal
 from floe_tests.execution.verdict.facts import Facts
-from floe_tests.exporter import exporter
+from floe_tests.exporter.frames import FrameWriter, Place
+from floe_tests.exporter.settings import CHUNK_BYTES, Settings
 
 FACTS = Facts(subject="job/a")
 
@@ -23,8 +24,8 @@ class Sender:
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
-        self.writer = exporter.FrameWriter(
-            exporter.Settings(bytes_per_second=10**12), session="s" * 16, write=self.lines.append
+        self.writer = FrameWriter(
+            Settings(bytes_per_second=10**12), session="s" * 16, write=self.lines.append
         )
 
     def send(self, path: str, content: bytes, *, generation: int = 0) -> bytes:
@@ -34,8 +35,8 @@ class Sender:
             self.writer.control("replaced", path=path, generation=generation, reason="it shrank")
         offset = 0
         while offset < len(content):
-            piece = content[offset : offset + exporter.CHUNK_BYTES]
-            place = exporter.Place(path, path, generation, offset)
+            piece = content[offset : offset + CHUNK_BYTES]
+            place = Place(path, path, generation, offset)
             offset += self.writer.data(place, piece, guess=len(piece))
         return b"".join(self.lines)
 

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floe_tests.execution.stream import ResultStream, StreamLimits
-from floe_tests.exporter import exporter
+from floe_tests.exporter.frames import FrameWriter, frame_line, header
+from floe_tests.exporter.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ NEXT_SESSION = "fedcba9876543210"
 
 def frame(number: int, kind: str, *, session: str = SESSION, **fields: object) -> bytes:
     """Write any frame at all, with a checksum that fits."""
-    return exporter.frame_line(b"", {**exporter.header(session, number, kind), **fields})
+    return frame_line(b"", {**header(session, number, kind), **fields})
 
 
 def data(
@@ -292,7 +293,7 @@ def test_a_key_keeps_forged_frames_out(tmp_path: Path) -> None:
     """A test that can write to the exporter's output does not know its key."""
     stream = ResultStream(tmp_path, key=b"secret")
     assert stream.feed(data(0, "junit.xml", 0, b"<testsuite/>")).kind == "corrupt"
-    genuine = exporter.frame_line(b"secret", exporter.header(SESSION, 0, "heartbeat"))
+    genuine = frame_line(b"secret", header(SESSION, 0, "heartbeat"))
     assert stream.feed(genuine).kind == "control"
     assert stored(tmp_path) == {}
 
@@ -369,13 +370,13 @@ def test_a_hostile_frame_is_refused_and_named(tmp_path: Path, line: bytes) -> No
         b'{"floe":',
         b'{"floe":1}',
         frame(0, "hello")[:-20],
-        exporter.frame_line(b"", {"floe": 2, "session": "s", "number": 0, "type": "hello"}),
-        exporter.frame_line(b"", {"floe": 1, "session": "", "number": 0, "type": "hello"}),
-        exporter.frame_line(b"", {"floe": 1, "session": 7, "number": 0, "type": "hello"}),
-        exporter.frame_line(b"", {"floe": 1, "session": "s", "number": -1, "type": "hello"}),
-        exporter.frame_line(b"", {"floe": 1, "session": "s", "number": 0.5, "type": "hello"}),
-        exporter.frame_line(b"", {"floe": 1, "session": "s", "number": 10**30, "type": "hello"}),
-        exporter.frame_line(b"", {"floe": 1, "session": "s", "number": 0, "type": None}),
+        frame_line(b"", {"floe": 2, "session": "s", "number": 0, "type": "hello"}),
+        frame_line(b"", {"floe": 1, "session": "", "number": 0, "type": "hello"}),
+        frame_line(b"", {"floe": 1, "session": 7, "number": 0, "type": "hello"}),
+        frame_line(b"", {"floe": 1, "session": "s", "number": -1, "type": "hello"}),
+        frame_line(b"", {"floe": 1, "session": "s", "number": 0.5, "type": "hello"}),
+        frame_line(b"", {"floe": 1, "session": "s", "number": 10**30, "type": "hello"}),
+        frame_line(b"", {"floe": 1, "session": "s", "number": 0, "type": None}),
         frame(0, "hello", padding="x" * 20_000),
     ],
 )
@@ -423,7 +424,7 @@ def test_no_believable_frame_raises_or_leaves_the_directory(
     """Whatever its fields hold."""
     with tempfile.TemporaryDirectory() as base:
         stream = ResultStream(Path(base) / "inside")
-        stream.feed(exporter.frame_line(b"", {**exporter.header(SESSION, 0, kind), **fields}))
+        stream.feed(frame_line(b"", {**header(SESSION, 0, kind), **fields}))
         stream.finish()
         assert [path.name for path in Path(base).iterdir()] == ["inside"]
 
@@ -704,7 +705,7 @@ def test_content_on_disk_that_was_tampered_with_is_found(tmp_path: Path) -> None
 def test_a_manifest_in_parts_needs_every_part(tmp_path: Path) -> None:
     """A part alone proves nothing."""
     sent: list[bytes] = []
-    writer = exporter.FrameWriter(exporter.Settings(), session=SESSION, write=sent.append)
+    writer = FrameWriter(Settings(), session=SESSION, write=sent.append)
     document = json.dumps(
         {
             "run": "",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from floe_tests.orchestration.prune import prune_definitions
 from floe_tests.orchestration.sensors.reaper import reaper_definitions
 from floe_tests.orchestration.sensors.superseded import superseded_sensor
 from floe_tests.orchestration.session import SessionResource
@@ -30,4 +31,5 @@ def tiers_of(package: Path) -> dg.Definitions:
         dg.Definitions(executor=dg.in_process_executor, resources={"session": SessionResource()}),
         dg.Definitions(sensors=[superseded_sensor(package.parent)]),
         reaper_definitions(package.parent),
+        prune_definitions(package.parent),
     )

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from floe_tests.config.groups import Groups
+from floe_tests.config.retention import RetentionSettings
 from floe_tests.config.variables import PassedNames, Variables
 from floe_tests.core.errors import ConfigurationError
 
@@ -686,6 +687,11 @@ class TierSettings(_Settings):
         default=False,
         description="Whether results are complete only with a count of collected tests "
         "(collection.json); without it the run says that the count is unknown.",
+    )
+
+    retention: RetentionSettings = Field(
+        default_factory=RetentionSettings,
+        description="What `floe-tests prune` leaves of the tier's runs.",
     )
 
     @model_validator(mode="after")

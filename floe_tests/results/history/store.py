@@ -5,8 +5,8 @@ Runs on different providers are never mixed: whoever asks for more than one run 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -15,12 +15,13 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.exc import DBAPIError
 
 from floe_tests.results.cases import CaseResult
-from floe_tests.results.history import database, migration, rows
+from floe_tests.results.history import database, migration, removal, rows
 from floe_tests.results.history.branches import Branch
 from floe_tests.results.history.database import HistoryUnavailableError
 from floe_tests.results.history.durations import read_durations
 from floe_tests.results.history.grid import Grid, read_grid
 from floe_tests.results.history.models import CaseRow, RunRow, SuiteRow, TestRow
+from floe_tests.results.history.removal import StoredRunRow
 from floe_tests.results.records import CaseRun, RunRecord, SoakRecord
 
 if TYPE_CHECKING:
@@ -260,6 +261,21 @@ class History:
 
         with self._reading() as connection:
             return last_good.read_baseline(connection, like)
+
+    def stored_runs(self) -> tuple[StoredRunRow, ...]:
+        """Return every run without its tests, for whoever decides which of them stay."""
+        with self._reading() as connection:
+            return removal.stored_runs(connection)
+
+    def remove_runs(self, run_ids: Sequence[str]) -> None:
+        """Remove runs with their tests, all or none, and give their room back to the disk."""
+        with self._writing() as connection:
+            removal.remove_runs(connection, run_ids)
+        if self._engine.dialect.name != "sqlite":
+            return  # Postgres does it by itself (autovacuum)
+        # A copy of the file needs room for it; without, the free pages wait for the next runs.
+        with suppress(DBAPIError), self._engine.connect() as connection:
+            connection.connection.cursor().execute("VACUUM")
 
     def tiers(self) -> tuple[tuple[str, str], ...]:
         """Return every tier and provider that the history has runs of, in order."""

@@ -35,7 +35,7 @@ demo: setup ## The integration tier on this machine: no Docker, no Kubernetes
 	@$(BIN)/floe-tests run integration --environment local
 
 test: setup ## Every test this machine can run; what is skipped says why
-	@status=0; $(BIN)/pytest tests/unit -n auto -ra || status=$$?; \
+	@status=0; $(BIN)/pytest tests/unit tests/functional -n auto -ra || status=$$?; \
 	$(BIN)/pytest tests/system -ra --durations=15 && exit $$status
 
 unit: setup ## The fast tests alone, on all cores
@@ -81,7 +81,7 @@ charts: setup ## helm lint and the chart's own tests
 	@helm lint --quiet charts/floe-tests --values charts/floe-tests/values-staging.yaml --set namespacePerRun.enabled=true
 	@helm lint --quiet charts/flink-operator
 	@helm lint --quiet charts/statefun
-	@$(BIN)/pytest tests/unit/charts -q
+	@$(BIN)/pytest tests/functional/charts -q
 
 docs: setup ## Regenerate the pages that are made from code
 	@$(BIN)/python -m floe_tests.report

@@ -11,9 +11,8 @@ import yaml
 
 from floe_tests.doctor.cluster import check_network, check_nodes, check_storage, reach
 from floe_tests.kube.client import Kube
-
-from ..small_server import Server  # noqa: TID252 - suites are folders, not packages
-from .conftest import deployment, needs, tier
+from tests.support.doctor import deployment, needs, tier
+from tests.support.small_server import Server
 
 Put = Callable[[str, str], Path]
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"

@@ -13,7 +13,7 @@ from floe_tests.doctor.images import check_images
 from floe_tests.kube.client import Kube
 
 if TYPE_CHECKING:
-    from ..small_server import Server  # noqa: TID252 - suites are folders, not packages
+    from tests.support.small_server import Server
 
 Put = Callable[[str, str], Path]
 

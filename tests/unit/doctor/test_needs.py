@@ -13,8 +13,7 @@ from floe_tests.config.project import Workspace
 from floe_tests.doctor.needs import PodNeed, needs_of
 from floe_tests.execution.manifest import EXPORTER_IMAGE
 from floe_tests.kube.quantity import MIB
-
-from .conftest import deployment, needs, tier
+from tests.support.doctor import deployment, needs, tier
 
 Put = Callable[[str, str], Path]
 JOB = {

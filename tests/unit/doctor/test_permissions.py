@@ -7,9 +7,8 @@ import shlex
 
 from floe_tests.doctor.permissions import Right, check_permissions, rights_of
 from floe_tests.kube.client import Kube
-
-from ..small_server import REVIEWS, Server  # noqa: TID252 - suites are folders, not packages
-from .conftest import deployment, needs
+from tests.support.doctor import deployment, needs
+from tests.support.small_server import REVIEWS, Server
 
 CHART = {"releases": [{"name": "engine", "chart": "charts/engine"}]}
 ROLE = {

@@ -11,9 +11,8 @@ from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
 from floe_tests.doctor.security import check_pod_security
 from floe_tests.kube.client import Kube
-
-from ..small_server import Server  # noqa: TID252 - suites are folders, not packages
-from .conftest import deployment, needs
+from tests.support.doctor import deployment, needs
+from tests.support.small_server import Server
 
 NAMESPACE = "/api/v1/namespaces/floe-staging"
 

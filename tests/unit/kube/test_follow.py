@@ -15,7 +15,7 @@ from floe_tests.kube.client import Kube, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Api
+    from tests.support.kube_api import Api
 
 
 def phases(api: Api, *, seconds: float = 30, **options: Any) -> Iterator[dict[str, str]]:

@@ -15,13 +15,12 @@ from floe_tests.core.errors import ConfigurationError, InfrastructureError
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import part, parts
-
-from .conftest import write_kubeconfig
+from tests.support.kube_api import write_kubeconfig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Api
+    from tests.support.kube_api import Api
 
 POD = "/api/v1/namespaces/ns/pods/a"
 LOG = f"{POD}/log"

@@ -1,13 +1,7 @@
-"""Lets the tests import the platform image's own package."""
+"""A small cluster that remembers."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from tests.support.small_cluster import cluster
 
-IMAGE = Path(__file__).parents[3] / "images" / "platform"
-
-# And the server beside the tests.
-for folder in (IMAGE, Path(__file__).parent):
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+__all__ = ["cluster"]

@@ -13,9 +13,8 @@ import pytest
 from floe_tests.core.errors import HarnessError
 from floe_tests.kube.client import RefusedError
 from floe_tests.platform.record import Record, is_test, manifests_in, newest_record, outside_of
-
-from ..installed.small_cluster import NAMESPACE, Cluster, serving  # noqa: TID252
-from .records import packed, secret
+from tests.support.helm_records import packed, secret
+from tests.support.small_cluster import NAMESPACE, Cluster, serving
 
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}

@@ -12,8 +12,7 @@ from floe_tests.platform.substitutes import (
     missing_images,
     without,
 )
-
-from ..small_server import serving  # noqa: TID252 - suites are folders, not packages
+from tests.support.small_server import serving
 
 RELEASE = ReleaseSettings.model_validate(
     {

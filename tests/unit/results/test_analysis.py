@@ -11,8 +11,7 @@ from floe_tests.results.history.analysis import Question, TestAccount, read_acco
 from floe_tests.results.history.flakiness import Standing
 from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord
-
-from . import runs
+from tests.support import runs
 
 PASTS = {
     "t::steady": "............",

@@ -18,8 +18,7 @@ from floe_tests.results.measurements import benchmark, benchmark_file
 from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement
 from floe_tests.results.measurements.change_points import change_points
 from floe_tests.results.records import MeasurementRecord
-
-from .soaks import BEGAN, FINGERPRINT, measured, past_of, pasts_of
+from tests.support.soaks import BEGAN, FINGERPRINT, measured, past_of, pasts_of
 
 RULES = BenchmarkSettings()
 PAST = pasts_of([past_of(measured(seed), number=seed) for seed in range(1, 7)])

@@ -12,8 +12,7 @@ from floe_tests.core.errors import ConfigurationError, FloeTestsError
 from floe_tests.results.history import bundle, importing
 from floe_tests.results.history.importing import Origin
 from floe_tests.results.history.store import History
-
-from . import runs
+from tests.support import runs
 
 JUNIT = """\
 <testsuites><testsuite name="s" timestamp="2026-10-01T10:00:00">

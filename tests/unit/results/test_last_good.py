@@ -15,8 +15,7 @@ from floe_tests.results.history.last_good import Like
 from floe_tests.results.history.store import History
 from floe_tests.results.presence.losses import PastTest
 from floe_tests.results.records import RunRecord
-
-from .runs import NEWEST, run_of
+from tests.support.runs import NEWEST, run_of
 
 LIKE = Like(
     tier="demo",

@@ -15,8 +15,7 @@ from floe_tests.results.history.store import History
 from floe_tests.results.measurements.baseline import Ground
 from floe_tests.results.measurements.judgement import fingerprint_digest, platform_identity
 from floe_tests.results.records import MeasurementRecord, RunRecord, SoakRecord, SuiteRecord
-
-from .soaks import BEGAN
+from tests.support.soaks import BEGAN
 
 MEASURED = MeasurementRecord(
     name="lakehouse_ingest",

@@ -15,8 +15,7 @@ from floe_tests.results.history.database import HistoryUnavailableError
 from floe_tests.results.history.migration import UnknownSchemaError
 from floe_tests.results.history.models import TABLE_PREFIX, VERSION_TABLE, Base
 from floe_tests.results.history.store import History
-
-from . import runs
+from tests.support import runs
 
 
 def _tables(connection: Connection) -> set[str]:

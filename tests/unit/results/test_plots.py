@@ -13,8 +13,7 @@ from defusedxml.ElementTree import fromstring
 from floe_tests.config.tier import BenchmarkSettings, SoakSettings
 from floe_tests.results.measurements import benchmark, plots, soak, soak_log
 from floe_tests.results.measurements.plots import Plot
-
-from .soaks import measured, past_of, pasts_of, soak_lines, write_lines
+from tests.support.soaks import measured, past_of, pasts_of, soak_lines, write_lines
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert(1)</script>$x^2$&\"'"

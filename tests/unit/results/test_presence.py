@@ -12,8 +12,7 @@ from floe_tests.core.errors import ConfigurationError
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.presence.compare import Change, GoodRun, Presence, Rules, compare
 from floe_tests.results.presence.losses import Loss
-
-from .losing import baseline_of
+from tests.support.losing import baseline_of
 
 TODAY = date(2026, 12, 1)
 

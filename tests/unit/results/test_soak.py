@@ -11,8 +11,7 @@ import pytest
 from floe_tests.config.tier import SoakSettings
 from floe_tests.results.measurements import soak, soak_log
 from floe_tests.results.records import SoakRecord
-
-from .soaks import MIB, sample, soak_lines, write_lines
+from tests.support.soaks import MIB, sample, soak_lines, write_lines
 
 Lines = list[dict[str, object]]
 

@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from floe_tests.results.measurements import soak_log
-
-from .soaks import FINGERPRINT, sample, soak_lines, write_lines
+from tests.support.soaks import FINGERPRINT, sample, soak_lines, write_lines
 
 HOSTILE = {
     "no JSON": b"{",

@@ -1,0 +1,98 @@
+"""What a suite measured meets the history, and does without it where it is away."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from floe_tests.config.project import Workspace
+from floe_tests.config.tier import SuiteSettings, TierSettings
+from floe_tests.execution.attempt import Attempt, Timings
+from floe_tests.execution.verdict.facts import Facts
+from floe_tests.execution.verdict.rules import classify
+from floe_tests.pipeline.judgement import judge_suite
+from floe_tests.pipeline.run import TierRun
+from tests.support.soaks import FINGERPRINT, soak_lines, write_lines
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> TierRun:
+    # A file stands where the history's folder would have to be.
+    (tmp_path / "taken").write_text("")
+    settings = {
+        "name": "tiny",
+        "description": "d",
+        "environments": ["local"],
+        "suites": [{"name": "suite", "command": ["true"]}],
+    }
+    return TierRun(
+        settings=TierSettings.model_validate(settings),
+        workspace=Workspace(
+            root=tmp_path,
+            output=tmp_path / "output",
+            home=tmp_path / "home",
+            history_url=f"sqlite:///{tmp_path}/taken/history.db",
+        ),
+        run_id="r",
+        log=print,
+    )
+
+
+def attempt(tmp_path: Path) -> Attempt:
+    (tmp_path / "results").mkdir()
+    return Attempt(
+        suite="suite",
+        number=1,
+        directory=tmp_path,
+        started_at=datetime.now(UTC),
+        facts=Facts("job/suite-1"),
+        verdict=classify(Facts("job/suite-1")),
+        timings=Timings(total=1),
+    )
+
+
+def suite(**judged: object) -> SuiteSettings:
+    return SuiteSettings.model_validate({"name": "suite", "command": ["true"], **judged})
+
+
+def test_a_suite_without_rules_is_not_judged(run: TierRun, tmp_path: Path) -> None:
+    assert judge_suite(run, suite(), attempt(tmp_path)) is None
+
+
+def test_a_soak_needs_no_history_and_says_that_it_had_none(run: TierRun, tmp_path: Path) -> None:
+    """Eight hours of soak must not be lost because a database restarts at their end."""
+    made = attempt(tmp_path)
+    write_lines(tmp_path / "results", soak_lines(memory=lambda seconds: 400 + 12 * seconds / 60))
+
+    found = judge_suite(run, suite(soak={}), made)
+
+    assert found is not None
+    assert [each.subject for each in found.facts.drifts] == ["cube"]
+    assert found.facts.doubts == ()
+    assert "compared with: nothing: " in str(found.facts.notes[0])
+
+
+def test_a_benchmark_without_its_history_is_no_first_run(run: TierRun, tmp_path: Path) -> None:
+    """A database that is away must not make every regression a recorded baseline."""
+    made = attempt(tmp_path)
+    values = [2.0 + 0.01 * number for number in range(12)]
+    measurement = {"name": "ingest", "unit": "s", "better": "lower", "values": values}
+    (tmp_path / "results" / "benchmark.json").write_text(
+        json.dumps({"fingerprint": FINGERPRINT, "measurements": [measurement]})
+    )
+
+    found = judge_suite(run, suite(benchmark={}), made)
+
+    assert found is not None
+    assert found.facts.doubts[0].field == "baseline"
+    assert "cannot be created" in found.facts.doubts[0].value
+
+
+def test_a_suite_may_be_both(run: TierRun, tmp_path: Path) -> None:
+    found = judge_suite(run, suite(soak={}, benchmark={}), attempt(tmp_path))
+
+    assert found is not None
+    assert {each.subject for each in found.facts.doubts} == {"soak", "benchmark"}

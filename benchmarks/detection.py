@@ -18,7 +18,7 @@ from time import perf_counter
 
 import numpy as np
 
-from floe_tests.config.tier import BenchmarkSettings, SoakSettings
+from floe_tests.config.measured import BenchmarkSettings, SoakSettings
 from floe_tests.results.measurements import benchmark, soak
 from floe_tests.results.measurements.benchmark import Past
 from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement

@@ -17,7 +17,7 @@ from pathlib import Path
 from time import monotonic
 
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import ReleaseSettings
+from floe_tests.config.release import ReleaseSettings
 from floe_tests.core import program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import DeadlineError, FloeTestsError, InfrastructureError

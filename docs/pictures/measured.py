@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from floe_tests.config.tier import BenchmarkSettings, SoakSettings
+from floe_tests.config.measured import BenchmarkSettings, SoakSettings
 from floe_tests.core.verdict import Cause, Fault, Verdict
 from floe_tests.pipeline.judgement import SuiteJudgement
 from floe_tests.pipeline.publish import PublishedRun, PublishedSuite

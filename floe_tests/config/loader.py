@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from floe_tests.config import references
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.json_values import is_object
@@ -35,7 +36,7 @@ def load_tiers(root: Path) -> tuple[TierSettings, ...]:
             continue
         if tier is not None:
             tiers.append(tier)
-            problems += (f"{path}: {problem}" for problem in tier.problems_in(root))
+            problems += (f"{path}: {problem}" for problem in references.problems_in(tier, root))
     if problems:
         raise ConfigurationError("\n".join(problems))
     return tuple(tiers)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from floe_tests.config.tier import EnvironmentName, TierSettings
+from floe_tests.config.environment import EnvironmentName
+from floe_tests.config.tier import TierSettings
 from floe_tests.core import names
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.registry import reference

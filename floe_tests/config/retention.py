@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from floe_tests.config.base import Settings
 
 
-class _Kept(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class KeptRuns(_Kept):
+class KeptRuns(Settings):
     """How many runs of one kind are kept, and how long."""
 
     days: float = Field(gt=0, description="Older runs go, in days since they began.")
@@ -26,7 +24,7 @@ class KeptRuns(_Kept):
         return self
 
 
-class RunRetention(_Kept):
+class RunRetention(Settings):
     """How long runs are kept in one place: red ones longer, because people look into them."""
 
     green: KeptRuns = Field(
@@ -37,7 +35,7 @@ class RunRetention(_Kept):
     )
 
 
-class RetentionSettings(_Kept):
+class RetentionSettings(Settings):
     """What `floe-tests prune` leaves of a tier's runs."""
 
     files: RunRetention = Field(

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from floe_tests.config import groups
-from floe_tests.config.tier import SuiteSettings, TierSettings
+from floe_tests.config.suite import SuiteSettings
+from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import ConfigurationError
 
 

@@ -6,7 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from floe_tests.config.tier import EnvironmentName, TierSettings
+from floe_tests.config.environment import EnvironmentName
+from floe_tests.config.tier import TierSettings
 from floe_tests.core import program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError, first_line

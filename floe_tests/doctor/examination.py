@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from floe_tests.config.environment import EnvironmentName
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import EnvironmentName, TierSettings
+from floe_tests.config.tier import TierSettings
 from floe_tests.doctor import (
     cluster,
     images,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from floe_tests.config.environment import InstalledSettings
 from floe_tests.config.memory import check_memory
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import InstalledSettings
 from floe_tests.core import labels
 from floe_tests.core.errors import ConfigurationError, FloeTestsError, first_line
 from floe_tests.doctor.check import Check

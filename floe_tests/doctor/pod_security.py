@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from floe_tests.config.tier import PodSecurity
+from floe_tests.config.environment import PodSecurity
 from floe_tests.kube.objects import JsonObject, part, parts
 
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast, get_args
 
-from floe_tests.config.tier import PodSecurity
+from floe_tests.config.environment import PodSecurity
 from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import RENDERED_NAMESPACE, Needs

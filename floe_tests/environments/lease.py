@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
+from floe_tests.config.environment import EnvironmentName, Keep
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import EnvironmentName, Keep, TierSettings
+from floe_tests.config.tier import TierSettings
 from floe_tests.core import program
 from floe_tests.core.errors import FloeTestsError, LeaseError
 from floe_tests.core.labels import Owner

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from floe_tests.config.tier import PodSecurity
+from floe_tests.config.environment import PodSecurity
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import (

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.config.test_job import (
     EXPORTER_MEMORY,
     RESULTS,
     JobTemplate,
     named_container,
 )
-from floe_tests.config.tier import DeadlineSettings
 from floe_tests.core import labels
 from floe_tests.kube.objects import JsonObject, part, parts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from floe_tests.config.tier import DeadlineSettings
+from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.core.deadline import Deadline
 from floe_tests.execution.observation import Observation
 from floe_tests.execution.suspension import gated_by

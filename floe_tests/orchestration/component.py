@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import BaseModel
 
+from floe_tests.config import references
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.labels import CAUSE, CLUSTER, COMMIT, ENVIRONMENT, REF, TIER
@@ -51,7 +52,7 @@ class TestTier(dg.Component):
         """
         settings = TierSettings.model_validate(attributes)
         file = context.path / "defs.yaml"
-        problems = settings.problems_in(context.project_root)
+        problems = references.problems_in(settings, context.project_root)
         if problems:
             raise ConfigurationError("\n".join(f"{file}: {problem}" for problem in problems))
         return cls(settings, context.project_root)

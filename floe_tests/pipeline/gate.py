@@ -13,7 +13,8 @@ from pathlib import Path
 from floe_tests.config import quarantine, removals
 from floe_tests.config.quarantine import Quarantine
 from floe_tests.config.removals import Removals
-from floe_tests.config.tier import SuiteSettings, TierSettings
+from floe_tests.config.suite import SuiteSettings
+from floe_tests.config.tier import TierSettings
 from floe_tests.core.verdict import Verdict
 from floe_tests.execution.attempt import Attempt, with_outcomes
 from floe_tests.execution.verdict.facts import JudgedFacts, ResultFacts

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from floe_tests.config.selection import selected
-from floe_tests.config.tier import SuiteSettings
+from floe_tests.config.suite import SuiteSettings
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.ledger import as_json
@@ -100,7 +100,7 @@ def judge_suite(run: TierRun, suite: SuiteSettings, attempt: Attempt) -> SuiteJu
 
 
 def _soak(run: TierRun, suite: SuiteSettings, attempt: Attempt, received: Path) -> soak.Judged:
-    from floe_tests.config.tier import SoakSettings
+    from floe_tests.config.measured import SoakSettings
     from floe_tests.results.measurements import soak, soak_log
     from floe_tests.results.measurements.judgement import fingerprint_digest
 
@@ -122,7 +122,7 @@ def _soak(run: TierRun, suite: SuiteSettings, attempt: Attempt, received: Path) 
 def _benchmark(
     run: TierRun, suite: SuiteSettings, attempt: Attempt, received: Path
 ) -> benchmark.Judged:
-    from floe_tests.config.tier import BenchmarkSettings
+    from floe_tests.config.measured import BenchmarkSettings
     from floe_tests.results.history.store import History
     from floe_tests.results.measurements import benchmark, benchmark_file
     from floe_tests.results.measurements.judgement import fingerprint_digest

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from floe_tests.config.project import JUNIT, REPORT, VERDICT
 from floe_tests.config.quarantine import NOTHING, Quarantine, QuarantineEntry
 from floe_tests.config.selection import selected
-from floe_tests.config.tier import SuiteSettings
+from floe_tests.config.suite import SuiteSettings
 from floe_tests.config.variables import said
 from floe_tests.core import durable
 from floe_tests.core.errors import ConfigurationError, FloeTestsError

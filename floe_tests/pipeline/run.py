@@ -15,16 +15,12 @@ from functools import partial
 from time import monotonic
 from typing import Protocol
 
+from floe_tests.config.environment import EnvironmentName, Keep
 from floe_tests.config.project import Workspace
+from floe_tests.config.release import ReleaseChangeSettings, ReleaseSettings
 from floe_tests.config.selection import Selection, release_values
-from floe_tests.config.tier import (
-    EnvironmentName,
-    Keep,
-    ReleaseChangeSettings,
-    ReleaseSettings,
-    SuiteSettings,
-    TierSettings,
-)
+from floe_tests.config.suite import SuiteSettings
+from floe_tests.config.tier import TierSettings
 from floe_tests.core import program
 from floe_tests.core.errors import (
     CleanupError,

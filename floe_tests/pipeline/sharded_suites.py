@@ -10,8 +10,8 @@ from floe_tests.execution.sharding.plan import Plan, balanced
 from floe_tests.kube.access import ClusterAccess
 
 if TYPE_CHECKING:
+    from floe_tests.config.suite import SuiteSettings
     from floe_tests.config.test_job import JobTemplate
-    from floe_tests.config.tier import SuiteSettings
     from floe_tests.environments.lease import Lease
     from floe_tests.execution.manifest import JobRequest
     from floe_tests.execution.resume import Handover

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TypeGuard
 
-from floe_tests.config.tier import InstalledSettings
+from floe_tests.config.environment import InstalledSettings
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import PlatformError
 from floe_tests.core.evidence import Evidence

@@ -8,7 +8,7 @@ from functools import reduce
 from typing import cast
 
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import ReleaseSettings
+from floe_tests.config.release import ReleaseSettings
 from floe_tests.core import registry
 
 

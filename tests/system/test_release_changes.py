@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import ReleaseSettings
+from floe_tests.config.release import ReleaseSettings
 from floe_tests.core.errors import PlatformError
 from floe_tests.core.verdict import Cause
 from floe_tests.kube.access import ClusterAccess

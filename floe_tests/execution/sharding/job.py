@@ -11,8 +11,8 @@ import base64
 import copy
 from typing import Any
 
+from floe_tests.config.suite import ShardSettings
 from floe_tests.config.test_job import JobTemplate, named_container
-from floe_tests.config.tier import ShardSettings
 from floe_tests.core import labels
 from floe_tests.execution.manifest import JobRequest, build_job
 from floe_tests.execution.sharding.plan import Plan

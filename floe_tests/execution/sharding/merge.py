@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from floe_tests.config.tier import DeadlineSettings
+from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.json_values import count_of, is_object, text_of
 from floe_tests.core.verdict import Cause, Verdict

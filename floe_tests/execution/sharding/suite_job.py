@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from floe_tests.config.suite import ShardSettings
 from floe_tests.config.test_job import JobTemplate
-from floe_tests.config.tier import ShardSettings
 from floe_tests.execution.manifest import JobRequest
 from floe_tests.execution.own_jobs import refused
 from floe_tests.execution.sharding.job import indexed_job, plan_config_map

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from floe_tests.config.tier import InstalledSettings, TierSettings
+from floe_tests.config.environment import InstalledSettings
+from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.core.labels import CLUSTER, PLATFORM, TIER, TRIGGER
 

@@ -18,7 +18,7 @@ from statistics import mean, median
 
 import numpy as np
 
-from floe_tests.config.tier import BenchmarkSettings
+from floe_tests.config.measured import BenchmarkSettings
 from floe_tests.core.evidence import Evidence
 from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement
 from floe_tests.results.measurements.change_points import ChangePoint, change_points

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from floe_tests.config.tier import SoakSettings
+from floe_tests.config.measured import SoakSettings
 from floe_tests.core.evidence import Evidence
 from floe_tests.results.measurements.drift import Drift, Expectation, Series, drift_of
 from floe_tests.results.measurements.estimates import Array

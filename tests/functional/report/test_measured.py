@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_tests.config.tier import BenchmarkSettings, SoakSettings
+from floe_tests.config.measured import BenchmarkSettings, SoakSettings
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.verdict import Cause, Fault, Verdict
 from floe_tests.pipeline.judgement import SuiteJudgement

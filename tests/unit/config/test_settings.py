@@ -10,14 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from floe_tests.config.tier import (
-    BenchmarkSettings,
-    BudgetSettings,
-    KindSettings,
-    SoakSettings,
-    SuiteSettings,
-    TierSettings,
-)
+from floe_tests.config import references
+from floe_tests.config.deadlines import BudgetSettings
+from floe_tests.config.environment import KindSettings
+from floe_tests.config.measured import BenchmarkSettings, SoakSettings
+from floe_tests.config.suite import SuiteSettings
+from floe_tests.config.tier import TierSettings
 
 SUITE: dict[str, Any] = {"name": "one", "job": "tests/one/test-job.yaml"}
 TIER: dict[str, Any] = {
@@ -99,7 +97,7 @@ def test_what_the_project_does_not_have_is_found_all_at_once(tmp_path: Path):
     )
     (tmp_path / "a.yaml").touch()
 
-    problems = settings.problems_in(tmp_path)
+    problems = references.problems_in(settings, tmp_path)
 
     assert [problem.split(":")[0] for problem in problems] == [
         "releases[0].chart",
@@ -121,7 +119,7 @@ def test_nothing_is_wrong_when_all_files_are_there(tmp_path: Path):
         {**TIER, "releases": [{"name": "a", "chart": "charts/a"}]}
     )
 
-    assert settings.problems_in(tmp_path) == ()
+    assert references.problems_in(settings, tmp_path) == ()
 
 
 @pytest.mark.parametrize(
@@ -165,7 +163,7 @@ def test_the_values_of_an_upgrade_must_be_there(tmp_path: Path):
         }
     )
 
-    first, *_ = settings.problems_in(tmp_path)
+    first, *_ = references.problems_in(settings, tmp_path)
 
     assert first == f"suites[0].before.values_files: more.yaml does not exist under {tmp_path}."
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from floe_tests.config import references
 from floe_tests.config.loader import load_tiers
 from floe_tests.config.memory import check_memory
 from floe_tests.config.tier import TierSettings
@@ -113,7 +114,7 @@ def test_the_tier_that_one_follows_must_be_there(tmp_path: Path):
     (tmp_path / "test-job.yaml").touch()
     tier = TierSettings.model_validate({**TIER, "triggers": {"after_green": "staging-benchmrk"}})
 
-    (problem,) = tier.problems_in(tmp_path)
+    (problem,) = references.problems_in(tier, tmp_path)
 
     assert problem.startswith("triggers.after_green: there is no tier 'staging-benchmrk'")
 
@@ -125,7 +126,7 @@ def test_the_tier_that_one_follows_is_found_in_a_project_of_any_name(tmp_path: P
     (folder / "defs.yaml").touch()
     tier = TierSettings.model_validate({**TIER, "triggers": {"after_green": "staging-benchmark"}})
 
-    assert tier.problems_in(tmp_path) == ()
+    assert references.problems_in(tier, tmp_path) == ()
 
 
 def test_the_shipped_tiers_stay_within_their_memory():

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from floe_tests.config.project import Workspace
 from floe_tests.config.selection import Selection
+from floe_tests.config.suite import SuiteSettings
 from floe_tests.config.test_job import load_template
-from floe_tests.config.tier import SuiteSettings, TierSettings
+from floe_tests.config.tier import TierSettings
 from floe_tests.config.variables import chosen, inherited, problems_of, said
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.pipeline.publish import publish

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from floe_tests.config.tier import PodSecurity
+from floe_tests.config.environment import PodSecurity
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import CleanupError, ConfigurationError, DeadlineError

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from floe_tests.config.deadlines import DeadlineSettings
+from floe_tests.config.suite import ShardSettings
 from floe_tests.config.test_job import load_template
-from floe_tests.config.tier import DeadlineSettings, ShardSettings
 from floe_tests.core.labels import Owner
 from floe_tests.execution.attempt import Attempt
 from floe_tests.execution.job_run import JobRun

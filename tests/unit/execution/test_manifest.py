@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.config.test_job import load_template
-from floe_tests.config.tier import DeadlineSettings
 from floe_tests.core import labels
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.execution.manifest import (

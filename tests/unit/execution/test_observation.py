@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from floe_tests.config.tier import DeadlineSettings
+from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.core.labels import Owner
 from floe_tests.execution.manifest import JobRequest
 from floe_tests.execution.observation import Observation

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import SuiteSettings, TierSettings
+from floe_tests.config.suite import SuiteSettings
+from floe_tests.config.tier import TierSettings
 from floe_tests.execution.attempt import Attempt, Timings
 from floe_tests.execution.verdict.facts import Facts
 from floe_tests.execution.verdict.rules import classify

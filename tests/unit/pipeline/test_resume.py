@@ -11,9 +11,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.config.project import Workspace
 from floe_tests.config.test_job import load_template
-from floe_tests.config.tier import DeadlineSettings, TierSettings
+from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import InfrastructureError, PlatformError
 from floe_tests.core.labels import Owner
 from floe_tests.core.ledger import Ledger

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import ReleaseSettings
+from floe_tests.config.release import ReleaseSettings
 from floe_tests.core.errors import ConfigurationError, InfrastructureError
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.platform import helm

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from floe_tests.config.environment import InstalledSettings
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import InstalledSettings
 from floe_tests.core.errors import InfrastructureError, PlatformError
 from floe_tests.platform.installed import Fingerprint, state_of, wait_until_complete
 from floe_tests.platform.logs import export_logs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import ReleaseSettings
+from floe_tests.config.release import ReleaseSettings
 from floe_tests.platform.substitutes import (
     MissingImages,
     merged,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floe_tests.config.tier import BenchmarkSettings
+from floe_tests.config.measured import BenchmarkSettings
 from floe_tests.results.measurements import benchmark, benchmark_file
 from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement
 from floe_tests.results.measurements.change_points import change_points

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from floe_tests.config.tier import BenchmarkSettings, SoakSettings
+from floe_tests.config.measured import BenchmarkSettings, SoakSettings
 from floe_tests.results.measurements import benchmark, plots, soak, soak_log
 from floe_tests.results.measurements.plots import Plot
 from tests.support.soaks import measured, past_of, pasts_of, soak_lines, write_lines

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from floe_tests.config.tier import SoakSettings
+from floe_tests.config.measured import SoakSettings
 from floe_tests.results.measurements import soak, soak_log
 from floe_tests.results.records import SoakRecord
 from tests.support.soaks import MIB, sample, soak_lines, write_lines

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from floe_tests.config.environment import InstalledSettings
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import InstalledSettings, TierSettings
+from floe_tests.config.tier import TierSettings
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import ConfigurationError, FloeTestsError, InfrastructureError

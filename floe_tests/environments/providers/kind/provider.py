@@ -17,8 +17,9 @@ from time import monotonic
 
 import yaml
 
+from floe_tests.config.environment import KindSettings
 from floe_tests.config.project import Workspace
-from floe_tests.config.tier import KindSettings, TierSettings
+from floe_tests.config.tier import TierSettings
 from floe_tests.core import labels, program
 from floe_tests.core.clock import certain_now
 from floe_tests.core.deadline import Deadline

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from floe_tests.config.tier import DeadlineSettings
+from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.execution.attempt import judge
 from floe_tests.execution.sharding.merge import SuiteEnd
 from floe_tests.execution.sharding.plan import test_key as key_of

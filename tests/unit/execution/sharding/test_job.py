@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from floe_tests.config.deadlines import DeadlineSettings
+from floe_tests.config.suite import ShardSettings
 from floe_tests.config.test_job import load_template
-from floe_tests.config.tier import DeadlineSettings, ShardSettings
 from floe_tests.core import labels
 from floe_tests.core.labels import Owner
 from floe_tests.execution.manifest import JobRequest, build_job

@@ -19,7 +19,7 @@ Word = Literal["over", "expired", "kept", "live", "hung", "unproved"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class Expiry:
     """How a run stands.
 
     Attributes:
@@ -44,14 +44,14 @@ def nobody_knows(run_id: str) -> RunState:
     return "unknown"
 
 
-def standing_of(
+def expiry_of(
     run_id: str,
     *,
     lease: Lease | None,
     found_labels: Mapping[str, str],
     run_state: RunStateOf,
     now: datetime,
-) -> Standing:
+) -> Expiry:
     """Return whether what a run left may be removed.
 
     Args:
@@ -64,61 +64,61 @@ def standing_of(
     """
     if lease is not None:
         if lease.state == "released":
-            return Standing("over", "its lease was given back, and this is still there")
+            return Expiry("over", "its lease was given back, and this is still there")
         if lease.state == "kept":
-            return _kept(max(lease.owner.expires_at, _expiry(found_labels) or _LONG_AGO), now)
+            return _kept(max(lease.owner.expires_at, _expires_at(found_labels) or _LONG_AGO), now)
         if lease.holder.liveness != "unknown":
             return _held(lease, now)
-    expiry = _expiry(found_labels) or (lease.owner.expires_at if lease else None)
-    return _elsewhere(run_state(run_id), expiry, is_kept=labels.KEPT in found_labels, now=now)
+    expires_at = _expires_at(found_labels) or (lease.owner.expires_at if lease else None)
+    return _elsewhere(run_state(run_id), expires_at, is_kept=labels.KEPT in found_labels, now=now)
 
 
 def _elsewhere(
-    state: RunState, expiry: datetime | None, *, is_kept: bool, now: datetime
-) -> Standing:
+    state: RunState, expires_at: datetime | None, *, is_kept: bool, now: datetime
+) -> Expiry:
     """Judge a run that this machine's ledger does not know enough of."""
-    has_expired = expiry is not None and expiry < now
+    has_expired = expires_at is not None and expires_at < now
     if state == "live":
         return (
-            Standing("hung", f"Dagster says that it runs; its time was over {_shown(expiry)}")
+            Expiry("hung", f"Dagster says that it runs; its time was over {_shown(expires_at)}")
             if has_expired
-            else Standing("live", "Dagster says that it runs")
+            else Expiry("live", "Dagster says that it runs")
         )
-    if is_kept and expiry is not None:
-        return _kept(expiry, now)
+    if is_kept and expires_at is not None:
+        return _kept(expires_at, now)
     if state == "over":
-        return Standing("over", "Dagster says that it has ended")
+        return Expiry("over", "Dagster says that it has ended")
     if has_expired:
-        return Standing("expired", f"its time was over {_shown(expiry)}")
-    until = f"until {_shown(expiry)}" if expiry else "without an end"
-    return Standing("live", f"it may still run on another machine or in a container, {until}")
+        return Expiry("expired", f"its time was over {_shown(expires_at)}")
+    until = f"until {_shown(expires_at)}" if expires_at else "without an end"
+    return Expiry("live", f"it may still run on another machine or in a container, {until}")
 
 
-def _held(lease: Lease, now: datetime) -> Standing:
+def _held(lease: Lease, now: datetime) -> Expiry:
     """Judge a run of this machine by its orchestrator: nothing else knows as well."""
     holder = f"its orchestrator (process {lease.holder.process_id})"
     if lease.holder.liveness == "dead":
-        return Standing("over", f"{holder} is gone")
+        return Expiry("over", f"{holder} is gone")
     if lease.owner.expires_at < now:
-        return Standing(
+        return Expiry(
             "hung",
             f"{holder} still runs, and its time was over {_shown(lease.owner.expires_at)}: look at "
             f"it with `ps -fp {lease.holder.process_id}`, end it with "
             f"`kill {lease.holder.process_id}`",
         )
-    return Standing("live", f"{holder} runs")
+    return Expiry("live", f"{holder} runs")
 
 
-def _kept(expiry: datetime, now: datetime) -> Standing:
-    if expiry < now:
-        return Standing("expired", f"it was kept until {_shown(expiry)}")
-    return Standing("kept", f"it is kept until {_shown(expiry)}")
+def _kept(expires_at: datetime, now: datetime) -> Expiry:
+    if expires_at < now:
+        return Expiry("expired", f"it was kept until {_shown(expires_at)}")
+    return Expiry("kept", f"it is kept until {_shown(expires_at)}")
 
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def _expiry(found_labels: Mapping[str, str]) -> datetime | None:
+def _expires_at(found_labels: Mapping[str, str]) -> datetime | None:
     text = found_labels.get(labels.EXPIRES, "")
     try:
         return datetime.fromtimestamp(int(text), tz=UTC) if text.isdecimal() else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from floe_tests.cleanup import processes
-from floe_tests.cleanup.expiry import Standing, standing_of
+from floe_tests.cleanup.expiry import Expiry, expiry_of
 from floe_tests.cleanup.plan import Leftover, Plan, Scope
 from floe_tests.core import labels
 from floe_tests.core.clock import certain_now
@@ -21,7 +21,7 @@ from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError, HarnessError
 from floe_tests.environments.cluster_lock import LEASE, held_by
 from floe_tests.environments.lease import ENTRY, Lease
-from floe_tests.environments.owned_objects import Belongings, belongings_in, command_for
+from floe_tests.environments.owned_objects import OwnedObjects, command_for, owned_objects_in
 from floe_tests.environments.ownership import is_marked, why_not_proved, why_protected
 from floe_tests.environments.providers.kind import nodes
 from floe_tests.environments.providers.kind.creator import creator_of
@@ -102,9 +102,9 @@ class Look:
             problems=tuple(self.problems),
         )
 
-    def standing(
+    def expiry(
         self, run_id: str, found_labels: Mapping[str, str], *, kube: Kube | None = None
-    ) -> Standing:
+    ) -> Expiry:
         """Tell how a run stands.
 
         Args:
@@ -117,7 +117,7 @@ class Look:
         """
         # A kind cluster has this machine's clock.
         has_own_clock = kube is not None and not isinstance(kube.access, KindAccess)
-        return standing_of(
+        return expiry_of(
             run_id,
             lease=self.leases.get(labels.label_value(run_id)),
             found_labels=found_labels,
@@ -125,7 +125,7 @@ class Look:
             now=kube.now() if kube is not None and has_own_clock else self.now,
         )
 
-    def namespace_standing(self, namespace: JsonObject, *, kube: Kube) -> Standing:
+    def namespace_expiry(self, namespace: JsonObject, *, kube: Kube) -> Expiry:
         """Return whether a namespace that carries a run's labels may be removed.
 
         Args:
@@ -137,15 +137,15 @@ class Look:
         """
         metadata = namespace["metadata"]
         run_id = _run_of(namespace)
-        standing = self.standing(run_id, metadata["labels"], kube=kube)
-        if not standing.may_go:
-            return standing
+        expiry = self.expiry(run_id, metadata["labels"], kube=kube)
+        if not expiry.may_go:
+            return expiry
         lease = self.leases.get(run_id)
         recorded = {lease.namespace_uid} if lease is not None else set[str]()
         reason = why_protected(str(metadata["name"]), self._protected) or why_not_proved(
             namespace, run_id=run_id, recorded=recorded
         )
-        return Standing("unproved", reason) if reason else standing
+        return Expiry("unproved", reason) if reason else expiry
 
     @property
     def _protected(self) -> frozenset[str]:
@@ -189,8 +189,8 @@ class Look:
         self.looked_at.append(f"{_counted(len(found), 'process', 'es')} with a run's id")
         for process in found:
             lease = self.leases.get(labels.label_value(process.run_id))
-            standing = self._standing_of_process(process, lease)
-            if standing is None:
+            expiry = self._process_expiry(process, lease)
+            if expiry is None:
                 continue
             self._add(
                 Leftover(
@@ -199,20 +199,18 @@ class Look:
                     place="this machine",
                     run_id=process.run_id,
                     tier=lease.owner.tier if lease else "",
-                    word=standing.word,
-                    reason=standing.reason,
+                    word=expiry.word,
+                    reason=expiry.reason,
                     since=process.started_at,
                     command=f"kill -9 {process.process_id}",
                     detail=process.command,
                 )
             )
 
-    def _standing_of_process(
-        self, process: processes.RunProcess, lease: Lease | None
-    ) -> Standing | None:
+    def _process_expiry(self, process: processes.RunProcess, lease: Lease | None) -> Expiry | None:
         """Tell how a process of this machine stands; None where its run is not of this ledger."""
         if lease is None and process.run_id in self._without_lease:
-            return Standing(
+            return Expiry(
                 "unproved",
                 f"the lease of its run {process.run_id[:8]} is not followed: nothing tells whether "
                 "the run is over",
@@ -220,12 +218,12 @@ class Look:
         # Of a run that this ledger does not know nothing tells whether it is over.
         if lease is None or lease.holder.liveness == "unknown":
             return None
-        standing = self.standing(process.run_id, {})
-        if standing.may_go and lease.holder.liveness == "alive":
-            return Standing("live", "its orchestrator has not ended yet")
-        if standing.may_go and process.has_terminal:
-            return Standing("unproved", "it belongs to a terminal: a person may have started it")
-        return standing
+        expiry = self.expiry(process.run_id, {})
+        if expiry.may_go and lease.holder.liveness == "alive":
+            return Expiry("live", "its orchestrator has not ended yet")
+        if expiry.may_go and process.has_terminal:
+            return Expiry("unproved", "it belongs to a terminal: a person may have started it")
+        return expiry
 
     def _look_at_kind(self) -> None:
         left = [
@@ -259,7 +257,7 @@ class Look:
         beside = {access for access, _ in self.scope.platforms}
         for lease in self.leases.values():
             if lease.provider == "context" and lease.access is not None and not lease.persistent:
-                left = lease.state != "released" and self.standing(lease.run_id, {}).may_go
+                left = lease.state != "released" and self.expiry(lease.run_id, {}).may_go
                 needed[lease.access] = needed.get(lease.access, False) or left
                 beside.discard(lease.access)
         for access, is_needed in needed.items():
@@ -286,13 +284,13 @@ class Look:
         for lease in self.leases.values():
             if lease.persistent and lease.access is not None:
                 key = lease.access, lease.namespace
-                left = lease.state != "released" and self.standing(lease.run_id, {}).may_go
+                left = lease.state != "released" and self.expiry(lease.run_id, {}).may_go
                 needed[key] = needed.get(key, False) or left
         for (access, namespace), is_needed in needed.items():
             place = f"namespace {namespace} in the cluster of {access.shown}"
             try:
                 kube = Kube(access)
-                found = belongings_in(kube, namespace)
+                found = owned_objects_in(kube, namespace)
                 holder = held_by(kube, namespace, now=_ANY_TIME)
                 kube.now()  # as all below needs it
             except FloeTestsError as error:
@@ -303,18 +301,18 @@ class Look:
             self.looked_at.append(place)
             for item in found:
                 if item.objects:
-                    self._add_belongings(item, namespace=namespace, place=place)
+                    self._add_owned_objects(item, namespace=namespace, place=place)
                 self._add_unproved(item, namespace=namespace, place=place)
             named = {item.run_id for item in found if item.objects}
             if holder is not None and holder.run_id and holder.run_id not in named:
-                lone = Belongings(holder.run_id, ())
-                self._add_belongings(lone, namespace=namespace, place=place, tier=holder.tier)
+                lone = OwnedObjects(holder.run_id, ())
+                self._add_owned_objects(lone, namespace=namespace, place=place, tier=holder.tier)
 
     def _look_at_leases(self) -> None:
         """Find leases that nothing is left of, and that say otherwise."""
         for key, lease in self.leases.items():
-            standing = self.standing(lease.run_id, {})
-            if lease.state == "released" or not standing.may_go or key in self._with_something:
+            expiry = self.expiry(lease.run_id, {})
+            if lease.state == "released" or not expiry.may_go or key in self._with_something:
                 continue
             if not self._was_read(lease):
                 continue
@@ -326,8 +324,8 @@ class Look:
                     place="the ledger",
                     run_id=lease.run_id,
                     tier=lease.owner.tier,
-                    word=standing.word,
-                    reason=f"{standing.reason}; nothing else is left of it",
+                    word=expiry.word,
+                    reason=f"{expiry.reason}; nothing else is left of it",
                     since=None,
                     command=f"rm -r {shlex.quote(str(path))}",
                 )
@@ -358,41 +356,41 @@ class Look:
         *,
         unproved: str,
     ) -> Leftover:
-        standing = self.standing(creator, node_labels)
+        expiry = self.expiry(creator, node_labels)
         lease = self.leases.get(labels.label_value(creator))
         users = self._users_of(cluster.name, namespaces)
-        if standing.may_go and users:
-            standing = Standing("live", f"{standing.reason}, but {'; '.join(users)}")
-        elif standing.may_go and unproved:
-            standing = Standing("unproved", unproved)
-        elif standing.may_go:
-            standing = Standing(standing.word, f"{standing.reason}; no other run uses it")
+        if expiry.may_go and users:
+            expiry = Expiry("live", f"{expiry.reason}, but {'; '.join(users)}")
+        elif expiry.may_go and unproved:
+            expiry = Expiry("unproved", unproved)
+        elif expiry.may_go:
+            expiry = Expiry(expiry.word, f"{expiry.reason}; no other run uses it")
         return Leftover(
             what="cluster",
             name=cluster.name,
             place="this machine's Docker",
             run_id=lease.run_id if lease else creator,
             tier=node_labels.get(labels.TIER) or (lease.owner.tier if lease else ""),
-            word=standing.word,
-            reason=standing.reason,
+            word=expiry.word,
+            reason=expiry.reason,
             since=cluster.created_at,
             command=f"kind delete cluster --name {shlex.quote(cluster.name)}",
         )
 
     def _users_of(self, cluster: str, namespaces: list[JsonObject]) -> tuple[str, ...]:
         """Return the runs that need a kind cluster: by their namespaces, and by their leases."""
-        standings = {
-            _run_of(namespace): self.standing(_run_of(namespace), namespace["metadata"]["labels"])
+        expiries = {
+            _run_of(namespace): self.expiry(_run_of(namespace), namespace["metadata"]["labels"])
             for namespace in namespaces
         }
         for key, lease in self.leases.items():
             # Before it has its namespace, a run's lease alone says that it needs the cluster.
-            if lease.kind_cluster == cluster and key not in standings:
-                standings[key] = self.standing(lease.run_id, {})
+            if lease.kind_cluster == cluster and key not in expiries:
+                expiries[key] = self.expiry(lease.run_id, {})
         return tuple(
-            f"run {run_id[:8]} uses it ({standing.reason})"
-            for run_id, standing in sorted(standings.items())
-            if not standing.may_go
+            f"run {run_id[:8]} uses it ({expiry.reason})"
+            for run_id, expiry in sorted(expiries.items())
+            if not expiry.may_go
         )
 
     def _add_namespace(self, namespace: JsonObject, *, place: str) -> None:
@@ -402,7 +400,7 @@ class Look:
             return  # the same cluster, reached in another way
         run_id, kube = _run_of(namespace), self.kubes[place]
         lease = self.leases.get(run_id)
-        standing = self.namespace_standing(namespace, kube=kube)
+        expiry = self.namespace_expiry(namespace, kube=kube)
         command = f"delete namespace {name}"
         if why_protected(name, self._protected):
             # What it holds is somebody else's: the labels are what is wrong with it.
@@ -414,54 +412,54 @@ class Look:
                 place=place,
                 run_id=lease.run_id if lease else run_id,
                 tier=str(metadata["labels"].get(labels.TIER, "")),
-                word=standing.word,
-                reason=standing.reason,
+                word=expiry.word,
+                reason=expiry.reason,
                 since=datetime.fromisoformat(metadata["creationTimestamp"]),
                 command=kube.access.kubectl(command),
                 uid=uid,
             )
         )
 
-    def _add_belongings(
-        self, belongings: Belongings, *, namespace: str, place: str, tier: str = ""
+    def _add_owned_objects(
+        self, owned: OwnedObjects, *, namespace: str, place: str, tier: str = ""
     ) -> None:
         """Add what a run has in a namespace that is not its own; without objects, its claim."""
-        run_id, found, kube = belongings.run_id, belongings.labels, self.kubes[place]
+        run_id, found, kube = owned.run_id, owned.labels, self.kubes[place]
         lease = self.leases.get(run_id)
-        standing = self.standing(run_id, found, kube=kube)
-        uid = belongings.uid or f"{namespace}/{run_id}"
+        expiry = self.expiry(run_id, found, kube=kube)
+        uid = owned.uid or f"{namespace}/{run_id}"
         if any(item.uid == uid for item in self.found):
             return  # the same cluster, reached in another way
-        if not belongings.objects and not standing.may_go:
+        if not owned.objects and not expiry.may_go:
             return  # a claim alone is nothing that a person would look for
         self._add(
             Leftover(
-                what="belongings",
-                name=belongings.names or f"lease/{LEASE}",
+                what="owned objects",
+                name=owned.names or f"lease/{LEASE}",
                 place=place,
                 run_id=lease.run_id if lease else run_id,
                 tier=str(found.get(labels.TIER, tier)),
-                word=standing.word,
-                reason=standing.reason,
-                since=belongings.since,
+                word=expiry.word,
+                reason=expiry.reason,
+                since=owned.since,
                 command=command_for(kube, namespace, run_id, "delete"),
                 uid=uid,
                 namespace=namespace,
             )
         )
 
-    def _add_unproved(self, belongings: Belongings, *, namespace: str, place: str) -> None:
+    def _add_unproved(self, owned: OwnedObjects, *, namespace: str, place: str) -> None:
         """Add what carries a run's labels beside a platform, and may be anybody's."""
-        run_id, kube = belongings.run_id, self.kubes[place]
-        for each in belongings.unproved:
+        run_id, kube = owned.run_id, self.kubes[place]
+        for each in owned.unproved:
             metadata = each.item["metadata"]
             uid = str(metadata["uid"])
-            standing = self.standing(run_id, metadata["labels"], kube=kube)
-            if not standing.may_go or any(item.uid == uid for item in self.found):
+            expiry = self.expiry(run_id, metadata["labels"], kube=kube)
+            if not expiry.may_go or any(item.uid == uid for item in self.found):
                 continue
             self._add(
                 Leftover(
-                    what="belongings",
+                    what="owned objects",
                     name=each.name,
                     place=place,
                     run_id=run_id,
@@ -486,7 +484,7 @@ class Look:
         return any(
             lease.kind_cluster == kind_cluster
             and lease.state != "released"
-            and self.standing(lease.run_id, {}).may_go
+            and self.expiry(lease.run_id, {}).may_go
             for lease in self.leases.values()
         )
 

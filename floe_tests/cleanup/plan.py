@@ -10,7 +10,7 @@ from floe_tests.cleanup.expiry import RunStateOf, Word, nobody_knows
 from floe_tests.core.ledger import Ledger
 from floe_tests.kube.access import ClusterAccess
 
-What = Literal["process", "cluster", "namespace", "belongings", "lease"]
+What = Literal["process", "cluster", "namespace", "owned objects", "lease"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Leftover:
         command: Removes it by hand.
         uid: Kubernetes' own id of a namespace: its name may be somebody else's later.
         detail: What it is, closer: a process' command.
-        namespace: Where belongings are.
+        namespace: Where a run's owned objects are.
     """
 
     what: What

@@ -1,6 +1,6 @@
 """Removes what killed and expired runs have left: nothing else, and nothing half.
 
-What may go is decided in standing.py and ownership.py, and found in leftovers.py. Here each thing
+What may go is decided in expiry.py and ownership.py, and found in inventory.py. Here each thing
 is looked at once more just before it goes, and goes by its UID: another that was made under its
 name meanwhile stays. Everything is looked at again afterwards: what is still there then is an
 error, whatever its removal said.
@@ -21,10 +21,10 @@ from floe_tests.core.clock import certain_now
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError, HarnessError
 from floe_tests.core.labels import Owner
-from floe_tests.environments.cluster_lock import ClusterLease
+from floe_tests.environments.cluster_lock import ClusterLock
 from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.environments.namespace import delete_namespace
-from floe_tests.environments.owned_objects import belongings_in, remove_belongings
+from floe_tests.environments.owned_objects import owned_objects_in, remove_owned_objects
 from floe_tests.environments.providers.kind import nodes
 from floe_tests.environments.providers.kind.provider import CREATED, CreatedCluster, delete_cluster
 from floe_tests.kube.client import Kube
@@ -149,15 +149,15 @@ def _remove(
             _delete_cluster(look.scope, item, log=log, deadline=deadline)
         except FloeTestsError as error:
             errors[item.key] = str(error)
-    for item in by_kind["belongings"]:
+    for item in by_kind["owned objects"]:
         try:
-            _remove_belongings(look, item, log=log, deadline=deadline)
+            _remove_owned_objects(look, item, log=log, deadline=deadline)
         except FloeTestsError as error:
             errors[item.key] = str(error)
     return errors | _delete_namespaces(look, by_kind["namespace"], log=log, deadline=deadline)
 
 
-_ORDER = ("process", "cluster", "belongings", "namespace")
+_ORDER = ("process", "cluster", "owned objects", "namespace")
 
 
 def _end(items: list[Leftover], *, log: Log, deadline: Deadline) -> dict[Key, str]:
@@ -195,17 +195,17 @@ def _delete_cluster(scope: Scope, item: Leftover, *, log: Log, deadline: Deadlin
             log(f"kind cluster {item.name} is in use again, or gone: left alone")
 
 
-def _remove_belongings(look: Look, item: Leftover, *, log: Log, deadline: Deadline) -> None:
+def _remove_owned_objects(look: Look, item: Leftover, *, log: Log, deadline: Deadline) -> None:
     """Remove what a run has beside an installed platform, and free the cluster of its claim."""
     kube = look.kubes[item.place]
     run_id = labels.label_value(item.run_id)
     again = Look(look.scope, Deadline(_LOOK_SECONDS))
-    for found in belongings_in(kube, item.namespace):
-        standing = again.standing(item.run_id, found.labels, kube=kube)
-        if found.run_id == run_id and not standing.may_go:
+    for found in owned_objects_in(kube, item.namespace):
+        expiry = again.expiry(item.run_id, found.labels, kube=kube)
+        if found.run_id == run_id and not expiry.may_go:
             log(f"{found.names} in {item.namespace} may not go any more: left alone")
             return
-    remove_belongings(
+    remove_owned_objects(
         kube,
         item.namespace,
         run_id=item.run_id,
@@ -213,7 +213,7 @@ def _remove_belongings(look: Look, item: Leftover, *, log: Log, deadline: Deadli
         grace_seconds=_GRACE_SECONDS,
     )
     owner = Owner(item.run_id, item.tier, "", "", look.now)
-    ClusterLease(kube, item.namespace, owner).release()
+    ClusterLock(kube, item.namespace, owner).release()
     log(f"{item.name} gone from {item.place}")
 
 
@@ -252,7 +252,7 @@ def _version_to_go(scope: Scope, item: Leftover, kube: Kube) -> str | None:
     if found is None or found["metadata"]["uid"] != item.uid:
         return None
     again = Look(scope, Deadline(_LOOK_SECONDS))
-    if not again.namespace_standing(found, kube=kube).may_go:
+    if not again.namespace_expiry(found, kube=kube).may_go:
         return None
     is_ending = "deletionTimestamp" in found["metadata"]
     return "" if is_ending else str(found["metadata"].get("resourceVersion", ""))

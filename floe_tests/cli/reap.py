@@ -39,7 +39,7 @@ def reap(
     from floe_tests.kube.access import ClusterAccess
     from floe_tests.pipeline.orphaned_run import remember_killed
     from floe_tests.pipeline.run import ledger_of
-    from floe_tests.report import leftovers
+    from floe_tests.report import inventory
 
     workspace = workspace_of(os.environ)
     named = [ClusterAccess(kubeconfig, context)] if kubeconfig or context else []
@@ -61,7 +61,7 @@ def reap(
         found = plan(scope)
         failed = bool(found.problems)
     if as_json:
-        typer.echo(leftovers.as_text(found))
+        typer.echo(inventory.as_text(found))
     else:
-        leftovers.show(found, console)
+        inventory.show(found, console)
     raise typer.Exit(int(failed))

@@ -12,7 +12,7 @@ from floe_tests.doctor import (
     cluster,
     images,
     installed,
-    leftovers,
+    inventory,
     machine,
     permissions,
     programs,
@@ -58,7 +58,7 @@ def examine(
             pool.submit(machine.check_home, workspace, environ),
             pool.submit(machine.check_output, workspace),
             pool.submit(machine.check_history, workspace),
-            pool.submit(leftovers.check_leases, workspace),
+            pool.submit(inventory.check_leases, workspace),
         ]
         # In threads of their own: each of them waits for others of the pool.
         with ThreadPoolExecutor(max(1, len(tiers))) as each:
@@ -121,7 +121,7 @@ def _cluster(
         if tier.installed is not None:
             yield lambda: installed.check_installed(kube, needs, workspace)
         else:
-            yield lambda: leftovers.check_namespaces(kube)
+            yield lambda: inventory.check_namespaces(kube)
     node = [workspace.image(tier.kind.node_image)] if provider == "kind" and kube is None else []
     # A run copies these from the local Docker into the node.
     loaded = workspace.loaded_images(tier.kind.load_images) if provider == "kind" else ()

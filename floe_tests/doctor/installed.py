@@ -12,7 +12,7 @@ from floe_tests.core.errors import ConfigurationError, FloeTestsError, first_lin
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
 from floe_tests.environments.cluster_lock import LEASE, held_by
-from floe_tests.environments.owned_objects import belongings_in, command_for
+from floe_tests.environments.owned_objects import command_for, owned_objects_in
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, part, parts
 from floe_tests.kube.quantity import MIB, quantity
@@ -125,7 +125,7 @@ def _claim(kube: Kube, installed: InstalledSettings) -> Check:
 def _left(kube: Kube, installed: InstalledSettings) -> Check:
     name = "left-overs in the namespace"
     try:
-        found = belongings_in(kube, installed.namespace)
+        found = owned_objects_in(kube, installed.namespace)
         now = kube.now()
     except FloeTestsError as error:
         return Check(name, "unknown", f"they cannot be seen: {first_line(error)}")

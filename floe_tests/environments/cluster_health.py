@@ -11,7 +11,7 @@ _FORBIDDEN = 403
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
-def pressure_on(kube: Kube, namespace: str) -> tuple[str, ...]:
+def health_problems(kube: Kube, namespace: str) -> tuple[str, ...]:
     """Return why a cluster should be left alone; empty when nothing speaks against a run.
 
     Nodes are looked at where the account may see them: that is a right of the whole cluster, and

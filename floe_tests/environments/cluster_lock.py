@@ -117,7 +117,7 @@ def held_by(kube: Kube, namespace: str, *, now: datetime | None = None) -> Clust
 
 
 @dataclass(frozen=True)
-class ClusterLease:
+class ClusterLock:
     """A run's claim to a cluster.
 
     Attributes:
@@ -288,7 +288,7 @@ class _Waiting:
 class Renewal:
     """Renews a run's claim from a thread, for as long as this process lives."""
 
-    def __init__(self, lease: ClusterLease) -> None:
+    def __init__(self, lease: ClusterLock) -> None:
         """Begin.
 
         Args:

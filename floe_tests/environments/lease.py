@@ -174,15 +174,15 @@ def environment_of(
         log: Receives one line a step.
         persistent: Whether the namespace is there before a run, and stays after it.
     """
+    from floe_tests.environments.installed import InstalledEnvironment
     from floe_tests.environments.providers.context.provider import ContextEnvironment
-    from floe_tests.environments.providers.installed.provider import PersistentEnvironment
     from floe_tests.environments.providers.kind.provider import KindEnvironment
     from floe_tests.environments.providers.local.provider import LocalEnvironment
 
     if provider == "kind":
         return KindEnvironment(ledger=ledger, log=log)
     if persistent:
-        return PersistentEnvironment(ledger=ledger, log=log)
+        return InstalledEnvironment(ledger=ledger, log=log)
     if provider == "context":
         return ContextEnvironment(ledger=ledger, log=log)
     return LocalEnvironment(ledger=ledger, log=log)

@@ -19,7 +19,7 @@ from floe_tests.core.errors import (
 )
 from floe_tests.core.labels import Owner
 from floe_tests.environments.ownership import create_owned, is_marked, mark, why_not_proved
-from floe_tests.environments.role_binding import bind_own_role, creator_label
+from floe_tests.environments.role_binding import bind_role, creator_label
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, parts
 
@@ -58,7 +58,7 @@ def create_namespace(
 ) -> str:
     """Create a run's namespace, with the tier's Pod Security level and its memory as a quota.
 
-    One that the same run has created is gone on with: a run may be taken up by another process.
+    A resumed run uses the one that it created in the process before.
 
     Args:
         kube: The cluster.
@@ -99,9 +99,9 @@ def create_namespace(
             raise ConfigurationError(message) from error
         if error.status != _CONFLICT:
             raise
-        made = _taken_up(kube, name, owner)
+        made = _resumed(kube, name, owner)
     if role is not None:
-        bind_own_role(kube, name, role=role, deadline=deadline)
+        bind_role(kube, name, role=role, deadline=deadline)
     _create_quota(kube, name, owner=owner, memory=rules.memory)
     try:
         for accounts in kube.follow(
@@ -115,7 +115,7 @@ def create_namespace(
     return str(made["metadata"]["uid"])
 
 
-def _taken_up(kube: Kube, name: str, owner: Owner) -> JsonObject:
+def _resumed(kube: Kube, name: str, owner: Owner) -> JsonObject:
     """Return the namespace that this run has created in a process before this one."""
     found = kube.get("Namespace", name) or {}
     is_copy = not is_marked(found) and labels.CREATED_UID_ANNOTATION in part(
@@ -123,7 +123,7 @@ def _taken_up(kube: Kube, name: str, owner: Owner) -> JsonObject:
     )
     if not _is_of(owner.run_id, found) or is_copy:
         message = (
-            f"namespace {name} is already there. It is another run's, or a left-over: "
+            f"namespace {name} is already there. It is another run's, or was left behind: "
             f"`{kube.access.kubectl('delete namespace', name)}` removes it."
         )
         raise ConfigurationError(message)
@@ -179,8 +179,8 @@ def delete_namespace(
         ):
             if part(namespaces.get(name, {}), "metadata").get("uid") != uid:
                 return
-            strike_stuck_pods(kube, name)
-            _strike_orphans(kube, namespaces[name])
+            force_delete_stuck_pods(kube, name)
+            _remove_orphaned_finalizers(kube, namespaces[name])
     except DeadlineError as error:
         raise CleanupError(_stuck(kube, name, deadline)) from error
     except InfrastructureError as error:
@@ -191,10 +191,10 @@ def delete_namespace(
         raise CleanupError(message) from error
 
 
-def strike_stuck_pods(
+def force_delete_stuck_pods(
     kube: Kube, namespace: str, *, label_selector: str = "", only: Collection[str] | None = None
 ) -> None:
-    """Strike pods from the cluster's books that nobody ends: those on a node that is lost.
+    """Force the deletion of pods that no kubelet ends: those on a node that is lost.
 
     A pod's timestamp of deletion is the end of its grace, by the API server's clock. The kubelet
     needs a moment more; one that has not answered well after that will not.
@@ -203,7 +203,7 @@ def strike_stuck_pods(
         kube: The cluster.
         namespace: The pods' namespace.
         label_selector: Which pods.
-        only: UIDs of those that may be struck; None for all.
+        only: UIDs of those that may be deleted; None for all.
     """
     # Without the right to it the namespace goes all the same, as a rule.
     with contextlib.suppress(RefusedError):
@@ -218,8 +218,8 @@ def strike_stuck_pods(
                 kube.delete("Pod", name, namespace=namespace, grace_seconds=0, uid=uid)
 
 
-def _strike_orphans(kube: Kube, namespace: JsonObject) -> None:
-    """Strike the finalizers of custom resources whose operator went with the namespace.
+def _remove_orphaned_finalizers(kube: Kube, namespace: JsonObject) -> None:
+    """Remove the finalizers of custom resources whose operator went with the namespace.
 
     Kubernetes deletes a namespace's pods first, and the operator's is one of them. What it was to
     let go then stays for ever. An operator elsewhere has its time: all pods are gone, and what is
@@ -242,7 +242,7 @@ def _strike_orphans(kube: Kube, namespace: JsonObject) -> None:
     # Without the right to it the deletion ends with what keeps the namespace.
     with contextlib.suppress(RefusedError):
         for resource in _CUSTOM_RESOURCE.findall(content):
-            kube.strike_finalizers(resource, namespace=name)
+            kube.remove_finalizers(resource, namespace=name)
 
 
 def _is_of(run_id: str, namespace: JsonObject | None) -> bool:

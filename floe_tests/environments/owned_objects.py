@@ -12,7 +12,7 @@ from datetime import datetime
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import CleanupError, DeadlineError, InfrastructureError
-from floe_tests.environments.namespace import strike_stuck_pods
+from floe_tests.environments.namespace import force_delete_stuck_pods
 from floe_tests.environments.ownership import names_run, why_not_proved
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, parts
@@ -41,7 +41,7 @@ class Unproved:
 
 
 @dataclass(frozen=True)
-class Belongings:
+class OwnedObjects:
     """What one run has in a namespace.
 
     Attributes:
@@ -76,7 +76,7 @@ class Belongings:
         return datetime.fromisoformat(min(made)) if made else None
 
 
-def belongings_in(kube: Kube, namespace: str) -> tuple[Belongings, ...]:
+def owned_objects_in(kube: Kube, namespace: str) -> tuple[OwnedObjects, ...]:
     """Return what runs have in a namespace, by run.
 
     Args:
@@ -96,7 +96,7 @@ def belongings_in(kube: Kube, namespace: str) -> tuple[Belongings, ...]:
     )
 
 
-def remove_belongings(
+def remove_owned_objects(
     kube: Kube,
     namespace: str,
     *,
@@ -140,7 +140,7 @@ def remove_belongings(
             if not left.objects:
                 return left.unproved
             ours = {str(item["metadata"]["uid"]) for _, item in left.objects}
-            strike_stuck_pods(kube, namespace, label_selector=removal.selector, only=ours)
+            force_delete_stuck_pods(kube, namespace, label_selector=removal.selector, only=ours)
     except DeadlineError as error:
         message = (
             f"{removal.look().names} of run {run_id[:8]} still there {deadline.seconds:g} s after "
@@ -166,7 +166,7 @@ class _Removal:
         self._run_id = run_id
         self._jobs: set[str] = set()
 
-    def look(self) -> Belongings:
+    def look(self) -> OwnedObjects:
         objects = [
             (kind, item)
             for kind in KINDS
@@ -179,7 +179,7 @@ class _Removal:
 
 def _sorted_out(
     run_id: str, found: Sequence[tuple[str, JsonObject]], *, jobs: set[str]
-) -> Belongings:
+) -> OwnedObjects:
     """Tell what is proved to be a run's; `jobs` are the UIDs of its Jobs, and are added to."""
     proved: list[tuple[str, JsonObject]] = []
     unproved: list[Unproved] = []
@@ -191,7 +191,7 @@ def _sorted_out(
         proved.append((kind, item))
         if kind == "Job":
             jobs.add(str(item["metadata"]["uid"]))
-    return Belongings(run_id, tuple(proved), tuple(unproved))
+    return OwnedObjects(run_id, tuple(proved), tuple(unproved))
 
 
 def _is_ending_pod(kind: str, item: JsonObject, run_id: str) -> bool:

@@ -41,7 +41,7 @@ def creator_label(kube: Kube) -> dict[str, str]:
     return {CREATED_BY: label_value(name.removeprefix(_SERVICE_ACCOUNT).replace(":", "."))}
 
 
-def bind_own_role(kube: Kube, namespace: str, *, role: str, deadline: Deadline) -> None:
+def bind_role(kube: Kube, namespace: str, *, role: str, deadline: Deadline) -> None:
     """Bind this account to a ClusterRole in a namespace that it has made, and wait until it holds.
 
     Args:
@@ -69,7 +69,7 @@ def bind_own_role(kube: Kube, namespace: str, *, role: str, deadline: Deadline) 
         )
     except RefusedError as error:
         if error.status == _CONFLICT:
-            return  # the run before it was taken up by another process
+            return  # another process bound it before this one resumed the run
         message = (
             f"the account may not bind itself to ClusterRole {role} in {namespace}: {error}. "
             "charts/floe-tests gives it the right with namespacePerRun.enabled=true."

@@ -257,7 +257,7 @@ class Kube:
             raise
         return True
 
-    def strike_finalizers(self, resource: str, *, namespace: str) -> None:
+    def remove_finalizers(self, resource: str, *, namespace: str) -> None:
         """Take the finalizers off the objects of a custom resource that are on their way out.
 
         Args:

@@ -34,6 +34,7 @@ from floe_tests.core.errors import (
 from floe_tests.core.ledger import Ledger
 from floe_tests.core.process_identity import Holder
 from floe_tests.core.signals import held_signals, no_reason, reason_of
+from floe_tests.environments.installed import stop_renewing, why_lost
 from floe_tests.environments.lease import (
     ENTRY,
     Environment,
@@ -43,7 +44,6 @@ from floe_tests.environments.lease import (
     live_lease,
     new_lease,
 )
-from floe_tests.environments.providers.installed.provider import stop_renewing, why_lost
 from floe_tests.environments.providers.local.provider import EMBEDDED
 from floe_tests.execution.attempt import Attempt
 from floe_tests.execution.resume import Handover, never

@@ -201,7 +201,7 @@ def _hindrances(
     instance: dg.DagsterInstance, settings: TierSettings, installed: InstalledSettings
 ) -> tuple[str, ...]:
     """Return why no run should start now: runs here, runs of other orchestrators, trouble."""
-    from floe_tests.environments.cluster_health import pressure_on
+    from floe_tests.environments.cluster_health import health_problems
     from floe_tests.environments.cluster_lock import held_by
 
     kube = _kube(settings)
@@ -217,7 +217,7 @@ def _hindrances(
     holder = held_by(kube, installed.namespace)
     if holder is not None and holder.run_id not in {run.run_id for run in runs}:
         reasons.append(f"{holder} has the cluster")
-    return (*reasons, *pressure_on(kube, installed.namespace))
+    return (*reasons, *health_problems(kube, installed.namespace))
 
 
 def _newest_green(

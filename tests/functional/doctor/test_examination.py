@@ -16,7 +16,7 @@ import pytest
 from floe_tests.config.project import Workspace
 from floe_tests.core import labels
 from floe_tests.core.process_identity import Holder
-from floe_tests.doctor import leftovers
+from floe_tests.doctor import inventory
 from floe_tests.doctor.examination import examine
 from floe_tests.environments.lease import ENTRY, new_lease
 from floe_tests.kube.client import Kube
@@ -98,7 +98,7 @@ def test_a_dead_run_that_gave_nothing_back_is_one_line(workspace: Workspace):
     alive = new_lease(tier(), workspace, run_id="3a2b3c4d-5e6f", provider="context")
     ledger_of(workspace).write(alive.run_id, ENTRY, alive)
 
-    check = leftovers.check_leases(workspace)
+    check = inventory.check_leases(workspace)
 
     assert (check.state, check.remedy) == ("warning", "floe-tests reap")
     assert check.found == "2 leases of dead runs: 1a2b3c4d, 2a2b3c4d"
@@ -116,6 +116,6 @@ def test_expired_namespaces_of_the_cluster_are_one_line(server: Server, kube: Ku
         namespace("young", now + timedelta(minutes=9)),
     ]
 
-    check = leftovers.check_namespaces(kube)
+    check = inventory.check_namespaces(kube)
 
     assert (check.state, check.found) == ("warning", "1 expired namespaces: old")

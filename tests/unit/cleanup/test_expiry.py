@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from floe_tests.cleanup.expiry import RunState, standing_of
+from floe_tests.cleanup.expiry import RunState, expiry_of
 from floe_tests.core import labels
 from floe_tests.core.labels import Owner
 from floe_tests.core.process_identity import Holder
@@ -120,10 +120,8 @@ ROWS: dict[str, tuple[Lease | None, dict[str, str], RunState, str, str]] = {
 def test_a_run_stands(
     found: Lease | None, on_it: dict[str, str], state: RunState, word: str, said: str
 ):
-    standing = standing_of(
-        RUN, lease=found, found_labels=on_it, run_state=lambda _run: state, now=NOW
-    )
+    expiry = expiry_of(RUN, lease=found, found_labels=on_it, run_state=lambda _run: state, now=NOW)
 
-    assert standing.word == word
-    assert said in standing.reason
-    assert standing.may_go is (word in {"over", "expired"})
+    assert expiry.word == word
+    assert said in expiry.reason
+    assert expiry.may_go is (word in {"over", "expired"})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from floe_tests.core.errors import InfrastructureError
-from floe_tests.environments.cluster_health import pressure_on
+from floe_tests.environments.cluster_health import health_problems
 from tests.support.small_cluster import NAMESPACE, Cluster
 
 
@@ -25,7 +25,7 @@ def test_a_cluster_in_good_order_can_take_a_run(cluster: Cluster) -> None:
     put_node(cluster)
     put_pod(cluster, "Running")
 
-    assert pressure_on(cluster.kube(), NAMESPACE) == ()
+    assert health_problems(cluster.kube(), NAMESPACE) == ()
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_node_in_trouble_is_a_reason(
 ) -> None:
     put_node(cluster, **{condition: status})
 
-    assert pressure_on(cluster.kube(), NAMESPACE) == (reason,)
+    assert health_problems(cluster.kube(), NAMESPACE) == (reason,)
 
 
 def test_a_pod_that_finds_no_room_is_a_reason(cluster: Cluster) -> None:
@@ -50,7 +50,7 @@ def test_a_pod_that_finds_no_room_is_a_reason(cluster: Cluster) -> None:
     scheduled = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes: no memory"}
     put_pod(cluster, "Pending", conditions=[scheduled])
 
-    assert pressure_on(cluster.kube(), NAMESPACE) == (
+    assert health_problems(cluster.kube(), NAMESPACE) == (
         "pod/code-1 is pending: 0/1 nodes: no memory",
     )
 
@@ -59,11 +59,11 @@ def test_an_account_that_may_not_see_nodes_does_without(cluster: Cluster) -> Non
     cluster.refused["GET", "nodes"] = 403
     put_pod(cluster, "Pending")
 
-    assert pressure_on(cluster.kube(), NAMESPACE) == ("pod/code-1 is pending",)
+    assert health_problems(cluster.kube(), NAMESPACE) == ("pod/code-1 is pending",)
 
 
 def test_an_api_that_does_not_answer_is_no_good_order(cluster: Cluster) -> None:
     cluster.refused["GET", "nodes"] = 503
 
     with pytest.raises(InfrastructureError):
-        pressure_on(cluster.kube(), NAMESPACE)
+        health_problems(cluster.kube(), NAMESPACE)

@@ -17,7 +17,7 @@ from floe_tests.environments import cluster_lock
 from floe_tests.environments.cluster_lock import (
     LEASE,
     ClusterBusyError,
-    ClusterLease,
+    ClusterLock,
     Renewal,
     held_by,
     holder_of,
@@ -32,11 +32,11 @@ def owner(run_id: str = RUN, tier: str = "staging-benchmark") -> Owner:
     return Owner(run_id, tier, "main", "72c65fc", datetime.now(UTC) + timedelta(hours=1))
 
 
-def claim(cluster: Cluster, run_id: str = RUN, tier: str = "staging-benchmark") -> ClusterLease:
-    return ClusterLease(cluster.kube(), NAMESPACE, owner(run_id, tier))
+def claim(cluster: Cluster, run_id: str = RUN, tier: str = "staging-benchmark") -> ClusterLock:
+    return ClusterLock(cluster.kube(), NAMESPACE, owner(run_id, tier))
 
 
-def take(lease: ClusterLease, *, seconds: float = 5) -> list[str]:
+def take(lease: ClusterLock, *, seconds: float = 5) -> list[str]:
     lines: list[str] = []
     lease.take(deadline=Deadline(seconds), log=lines.append)
     return lines

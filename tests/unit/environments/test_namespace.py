@@ -17,7 +17,7 @@ from floe_tests.environments.namespace import (
     NamespaceRules,
     create_namespace,
     delete_namespace,
-    strike_stuck_pods,
+    force_delete_stuck_pods,
 )
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_a_refusal_is_a_matter_of_configuration_with_its_remedy(api: Api, status
 
 @pytest.mark.parametrize("marked", [None, "uid-1"], ids=["not marked yet", "marked"])
 def test_one_that_the_run_created_in_another_process_is_gone_on_with(api: Api, marked: str | None):
-    """Killed between the creation and the mark, and taken up: its mark is made good."""
+    """Killed between the creation and the mark, and resumed: its mark is made good."""
     api.script.answers["POST", NAMESPACES] = (409, {"message": "exists"})
     api.script.answers["GET", ONE] = (200, namespace(marked=marked))
     api.script.answers["PATCH", ONE] = (200, namespace())
@@ -225,13 +225,13 @@ def pod_that_ends(seconds_ago: float) -> dict[str, Any]:
     return {"metadata": {"name": "p", "uid": "uid-p", "deletionTimestamp": ended}}
 
 
-@pytest.mark.parametrize(("seconds_ago", "struck"), [(2, False), (60, True)])
+@pytest.mark.parametrize(("seconds_ago", "deleted"), [(2, False), (60, True)])
 @pytest.mark.parametrize("hours", [-1, 0, 1], ids=["an hour behind", "right", "an hour ahead"])
-def test_a_pod_is_struck_by_the_clock_of_the_api_whatever_this_machines_says(
+def test_a_pod_is_deleted_by_the_clock_of_the_api_whatever_this_machines_says(
     api: Api,
     step_clock: Callable[[float], None],
     seconds_ago: float,
-    struck: bool,  # noqa: FBT001 - the row
+    deleted: bool,  # noqa: FBT001 - the row
     hours: int,
 ):
     """A machine an hour ahead took every pod that was asked to end for one on a lost node."""
@@ -239,9 +239,9 @@ def test_a_pod_is_struck_by_the_clock_of_the_api_whatever_this_machines_says(
     api.script.answers["DELETE", f"{ONE}/pods/p"] = (200, {})
     api.script.lists = type(api.script.lists)([[pod_that_ends(seconds_ago)]])
 
-    strike_stuck_pods(api.kube(), NAME)
+    force_delete_stuck_pods(api.kube(), NAME)
 
-    assert ("DELETE" in methods(api)) is struck
+    assert ("DELETE" in methods(api)) is deleted
 
 
 CUSTOM = "/apis/flink.apache.org/v1beta1/namespaces/floe-test-1a2b3c4d/flinkdeployments"
@@ -262,7 +262,7 @@ def going(*, content: str, seconds_ago: float) -> dict[str, object]:
     return {**namespace(), "status": {"conditions": conditions}}
 
 
-def struck(api: Api, found: dict[str, object]) -> list[str]:
+def finalizers_removed(api: Api, found: dict[str, object]) -> list[str]:
     """Delete a namespace, and give the paths of what was changed meanwhile."""
     api.script.answers["GET", ONE] = (200, namespace())
     api.script.answers["DELETE", ONE] = (200, {})
@@ -293,7 +293,9 @@ ORPHAN = "flinkdeployments.flink.apache.org has 1 resource instances"
 
 def test_what_an_operator_was_to_let_go_is_let_go_when_the_operator_went_first(api: Api):
     """Kubernetes deletes pods first: the namespace stayed for ever."""
-    assert struck(api, going(content=REMAINING + ORPHAN, seconds_ago=60)) == [f"{CUSTOM}/held"]
+    assert finalizers_removed(api, going(content=REMAINING + ORPHAN, seconds_ago=60)) == [
+        f"{CUSTOM}/held"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -307,8 +309,10 @@ def test_what_an_operator_was_to_let_go_is_let_go_when_the_operator_went_first(a
         ),
     ],
 )
-def test_nothing_else_is_struck(api: Api, content: str, seconds_ago: float):
-    assert struck(api, going(content=REMAINING + content, seconds_ago=seconds_ago)) == []
+def test_no_other_finalizer_is_removed(api: Api, content: str, seconds_ago: float):
+    assert (
+        finalizers_removed(api, going(content=REMAINING + content, seconds_ago=seconds_ago)) == []
+    )
 
 
 def test_one_that_may_not_be_deleted_is_told_with_the_command(api: Api):

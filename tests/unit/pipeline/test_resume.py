@@ -19,9 +19,9 @@ from floe_tests.core.errors import InfrastructureError, PlatformError
 from floe_tests.core.labels import Owner
 from floe_tests.core.ledger import Ledger
 from floe_tests.core.process_identity import Holder
+from floe_tests.environments import installed
 from floe_tests.environments.cluster_lock import LEASE, held_by
 from floe_tests.environments.lease import ENTRY, Lease
-from floe_tests.environments.providers.installed import provider
 from floe_tests.execution.attempt import Attempt, Timings
 from floe_tests.execution.job_run import JobRun
 from floe_tests.execution.manifest import JobRequest
@@ -49,8 +49,8 @@ def yes() -> bool:
 @pytest.fixture(autouse=True)
 def _no_renewals_left() -> Iterator[None]:
     yield
-    for run_id in list(provider._renewals):  # pyright: ignore[reportPrivateUsage] - threads of this test
-        provider.stop_renewing(run_id)
+    for run_id in list(installed._renewals):  # pyright: ignore[reportPrivateUsage] - threads of this test
+        installed.stop_renewing(run_id)
 
 
 # --- The frames
@@ -155,7 +155,7 @@ def tier_run(cluster: Cluster, tmp_path: Path) -> Callable[..., TierRun]:
 
 def become_another_process(run: TierRun) -> None:
     """Let all that was done so far be another process' work."""
-    provider.stop_renewing(RUN)
+    installed.stop_renewing(RUN)
     run.ledger.write(RUN, "workers", Workers((DEAD,)))
     run.ledger.forget(RUN, "handed-over")
     lease = run.ledger.read(RUN, ENTRY, Lease)

@@ -16,9 +16,9 @@ from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import ConfigurationError, FloeTestsError, InfrastructureError
 from floe_tests.core.ledger import Ledger
-from floe_tests.environments.cluster_lock import LEASE, ClusterLease, Renewal
+from floe_tests.environments.cluster_lock import LEASE, ClusterLock, Renewal
 from floe_tests.environments.lease import ENTRY, Lease, Log
-from floe_tests.environments.owned_objects import command_for, remove_belongings
+from floe_tests.environments.owned_objects import command_for, remove_owned_objects
 from floe_tests.environments.providers.context.provider import on_clock_of
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube, RefusedError
@@ -31,7 +31,7 @@ _renewals: dict[str, Renewal] = {}
 
 
 @dataclass(frozen=True)
-class PersistentEnvironment:
+class InstalledEnvironment:
     """A namespace of an existing cluster that runs share, one after the other.
 
     Attributes:
@@ -58,7 +58,7 @@ class PersistentEnvironment:
         lease = on_clock_of(kube, replace(lease, access=access))
         # Before the claim is there: whoever cleans up after a SIGKILL must know where to look.
         self.ledger.write(lease.run_id, ENTRY, lease)
-        claim = ClusterLease(kube, lease.namespace, lease.owner)
+        claim = ClusterLock(kube, lease.namespace, lease.owner)
         claim.take(deadline=Deadline(installed.wait_seconds), log=self.log)
         keep_renewing(lease)
         return replace(lease, state="held")
@@ -73,7 +73,7 @@ class PersistentEnvironment:
             return  # the claim comes after it
         try:
             kube = Kube(lease.access, patience_seconds=_API_SECONDS)
-            stays = remove_belongings(
+            stays = remove_owned_objects(
                 kube,
                 lease.namespace,
                 run_id=lease.run_id,
@@ -146,14 +146,14 @@ def keep_renewing(lease: Lease) -> None:
 
 
 def stop_renewing(run_id: str) -> None:
-    """Leave a run's claim to whoever takes the run up: it stands for some minutes."""
+    """Leave a run's claim to the process that resumes the run: it stays valid for some minutes."""
     renewal = _renewals.pop(run_id, None)
     if renewal is not None:
         renewal.stop()
 
 
-def _claim(lease: Lease) -> ClusterLease:
-    return ClusterLease(Kube(lease.access or ClusterAccess()), lease.namespace, lease.owner)
+def _claim(lease: Lease) -> ClusterLock:
+    return ClusterLock(Kube(lease.access or ClusterAccess()), lease.namespace, lease.owner)
 
 
 def _require_namespace(kube: Kube, installed: InstalledSettings) -> None:

@@ -19,9 +19,9 @@ from floe_tests.core.errors import CleanupError, ConfigurationError, LeaseError
 from floe_tests.core.labels import Owner
 from floe_tests.core.ledger import Ledger
 from floe_tests.core.process_identity import Holder
+from floe_tests.environments import installed
 from floe_tests.environments.cluster_lock import LEASE, held_by
 from floe_tests.environments.lease import ENTRY, Lease, give_back, live_lease, new_lease
-from floe_tests.environments.providers.installed import provider
 from tests.support.small_cluster import JOB, NAMESPACE, Cluster
 
 RUN = "1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d"
@@ -44,8 +44,8 @@ def ledger(tmp_path: Path) -> Ledger:
 @pytest.fixture(autouse=True)
 def _no_renewals_left() -> Iterator[None]:
     yield
-    for run_id in list(provider._renewals):  # pyright: ignore[reportPrivateUsage] - threads of this test
-        provider.stop_renewing(run_id)
+    for run_id in list(installed._renewals):  # pyright: ignore[reportPrivateUsage] - threads of this test
+        installed.stop_renewing(run_id)
 
 
 def tier(cluster: Cluster, **changes: Any) -> TierSettings:
@@ -72,7 +72,7 @@ def acquired(
     settings = tier(cluster, **changes)
     lease = new_lease(settings, workspace, run_id=run_id, provider="context")
     ledger.write(run_id, ENTRY, lease)
-    environment = provider.PersistentEnvironment(ledger=ledger, log=print)
+    environment = installed.InstalledEnvironment(ledger=ledger, log=print)
     held = environment.acquire(lease, settings, workspace)
     ledger.write(run_id, ENTRY, held)
     return held
@@ -233,7 +233,7 @@ def test_a_stage_does_not_go_on_when_another_run_has_the_cluster(
     cluster: Cluster, ledger: Ledger, workspace: Workspace
 ) -> None:
     acquired(cluster, ledger, workspace)
-    provider.stop_renewing(RUN)
+    installed.stop_renewing(RUN)
     found = cluster.objects["leases", LEASE]
     found["metadata"]["labels"][labels.RUN] = OTHER
 
@@ -276,7 +276,7 @@ def test_memory_is_bounded_before_anything_is_created(
 
 def _killed(ledger: Ledger, held: Lease) -> None:
     """Let the run's process be one that is dead; its claim stays."""
-    provider.stop_renewing(held.run_id)
+    installed.stop_renewing(held.run_id)
     ledger.write(held.run_id, ENTRY, replace(held, holder=Holder(process_id=4194300, created=1.0)))
 
 
@@ -288,7 +288,7 @@ def test_a_killed_run_is_reaped_by_its_labels_and_the_cluster_is_free(
     put_stranger(cluster)
     scope = Scope(ledger, platforms=((cluster.access, NAMESPACE),))
 
-    (found,) = [item for item in plan(scope).removable if item.what == "belongings"]
+    (found,) = [item for item in plan(scope).removable if item.what == "owned objects"]
     assert found.name == f"job/soak-{RUN[:8]}-j, pod/soak-{RUN[:8]}-p, configmap/soak-{RUN[:8]}-c"
     done = reap(scope, log=print)
 
@@ -307,7 +307,9 @@ def test_a_claim_alone_of_a_killed_run_is_reaped(
 
     done = reap(Scope(ledger), log=print)
 
-    assert [item.name for item in done.removed if item.what == "belongings"] == [f"lease/{LEASE}"]
+    assert [item.name for item in done.removed if item.what == "owned objects"] == [
+        f"lease/{LEASE}"
+    ]
     assert held_by(cluster.kube(), NAMESPACE) is None
 
 

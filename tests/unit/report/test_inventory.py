@@ -12,7 +12,7 @@ from rich.console import Console
 
 from floe_tests.cleanup.plan import Leftover, Plan
 from floe_tests.cleanup.reaper import Reaped, Remaining
-from floe_tests.report.leftovers import age, as_text, show
+from floe_tests.report.inventory import age, as_text, show
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 ORPHAN = Leftover(

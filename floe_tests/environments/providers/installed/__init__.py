@@ -1,1 +1,0 @@
-"""A platform that stays: the run uses its namespace and takes away what it created."""

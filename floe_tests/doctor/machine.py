@@ -24,6 +24,10 @@ _GIB = 1024**3
 # A run's files are capped at some ten MB a suite; the history grows by about a MB a thousand tests.
 _DISK_FAILED_GIB = 0.2
 _DISK_WARNING_GIB = 1.0
+# A volume that fills up is told of in time: a nightly soak leaves tens of MB. A large disk that is
+# mostly full has room all the same.
+_FULL_SHARE, _ROOMY_GIB = 0.8, 10.0
+_FULL_INODES = 0.9
 _REINSTALL = "make setup"
 _HISTORY_REMEDY = "export FLOE_TESTS_HISTORY=sqlite:////path/history.db   (or postgresql://...)"
 
@@ -95,19 +99,27 @@ def check_output(workspace: Workspace) -> tuple[Check, ...]:
     if problem:
         remedy = "export FLOE_TESTS_OUTPUT=$PWD/output"
         return (Check("results", "failed", problem, remedy),)
-    free = shutil.disk_usage(_existing(workspace.output)).free / _GIB
-    state: State = "ok"
-    if free < _DISK_WARNING_GIB:
-        state = "failed" if free < _DISK_FAILED_GIB else "warning"
+    where = {"results": _existing(workspace.output), "DAGSTER_HOME": _existing(workspace.home)}
+    volumes = {path.stat().st_dev: (name, path) for name, path in reversed(where.items())}
     return (
         Check("results", "ok", str(workspace.output)),
-        Check(
-            "disk",
-            state,
-            f"{free:.1f} GiB free for results",
-            "" if state == "ok" else f"du -sh {workspace.output}/*/runs; remove old runs there",
-        ),
+        *(_disk(name, path) for name, path in reversed(volumes.values())),
     )
+
+
+def _disk(name: str, path: Path) -> Check:
+    """Look at a volume that grows with every run, so that it is known before it is full."""
+    usage, volume = shutil.disk_usage(path), os.statvfs(path)
+    free, share = usage.free / _GIB, usage.used / (usage.total or 1)
+    no_names = volume.f_files > 0 and volume.f_favail < (1 - _FULL_INODES) * volume.f_files
+    state: State = "ok"
+    if free < _DISK_FAILED_GIB:
+        state = "failed"
+    elif free < _DISK_WARNING_GIB or no_names or (share >= _FULL_SHARE and free < _ROOMY_GIB):
+        state = "warning"
+    names = f", {volume.f_favail} more files" if no_names else ""
+    found = f"{free:.1f} GiB free for {name}, {share:.0%} full{names}"
+    return Check("disk", state, found, "" if state == "ok" else "floe-tests prune   (then --yes)")
 
 
 def check_history(workspace: Workspace) -> Check:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import signal
+if __name__ == "__main__":
+    import signal
 
-# Process 1 of a container loses a signal that comes before its handler is set; a blocked signal
-# waits. The imports below take most of the start-up time.
-signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    # Process 1 of a container loses a signal that comes before its handler is set; a blocked
+    # signal waits. The imports below take most of the start-up time.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
 
-import os  # noqa: E402
-import sys  # noqa: E402
+    import os
+    import sys
 
-from .program import main  # noqa: E402
+    from .program import main
 
-sys.exit(main(sys.argv[1:], os.environ))
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,3 +1,5 @@
 """Run the exporter that lies beside this file."""
 
-import exporter.__main__  # noqa: F401 - importing it runs it
+import runpy
+
+runpy.run_module("exporter", run_name="__main__")

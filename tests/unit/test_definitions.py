@@ -51,8 +51,8 @@ LOADED = {
         for stage in ("cluster", "platform", "released", "results", "test_job")
     ],
     "checks": [f"{tier}/results:{suite}" for tier, suites in SUITES.items() for suite in suites],
-    "jobs": sorted(["reap", *SUITES]),
-    "schedules": ["staging_benchmark_schedule", "staging_soak_schedule"],
+    "jobs": sorted(["prune", "reap", *SUITES]),
+    "schedules": ["prune_daily", "staging_benchmark_schedule", "staging_soak_schedule"],
     "sensors": [
         "reaper",
         "staging_benchmark_on_deployment",

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,6 +109,35 @@ def test_results_may_go_into_a_folder_that_a_run_will_make(workspace: Workspace)
     assert (results.state, results.found) == ("ok", str(workspace.output))
     assert "GiB free" in disk.found
     assert not workspace.output.exists(), "looking makes nothing"
+
+
+@pytest.mark.parametrize(
+    ("total_gib", "free_gib", "state"),
+    [
+        (10, 5, "ok"),
+        (10, 1.9, "warning"),
+        (500, 60, "ok"),
+        (500, 9, "warning"),
+        (50, 0.1, "failed"),
+    ],
+)
+def test_a_volume_is_told_of_before_it_is_full(
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    total_gib: float,
+    free_gib: float,
+    state: str,
+):
+    total, free = (int(gib * 1024**3) for gib in (total_gib, free_gib))
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda _: SimpleNamespace(total=total, used=total - free, free=free)
+    )
+
+    _, disk = check_output(workspace)
+
+    assert disk.state == state
+    assert ("floe-tests prune" in disk.remedy) == (state != "ok")
+    assert f"{1 - free_gib / total_gib:.0%} full" in disk.found
 
 
 def test_results_that_cannot_be_written_fail(workspace: Workspace):

@@ -187,7 +187,7 @@ def test_a_tier_becomes_five_assets_in_order_a_check_a_job_and_a_schedule(projec
     job = repository.get_job("nightly_unit")
     assert job.tags["floe-tests/tier"] == "nightly-unit"
     assert job.executor_def.name == dg.in_process_executor.name
-    (schedule,) = repository.schedule_defs
+    (schedule,) = (each for each in repository.schedule_defs if each.name != "prune_daily")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 3 * * *", "UTC")
 
 

@@ -17,8 +17,6 @@ from floe_tests.execution.verdict.facts import ErrorFacts
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, pod_is_over
 
-_NOT_FOUND = 404
-_CONFLICT = 409
 _AT_ONCE = 8
 _UID_FILE = "job-uid"
 
@@ -70,7 +68,7 @@ class OwnJobs:
             made = create_owned(self._kube, job, namespace=self._namespace)
         except RefusedError as error:
             # A process before was killed between the creation and its note of it.
-            found = self.find(name) if error.status == _CONFLICT else None
+            found = self.find(name) if error.is_conflict else None
             if found is not None:
                 self._note(found)
                 return Made(found, is_found=True)
@@ -140,7 +138,7 @@ class OwnJobs:
             )
             raise CleanupError(message) from error
         except RefusedError as error:
-            if error.status != _NOT_FOUND:
+            if not error.is_not_found:
                 raise
 
     def _wait_for_pods(self, deadline: Deadline) -> None:
@@ -179,7 +177,7 @@ def refused(error: RefusedError, *, path: Path) -> ErrorFacts:
         error: What the API answered; a server that is away or its webhook says 500 and more.
         path: The file that the object is from.
     """
-    namespace_goes = error.status == _NOT_FOUND or "being terminated" in str(error)
+    namespace_goes = error.is_not_found or "being terminated" in str(error)
     party = "infrastructure" if error.is_passing or namespace_goes else "configuration"
     return ErrorFacts(party, f"{path}: {error}")
 

@@ -22,7 +22,6 @@ _ASK_SECONDS = 20.0
 # a log that lost more is asked for the rest later.
 _RANGES_AT_ONCE = 20
 _FRAMES_AT_ONCE = 1000
-_NOT_FOUND = 404
 _LAST_TRIES = 5
 
 
@@ -147,7 +146,7 @@ class PodListener:
                     self._put(LogPiece(piece, first=first))
                     first = False
             except RefusedError as refused:
-                if refused.status == _NOT_FOUND:
+                if refused.is_not_found:
                     break
             except InfrastructureError:
                 # For a pod that is over on a node that is gone, nobody will answer any more.

@@ -17,8 +17,6 @@ from floe_tests.execution.verdict.facts import ErrorFacts
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part
 
-_CONFLICT = 409
-
 
 @dataclass(frozen=True)
 class ShardedSuite:
@@ -94,7 +92,7 @@ class SuiteJob:
             self._kube.create(plan_config_map(request, plan, job=job), namespace=self._namespace)
         except RefusedError as error:
             # One that is there already is this very plan, from before a restart.
-            if error.status != _CONFLICT:
+            if not error.is_conflict:
                 return refused(error, path=self._suite.template.path)
         longest = max(plan.seconds, default=0.0)
         self._say(

@@ -11,7 +11,7 @@ from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import CleanupError, DeadlineError, FloeTestsError
 from floe_tests.environments.ownership import create_owned
-from floe_tests.execution.manifest import JobRequest
+from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.timeouts import REMOVE_SECONDS, STOP_GRACE_SECONDS
 from floe_tests.execution.verdict.facts import ErrorFacts
 from floe_tests.kube.client import Kube, RefusedError
@@ -39,25 +39,25 @@ class Made:
 class OwnJobs:
     """The Jobs of one attempt, known by its labels."""
 
-    def __init__(self, kube: Kube, request: JobRequest, *, path: Path, directory: Path) -> None:
+    def __init__(self, kube: Kube, spec: AttemptSpec, *, path: Path, directory: Path) -> None:
         """Prepare; nothing is asked yet.
 
         Args:
             kube: The cluster; a patient one.
-            request: The attempt.
+            spec: The attempt.
             path: The suite's test-job.yaml, for messages.
             directory: The attempt's folder: which Job was made is written there.
         """
         self._kube = kube
         self._path = path
         self._uid_file = directory / _UID_FILE
-        self._name, self._namespace = request.job_name, request.namespace
-        owned = request.owner.labels()
+        self._name, self._namespace = spec.job_name, spec.namespace
+        owned = spec.owner.labels()
         self._run = owned[labels.RUN]
         wanted = {
             labels.RUN: self._run,
-            labels.SUITE: labels.label_value(request.suite),
-            labels.ATTEMPT: str(request.attempt),
+            labels.SUITE: labels.label_value(spec.suite),
+            labels.ATTEMPT: str(spec.attempt),
         }
         self.selector = ",".join(f"{name}={value}" for name, value in wanted.items())
 

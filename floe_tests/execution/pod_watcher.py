@@ -1,6 +1,6 @@
 """What one pod says of itself: its exporter's log, and the frames that are asked for again.
 
-Threads listen, and put what they hear into the queue of all pods; whoever owns it decides.
+Threads put what they read into the queue of all pods; whoever owns the queue decides.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class Heard:
     said: Said
 
 
-class PodListener:
-    """Listens to one pod. Nothing is heard before `follow_log`."""
+class PodWatcher:
+    """Watches one pod. Nothing is read before `follow_log`."""
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.labels import Owner
 from floe_tests.doctor.check import Check
-from floe_tests.execution.manifest import JobRequest, build_job
+from floe_tests.execution.manifest import AttemptSpec, build_job
 from floe_tests.kube.objects import JsonObject, part, parts
 from floe_tests.kube.quantity import quantity
 from floe_tests.platform import helm
@@ -154,7 +154,7 @@ def needs_of(
 
 def _request(
     tier: TierSettings, suite: str, provider: EnvironmentName, workspace: Workspace
-) -> JobRequest:
+) -> AttemptSpec:
     owner = Owner(
         run_id=_RUN,
         tier=tier.name,
@@ -162,7 +162,7 @@ def _request(
         commit=workspace.commit,
         expires_at=datetime.now(UTC),
     )
-    return JobRequest(
+    return AttemptSpec(
         owner=owner,
         suite=suite,
         attempt=1,

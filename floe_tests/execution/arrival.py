@@ -65,7 +65,7 @@ class Arrival:
 
     def _look(self) -> bool:
         """Read Job and events; tell whether a pod may still come."""
-        name, namespace = self._seen.request.job_name, self._seen.request.namespace
+        name, namespace = self._seen.spec.job_name, self._seen.spec.namespace
         job: JsonObject | None = self._seen.job
         with contextlib.suppress(InfrastructureError):
             job = self._kube.get("Job", name, namespace=namespace)
@@ -91,7 +91,7 @@ class Arrival:
         return False
 
     def _pods(self, job: JsonObject) -> list[JsonObject]:
-        namespace, name = self._seen.request.namespace, job["metadata"]["name"]
+        namespace, name = self._seen.spec.namespace, job["metadata"]["name"]
         return self._kube.list("Pod", namespace=namespace, label_selector=f"job-name={name}")
 
     def _is_refused(self) -> bool:

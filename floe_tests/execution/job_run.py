@@ -11,14 +11,14 @@ from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.signals import no_reason
 from floe_tests.execution.attempt import Attempt, timings_of
-from floe_tests.execution.manifest import JobRequest, build_job
+from floe_tests.execution.manifest import AttemptSpec, build_job
 from floe_tests.execution.pod_end import LastLook
 from floe_tests.execution.pod_run import Keeping, PodRun
 from floe_tests.execution.pod_watcher import Heard, PodSeen
-from floe_tests.execution.resume import Handover
+from floe_tests.execution.resume import Resume
 from floe_tests.execution.suite_run import Log, SuiteRun
 from floe_tests.execution.timeouts import EXPORT_SECONDS, WAKE_SECONDS
-from floe_tests.execution.watcher import Listener
+from floe_tests.execution.watcher import Watcher
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject
 
@@ -30,58 +30,58 @@ class JobRun(SuiteRun):
         self,
         kube: Kube,
         template: JobTemplate,
-        request: JobRequest,
+        spec: AttemptSpec,
         *,
         directory: Path,
         log: Log,
         why_cancelled: Callable[[], str | None] = no_reason,
-        handover: Handover | None = None,
+        resume: Resume | None = None,
     ) -> None:
         """Prepare; nothing is created yet. The arguments are those of every attempt."""
         super().__init__(
             kube,
             template,
-            request,
+            spec,
             directory=directory,
             log=log,
             why_cancelled=why_cancelled,
-            handover=handover,
+            resume=resume,
         )
-        deadlines = request.deadlines
+        deadlines = spec.deadlines
         self._most_seconds = deadlines.start_seconds + deadlines.job_seconds + EXPORT_SECONDS
         self._clock = Deadline(self._most_seconds)
-        self._listener = Listener[Never](
+        self._watcher = Watcher[Never](
             kube,
-            namespace=request.namespace,
+            namespace=spec.namespace,
             selector=self._jobs.selector,
             deadline=Deadline(2 * deadlines.queue_seconds + self._most_seconds),
         )
         self._pod = PodRun(
             self._seen,
             directory=directory,
-            listener=self._listener.pod(request.job_name),
+            watcher=self._watcher.pod(spec.job_name),
             log=log,
-            keeping=Keeping(keeps_frames=self._handover.is_possible),
+            keeping=Keeping(keeps_frames=self._resume.is_possible),
         )
         self._arriving = self._arrival(self._pod.start)
         self._others: set[str] = set()
 
     def _job(self) -> JsonObject:
-        return build_job(self._template, self._request)
+        return build_job(self._template, self._spec)
 
     def _remember(self) -> None:
         """Do nothing: what has come is in the frames, and one pod is judged at its end."""
 
     def _go_on_from(self, job: JsonObject) -> None:  # noqa: ARG002 - one pod needs no more of it
-        self._pod.is_taken_up = self._is_taken_up
-        if self._is_taken_up:
+        self._pod.is_resumed = self._is_resumed
+        if self._is_resumed:
             self._say(
-                f"is taken up, {self._elapsed_seconds:.0f} s after its creation; its results are "
+                f"is resumed, {self._elapsed_seconds:.0f} s after its creation; its results are "
                 "read from their beginning"
             )
         else:
-            self._say(f"created in {self._request.namespace}")
-        self._listener.watch()
+            self._say(f"created in {self._spec.namespace}")
+        self._watcher.watch()
 
     def _follow(self) -> None:
         while not self._clock.passed:
@@ -124,7 +124,7 @@ class JobRun(SuiteRun):
         return {self._pod.name} if self._pod.node_is_lost else set()
 
     def _finish(self) -> Attempt:
-        self._listener.stop()
+        self._watcher.stop()
         # After an error there is nothing to see, or nobody who answers.
         if self._seen.error is None:
             LastLook(self._kube, self._pod, log=self._say).take()
@@ -132,8 +132,8 @@ class JobRun(SuiteRun):
             self._stop_company()
         facts, verdict = self._pod.judged(elapsed_seconds=self._elapsed_seconds)
         return Attempt(
-            suite=self._request.suite,
-            number=self._request.attempt,
+            suite=self._spec.suite,
+            number=self._spec.attempt,
             directory=self._directory,
             started_at=self._started_at,
             facts=facts,

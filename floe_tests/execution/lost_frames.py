@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from floe_tests.execution.pod_watcher import FramesAgain, PodListener
+from floe_tests.execution.pod_watcher import FramesAgain, PodWatcher
 from floe_tests.execution.receiver import Receiver
 from floe_tests.execution.verdict.facts import PodFacts
 
@@ -16,17 +16,17 @@ class LostFrames:
     """Asks for what is missing, one question at a time and not for ever."""
 
     def __init__(
-        self, receiver: Receiver, listener: PodListener, *, log: Callable[[str], None]
+        self, receiver: Receiver, watcher: PodWatcher, *, log: Callable[[str], None]
     ) -> None:
         """Begin with no question.
 
         Args:
             receiver: Knows what is missing.
-            listener: Asks.
+            watcher: Asks.
             log: Receives what was lost and what came.
         """
         self._receiver = receiver
-        self._listener = listener
+        self._watcher = watcher
         self._log = log
         self.is_asking = False
         self._asks = 0
@@ -42,7 +42,7 @@ class LostFrames:
         self._asks += 1
         frames = sum(len(gap) for gap in missing)
         self._log(f"the exporter's log has lost {frames} frames: asking for them again")
-        self._listener.ask_again(pod.name, missing)
+        self._watcher.ask_again(pod.name, missing)
 
     def take(self, answer: FramesAgain) -> None:
         """Take an answer."""

@@ -47,7 +47,7 @@ _JOB_NAME_CHARACTERS = 52  # a pod's name adds 6, and a label takes 63
 
 
 @dataclass(frozen=True)
-class JobRequest:
+class AttemptSpec:
     """What one attempt of a run adds to the file.
 
     Attributes:
@@ -81,52 +81,50 @@ class JobRequest:
         return f"{stem}-{self.owner.run_id[:8]}-{self.attempt}"
 
 
-def build_job(template: JobTemplate, request: JobRequest) -> JsonObject:
+def build_job(template: JobTemplate, spec: AttemptSpec) -> JsonObject:
     """Return the Job of one attempt; the template is left as it is.
 
     Args:
         template: The suite's file.
-        request: What this attempt adds.
+        spec: What this attempt adds.
     """
     job = copy.deepcopy(template.document)
     owned = {
-        **request.owner.labels(),
-        labels.SUITE: labels.label_value(request.suite),
-        labels.ATTEMPT: str(request.attempt),
+        **spec.owner.labels(),
+        labels.SUITE: labels.label_value(spec.suite),
+        labels.ATTEMPT: str(spec.attempt),
     }
     metadata = job["metadata"]
-    metadata["name"] = request.job_name
-    metadata["namespace"] = request.namespace
+    metadata["name"] = spec.job_name
+    metadata["namespace"] = spec.namespace
     metadata["labels"] = {**(metadata.get("labels") or {}), **owned}
-    spec = job["spec"]
-    spec["backoffLimit"] = 0
+    job_spec = job["spec"]
+    job_spec["backoffLimit"] = 0
     # A run removes its Jobs itself. One that removes itself takes its logs with it.
-    seconds = int(spec.get("ttlSecondsAfterFinished", _TTL_SECONDS))
-    spec["ttlSecondsAfterFinished"] = max(_LEAST_TTL_SECONDS, seconds)
+    seconds = int(job_spec.get("ttlSecondsAfterFinished", _TTL_SECONDS))
+    job_spec["ttlSecondsAfterFinished"] = max(_LEAST_TTL_SECONDS, seconds)
     for policy in _POLICIES:
-        spec.pop(policy, None)
-    spec["activeDeadlineSeconds"] = int(request.deadlines.job_seconds)
-    template_metadata = spec["template"].setdefault("metadata", {})
+        job_spec.pop(policy, None)
+    job_spec["activeDeadlineSeconds"] = int(spec.deadlines.job_seconds)
+    template_metadata = job_spec["template"].setdefault("metadata", {})
     template_metadata["labels"] = {
         **(template_metadata.get("labels") or {}),
         **owned,
         labels.ROLE: labels.ROLE_TEST_RUNNER,
     }
-    pod = spec["template"]["spec"]
+    pod = job_spec["template"]["spec"]
     pod["restartPolicy"] = "Never"
     # Counted from the pod's start on the node: the pull of the image is in it, the wait for a node
     # is not.
-    pod["activeDeadlineSeconds"] = int(
-        request.deadlines.start_seconds + request.deadlines.pod_seconds
-    )
+    pod["activeDeadlineSeconds"] = int(spec.deadlines.start_seconds + spec.deadlines.pod_seconds)
     pod["terminationGracePeriodSeconds"] = max(
         int(pod.get("terminationGracePeriodSeconds", 0)), GRACE_SECONDS
     )
     for container in [*pod.get("initContainers", []), *pod["containers"]]:
-        container["image"] = f"{request.image_registry_prefix}{container['image']}"
+        container["image"] = f"{spec.image_registry_prefix}{container['image']}"
     test = named_container(pod, template.container)
-    test["env"] = _environment(parts(test, "env"), template, request)
-    pod["initContainers"] = [*pod.get("initContainers", []), _exporter(template, request)]
+    test["env"] = _environment(parts(test, "env"), template, spec)
+    pod["initContainers"] = [*pod.get("initContainers", []), _exporter(template, spec)]
     pod["volumes"] = [
         *parts(pod, "volumes"),
         {"name": _STATE_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
@@ -146,20 +144,20 @@ def marker_expression(groups: tuple[str, ...], excluded: tuple[str, ...]) -> str
     return wanted or left_out
 
 
-def run_variables(request: JobRequest, *, addopts: str = "") -> dict[str, str]:
+def run_variables(spec: AttemptSpec, *, addopts: str = "") -> dict[str, str]:
     """Return the variables that every test program of a run gets, in a pod or as a process.
 
     Args:
-        request: The attempt.
+        spec: The attempt.
         addopts: What PYTEST_ADDOPTS already holds.
     """
     variables = {
-        _RUN_VARIABLE: request.owner.run_id,
-        PROVIDER_VARIABLE: request.provider,
-        TESTS_TIMEOUT_VARIABLE: f"{request.deadlines.tests_seconds:g}",
-        **dict(request.environment),
+        _RUN_VARIABLE: spec.owner.run_id,
+        PROVIDER_VARIABLE: spec.provider,
+        TESTS_TIMEOUT_VARIABLE: f"{spec.deadlines.tests_seconds:g}",
+        **dict(spec.environment),
     }
-    expression = marker_expression(request.groups, request.excluded_groups)
+    expression = marker_expression(spec.groups, spec.excluded_groups)
     options = [word for word in (addopts, f'-m "{expression}"' if expression else "") if word]
     if options:
         variables[ADDOPTS_VARIABLE] = " ".join(options)
@@ -167,13 +165,13 @@ def run_variables(request: JobRequest, *, addopts: str = "") -> dict[str, str]:
 
 
 def _environment(
-    declared: list[dict[str, Any]], template: JobTemplate, request: JobRequest
+    declared: list[dict[str, Any]], template: JobTemplate, spec: AttemptSpec
 ) -> list[dict[str, Any]]:
-    moved = [_in_namespace(item, template.namespace, request.namespace) for item in declared]
+    moved = [_in_namespace(item, template.namespace, spec.namespace) for item in declared]
     addopts = next(
         (str(item.get("value", "")) for item in moved if item["name"] == ADDOPTS_VARIABLE), ""
     )
-    added = run_variables(request, addopts=addopts)
+    added = run_variables(spec, addopts=addopts)
     return [
         *(item for item in moved if item["name"] not in added),
         *({"name": name, "value": value} for name, value in added.items()),
@@ -209,17 +207,17 @@ def _exporter_security(template: JobTemplate) -> JsonObject:
     }
 
 
-def _exporter(template: JobTemplate, request: JobRequest) -> JsonObject:
+def _exporter(template: JobTemplate, spec: AttemptSpec) -> JsonObject:
     """Return the exporter as a native sidecar, which starts before the tests and stops after them.
 
     Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
     """
     return {
         "name": EXPORTER,
-        "image": f"{request.image_registry_prefix}{EXPORTER_IMAGE}",
+        "image": f"{spec.image_registry_prefix}{EXPORTER_IMAGE}",
         "restartPolicy": "Always",
         "env": [
-            {"name": _RUN_VARIABLE, "value": request.owner.run_id},
+            {"name": _RUN_VARIABLE, "value": spec.owner.run_id},
             {"name": "FLOE_STREAM_STATE", "value": _STATE},
             {"name": "FLOE_STREAM_LINGER_SECONDS", "value": str(_LINGER_SECONDS)},
         ],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from floe_tests.execution.manifest import EXPORTER, JobRequest
+from floe_tests.execution.manifest import EXPORTER, AttemptSpec
 from floe_tests.execution.suspension import gated_by, held_by, suspended_by
 from floe_tests.execution.verdict.facts import (
     ContainerFacts,
@@ -29,7 +29,7 @@ class Observation:
     """What was seen of one attempt so far.
 
     Attributes:
-        request: The attempt.
+        spec: The attempt.
         subject: What is run, as evidence names it.
         test_container: Name of the container that runs the tests.
         pod: The pod, as it was last there.
@@ -49,7 +49,7 @@ class Observation:
         cancelled: Why it was cancelled.
     """
 
-    request: JobRequest
+    spec: AttemptSpec
     subject: str
     test_container: str
     pod: JsonObject | None = None
@@ -127,7 +127,7 @@ class Observation:
         Args:
             elapsed_seconds: Since the attempt began.
         """
-        pod, deadlines = self.pod_facts(), self.request.deadlines
+        pod, deadlines = self.pod_facts(), self.spec.deadlines
         return Facts(
             subject=self.subject,
             cancelled=self.cancelled,

@@ -11,14 +11,12 @@ from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import CleanupError, DeadlineError, FloeTestsError
 from floe_tests.environments.ownership import create_owned
-from floe_tests.execution.manifest import JobRequest
+from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.timeouts import REMOVE_SECONDS, STOP_GRACE_SECONDS
 from floe_tests.execution.verdict.facts import ErrorFacts
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, pod_is_over
 
-_NOT_FOUND = 404
-_CONFLICT = 409
 _AT_ONCE = 8
 _UID_FILE = "job-uid"
 
@@ -41,25 +39,25 @@ class Made:
 class OwnJobs:
     """The Jobs of one attempt, known by its labels."""
 
-    def __init__(self, kube: Kube, request: JobRequest, *, path: Path, directory: Path) -> None:
+    def __init__(self, kube: Kube, spec: AttemptSpec, *, path: Path, directory: Path) -> None:
         """Prepare; nothing is asked yet.
 
         Args:
             kube: The cluster; a patient one.
-            request: The attempt.
+            spec: The attempt.
             path: The suite's test-job.yaml, for messages.
             directory: The attempt's folder: which Job was made is written there.
         """
         self._kube = kube
         self._path = path
         self._uid_file = directory / _UID_FILE
-        self._name, self._namespace = request.job_name, request.namespace
-        owned = request.owner.labels()
+        self._name, self._namespace = spec.job_name, spec.namespace
+        owned = spec.owner.labels()
         self._run = owned[labels.RUN]
         wanted = {
             labels.RUN: self._run,
-            labels.SUITE: labels.label_value(request.suite),
-            labels.ATTEMPT: str(request.attempt),
+            labels.SUITE: labels.label_value(spec.suite),
+            labels.ATTEMPT: str(spec.attempt),
         }
         self.selector = ",".join(f"{name}={value}" for name, value in wanted.items())
 
@@ -70,7 +68,7 @@ class OwnJobs:
             made = create_owned(self._kube, job, namespace=self._namespace)
         except RefusedError as error:
             # A process before was killed between the creation and its note of it.
-            found = self.find(name) if error.status == _CONFLICT else None
+            found = self.find(name) if error.is_conflict else None
             if found is not None:
                 self._note(found)
                 return Made(found, is_found=True)
@@ -140,7 +138,7 @@ class OwnJobs:
             )
             raise CleanupError(message) from error
         except RefusedError as error:
-            if error.status != _NOT_FOUND:
+            if not error.is_not_found:
                 raise
 
     def _wait_for_pods(self, deadline: Deadline) -> None:
@@ -179,7 +177,7 @@ def refused(error: RefusedError, *, path: Path) -> ErrorFacts:
         error: What the API answered; a server that is away or its webhook says 500 and more.
         path: The file that the object is from.
     """
-    namespace_goes = error.status == _NOT_FOUND or "being terminated" in str(error)
+    namespace_goes = error.is_not_found or "being terminated" in str(error)
     party = "infrastructure" if error.is_passing or namespace_goes else "configuration"
     return ErrorFacts(party, f"{path}: {error}")
 

@@ -34,7 +34,7 @@ class LastLook:
         self._kube = kube
         self._pod = pod
         self._seen = pod.seen
-        self._namespace = pod.seen.request.namespace
+        self._namespace = pod.seen.spec.namespace
         self._log = log
 
     def take(self) -> None:
@@ -101,8 +101,8 @@ class LastLook:
         facts = self._pod.facts
         if facts is not None and facts.test is not None and facts.test.exit_code == 0:
             return
-        request = self._seen.request
-        job = self._pod.job or request.job_name
+        spec = self._seen.spec
+        job = self._pod.job or spec.job_name
         self._seen.job = self._kube.get("Job", job, namespace=self._namespace) or self._seen.job
         names = [self._pod.name] if self._pod.name else []
         if self._seen.subject == f"job/{job}":  # of a shard, the Job's events are about all others
@@ -139,7 +139,7 @@ def finish(kube: Kube, jobs: OwnJobs, pod: PodRun) -> None:
         pod: The pod.
     """
     try:
-        _tell(kube, pod.name, "finish", pod.seen.request.namespace)
+        _tell(kube, pod.name, "finish", pod.seen.spec.namespace)
     except InfrastructureError:
         jobs.stop_pod(pod.name, grace_seconds=GRACE_SECONDS)
 

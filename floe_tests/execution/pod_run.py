@@ -23,8 +23,8 @@ from floe_tests.execution.pod_watcher import (
     LogBeside,
     LogEnded,
     LogPiece,
-    PodListener,
     PodSeen,
+    PodWatcher,
     Said,
 )
 from floe_tests.execution.receiver import Receiver
@@ -51,7 +51,7 @@ class Keeping:
     Attributes:
         limits: What its events may cost while they arrive.
         shows_progress: Whether more is said of it than its failures.
-        keeps_frames: Whether what it sends is kept for a process that takes the run up.
+        keeps_frames: Whether what it sends is kept for a process that resumes the run.
         log_bytes: How much of a container's log is kept in the end.
     """
 
@@ -69,28 +69,28 @@ class PodRun:
         seen: Observation,
         *,
         directory: Path,
-        listener: PodListener,
+        watcher: PodWatcher,
         log: Log,
         keeping: Keeping,
-        is_taken_up: bool = False,
+        is_resumed: bool = False,
     ) -> None:
         """Begin with nothing seen.
 
         Args:
             seen: Keeps what is seen of it.
             directory: Where its results go.
-            listener: Hears it.
+            watcher: Hears it.
             log: Receives what is said of it.
             keeping: What is kept of it.
-            is_taken_up: Whether a process before this one may have followed it.
+            is_resumed: Whether a process before this one may have followed it.
         """
         self.directory = directory
-        self.listener = listener
+        self.watcher = watcher
         self.keeping = keeping
-        self._deadlines = seen.request.deadlines
+        self._deadlines = seen.spec.deadlines
         self._seen = seen
         self._say = log
-        self.is_taken_up = is_taken_up
+        self.is_resumed = is_resumed
         # Received anew, from frames that a process before has kept: half a file is no beginning.
         shutil.rmtree(directory / "results", ignore_errors=True)
         directory.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ class PodRun:
             shows_progress=keeping.shows_progress,
             journal=self._journal,
         )
-        self._lost = LostFrames(self.receiver, listener, log=log)
+        self._lost = LostFrames(self.receiver, watcher, log=log)
         self.start = Start(self._deadlines, seen)
         self._tests: Deadline | None = None
         self._export: Deadline | None = None
@@ -144,7 +144,7 @@ class PodRun:
         test = facts.test if facts else None
         if test is not None and test.state == "running" and self._tests is None:
             # What the tests have had before a resume counts; of others this clock knows enough.
-            ran = run_seconds(test) if is_first and self.is_taken_up else None
+            ran = run_seconds(test) if is_first and self.is_resumed else None
             left = self._deadlines.tests_seconds + TESTS_SLACK_SECONDS - max(0.0, ran or 0.0)
             self._tests = Deadline(max(0.0, left))
             if self.keeping.shows_progress and facts is not None:
@@ -153,7 +153,7 @@ class PodRun:
     def read(self) -> None:
         """Begin to follow the exporter's log."""
         self._is_read = True
-        self.listener.follow_log(self.name, is_over=self._exporter_is_over)
+        self.watcher.follow_log(self.name, is_over=self._exporter_is_over)
 
     def lose_node(self, node: NodeFacts) -> None:
         """Note that its node is lost."""
@@ -169,8 +169,8 @@ class PodRun:
         self._seen.pass_deadline(name)
 
     def leave(self) -> None:
-        """Let go of it, for the process that takes the run up."""
-        self.listener.stop()
+        """Let go of it, for the process that resumes the run."""
+        self.watcher.stop()
         if self._journal is not None:
             self._journal.close()
 
@@ -342,7 +342,7 @@ class PodRun:
         due = self._log_done or (silent is not None and silent > LAST_SILENCE_SECONDS)
         if due and not self.is_absent and (self._beside is None or self._beside.passed):
             self._beside = Deadline(LAST_SILENCE_SECONDS)
-            self.listener.read_beside(self.name)
+            self.watcher.read_beside(self.name)
         return False
 
     def judged(self, *, elapsed_seconds: float | None = None) -> tuple[Facts, Verdict]:
@@ -351,7 +351,7 @@ class PodRun:
         Args:
             elapsed_seconds: Since the attempt began; None where that was when it was first seen.
         """
-        self.listener.stop()
+        self.watcher.stop()
         if self._journal is not None:
             self._journal.remove()
         elapsed = self._clock.elapsed_seconds if elapsed_seconds is None else elapsed_seconds

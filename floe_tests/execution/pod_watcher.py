@@ -1,6 +1,6 @@
 """What one pod says of itself: its exporter's log, and the frames that are asked for again.
 
-Threads listen, and put what they hear into the queue of all pods; whoever owns it decides.
+Threads put what they read into the queue of all pods; whoever owns the queue decides.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ _ASK_SECONDS = 20.0
 # a log that lost more is asked for the rest later.
 _RANGES_AT_ONCE = 20
 _FRAMES_AT_ONCE = 1000
-_NOT_FOUND = 404
 _LAST_TRIES = 5
 
 
@@ -77,8 +76,8 @@ class Heard:
     said: Said
 
 
-class PodListener:
-    """Listens to one pod. Nothing is heard before `follow_log`."""
+class PodWatcher:
+    """Watches one pod. Nothing is read before `follow_log`."""
 
     def __init__(
         self,
@@ -147,7 +146,7 @@ class PodListener:
                     self._put(LogPiece(piece, first=first))
                     first = False
             except RefusedError as refused:
-                if refused.status == _NOT_FOUND:
+                if refused.is_not_found:
                     break
             except InfrastructureError:
                 # For a pod that is over on a node that is gone, nobody will answer any more.

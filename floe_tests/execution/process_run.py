@@ -23,7 +23,7 @@ from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.signals import held_signals, no_reason, reason_of, uninterrupted
 from floe_tests.execution.attempt import Attempt, Timings, judge
 from floe_tests.execution.launched import LaunchedCommand
-from floe_tests.execution.manifest import ADDOPTS_VARIABLE, JobRequest, run_variables
+from floe_tests.execution.manifest import ADDOPTS_VARIABLE, AttemptSpec, run_variables
 from floe_tests.execution.receiver import Receiver
 from floe_tests.execution.verdict.facts import ContainerFacts, ErrorFacts, Facts, PodFacts
 from floe_tests.kube.objects import parts
@@ -85,7 +85,7 @@ class ProcessRun:
     def __init__(
         self,
         command: ProcessCommand,
-        request: JobRequest,
+        spec: AttemptSpec,
         *,
         root: Path,
         directory: Path,
@@ -96,7 +96,7 @@ class ProcessRun:
 
         Args:
             command: What runs the suite.
-            request: The attempt.
+            spec: The attempt.
             root: The project's folder, which the command runs in.
             directory: Where its results go.
             log: Receives progress.
@@ -104,14 +104,14 @@ class ProcessRun:
         """
         self._why_cancelled = why_cancelled
         self._command = command
-        self._request = request
+        self._spec = spec
         self._root = root
         self._directory = directory
         self._written = directory / "written"
         self._log = log
         self._receiver = Receiver(directory / "results", log=log)
         self._pieces: queue.Queue[bytes | None] = queue.Queue(maxsize=256)
-        self._clock = Deadline(request.deadlines.job_seconds)
+        self._clock = Deadline(spec.deadlines.job_seconds)
         self._started_at = datetime.now(UTC)
         self._ended_at: datetime | None = None
         self._timed_out = False
@@ -158,21 +158,21 @@ class ProcessRun:
 
     @property
     def _subject(self) -> str:
-        return f"process/{self._request.job_name}"
+        return f"process/{self._spec.job_name}"
 
     def _start_tests(self) -> LaunchedCommand:
         words = [_in_directory(word, self._written) for word in self._command.words]
-        owner = self._request.owner
+        owner = self._spec.owner
         try:
             process = LaunchedCommand(
                 words,
-                mark=f"{owner.run_id}/{self._request.suite}/{self._request.attempt}",
+                mark=f"{owner.run_id}/{self._spec.suite}/{self._spec.attempt}",
                 environment=self._test_environment(),
                 directory=self._root,
                 output=self._directory / "pod.log",
             )
         except OSError as error:
-            message = f"`{words[0]}` of suite {self._request.suite} cannot be started: {error}"
+            message = f"`{words[0]}` of suite {self._spec.suite} cannot be started: {error}"
             raise ConfigurationError(message) from error
         self._log(f"{self._subject} started: {' '.join(words)}")
         return process
@@ -188,7 +188,7 @@ class ProcessRun:
         return {
             **surroundings,
             **declared,
-            **run_variables(self._request, addopts=declared.get(ADDOPTS_VARIABLE, "")),
+            **run_variables(self._spec, addopts=declared.get(ADDOPTS_VARIABLE, "")),
             "FLOE_RESULTS_DIR": str(self._written),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         }
@@ -206,7 +206,7 @@ class ProcessRun:
                     stderr=errors,
                     env={
                         **inherited(os.environ)[0],
-                        **_exporter_environment(self._request, self._written),
+                        **_exporter_environment(self._spec, self._written),
                     },
                     start_new_session=True,
                 )
@@ -223,7 +223,7 @@ class ProcessRun:
         self._pieces.put(None)
 
     def _follow(self, tests: LaunchedCommand) -> None:
-        deadline = Deadline(self._request.deadlines.tests_seconds + _TESTS_SLACK_SECONDS)
+        deadline = Deadline(self._spec.deadlines.tests_seconds + _TESTS_SLACK_SECONDS)
         while tests.exit_code is None:
             self._drain(wait_seconds=_WAKE_SECONDS)
             self._memory_peak_bytes = max(self._memory_peak_bytes, tests.memory_bytes)
@@ -264,7 +264,7 @@ class ProcessRun:
         end = self._ended_at
         seconds = (end - self._started_at).total_seconds() if end else None
         test = ContainerFacts(
-            name=self._request.suite,
+            name=self._spec.suite,
             state="terminated" if end else "unknown",
             exit_code=self._exit_code,
             started_at=self._started_at,
@@ -276,7 +276,7 @@ class ProcessRun:
             error=error,
             passed_deadline="tests" if self._timed_out else None,
             pod=PodFacts(
-                name=self._request.job_name,
+                name=self._spec.job_name,
                 phase="Succeeded" if self._exit_code == 0 else "Failed",
                 test=test,
                 created_at=self._started_at,
@@ -288,16 +288,16 @@ class ProcessRun:
             elapsed_seconds=self._clock.elapsed_seconds,
             tests_seconds=seconds,
             deadlines=(
-                ("tests", self._request.deadlines.tests_seconds),
-                ("job", self._request.deadlines.job_seconds),
+                ("tests", self._spec.deadlines.tests_seconds),
+                ("job", self._spec.deadlines.job_seconds),
             ),
         )
         facts, verdict = judge(
             facts, directory=self._receiver.directory, completeness=self._receiver.finish(facts)
         )
         return Attempt(
-            suite=self._request.suite,
-            number=self._request.attempt,
+            suite=self._spec.suite,
+            number=self._spec.attempt,
             directory=self._directory,
             started_at=self._started_at,
             facts=facts,
@@ -316,10 +316,10 @@ def _in_directory(word: str, directory: Path) -> str:
     return re.sub(rf"(?<![\w.]){re.escape(RESULTS)}(?=/|$)", str(directory), word)
 
 
-def _exporter_environment(request: JobRequest, directory: Path) -> Mapping[str, str]:
+def _exporter_environment(spec: AttemptSpec, directory: Path) -> Mapping[str, str]:
     return {
         "FLOE_RESULTS_DIR": str(directory),
-        "FLOE_RUN_ID": request.owner.run_id,
+        "FLOE_RUN_ID": spec.owner.run_id,
         # A pipe never rotates, and holds its writer back by itself.
         "FLOE_STREAM_BYTES_PER_SECOND": str(_PIPE_BYTES_PER_SECOND),
     }

@@ -1,4 +1,4 @@
-"""Where the threads that listen put what they hear, and the one that decides takes it."""
+"""The queue between the threads that read and the one that decides."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAUSE_SECONDS = 0.5
 _WAITING_MESSAGES = 256
 
 
-class Mailbox(Generic[_Message]):
+class MessageQueue(Generic[_Message]):
     """A bounded queue: a pod that writes faster than its frames are stored has to wait."""
 
     def __init__(self) -> None:

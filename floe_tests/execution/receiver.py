@@ -52,7 +52,7 @@ class Receiver:
             log: Receives progress: the first 200 failures at once, all else now and then.
             limits: What the events may cost while they arrive.
             shows_progress: Whether to log more than failures.
-            journal: Keeps the frames for a process that takes the attempt up.
+            journal: Keeps the frames for a process that resumes the attempt.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory

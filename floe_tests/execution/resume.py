@@ -1,4 +1,4 @@
-"""An attempt that outlives its orchestrator: left running by one process, taken up by the next."""
+"""An attempt that outlives its orchestrator: left running by one process, resumed by the next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FRAMES = "frames.log"
 
 
 def never() -> bool:
-    """Say that nobody takes a run up."""
+    """Say that nobody resumes a run."""
     return False
 
 
@@ -23,11 +23,11 @@ def nothing() -> None:
 
 
 @dataclass(frozen=True)
-class Handover:
+class Resume:
     """What an attempt has to know of the process before it and the one after it.
 
     Attributes:
-        is_possible: Whether another process takes the run up when this one dies.
+        is_possible: Whether another process resumes the run when this one dies.
         is_begun: Whether a process before has created the Job.
         begin: Writes down that the Job is there.
         is_due: Asked when this process is told to end: whether the run goes on in another.
@@ -42,7 +42,7 @@ class Handover:
 class FrameJournal:
     """The frames that were received, as they came: what the pod's log may not hold any more.
 
-    It rotates, and goes with the pod. A process that takes the attempt up reads these first, and
+    It rotates, and goes with the pod. A process that resumes the attempt reads these first, and
     then the log from its beginning; what comes twice is dropped by its number.
     """
 

@@ -1,6 +1,6 @@
 """One attempt at a suite in the cluster, whether in one pod or in many: the steps of both.
 
-Everything is driven by a watch on the pods and by their exporters' logs; a listener hears, the
+Everything is driven by a watch on the pods and by their exporters' logs; a watcher reads, the
 caller's thread decides. Every wait has a deadline, and whatever ends the attempt, what arrived is
 kept.
 """
@@ -20,18 +20,18 @@ from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.signals import held_signals, no_reason, reason_of
 from floe_tests.execution.arrival import Arrival
 from floe_tests.execution.attempt import Attempt
-from floe_tests.execution.manifest import JobRequest
+from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.node_look import NodeLook
 from floe_tests.execution.observation import Observation
 from floe_tests.execution.own_jobs import Made, OwnJobs, error_facts
 from floe_tests.execution.pod_end import finish
 from floe_tests.execution.pod_run import PodRun
 from floe_tests.execution.pod_watcher import Heard
-from floe_tests.execution.resume import Handover
+from floe_tests.execution.resume import Resume
 from floe_tests.execution.start import Start
 from floe_tests.execution.timeouts import STOP_GRACE_SECONDS, WAKE_SECONDS
 from floe_tests.execution.verdict.facts import ErrorFacts
-from floe_tests.execution.watcher import Listener, Unreachable
+from floe_tests.execution.watcher import Unreachable, Watcher
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, job_has_ended
 
@@ -41,43 +41,43 @@ Log = Callable[[str], None]
 class SuiteRun(ABC):
     """One attempt to run a suite in the cluster."""
 
-    _listener: Listener[Any]
+    _watcher: Watcher[Any]
 
     def __init__(  # noqa: PLR0913 - what an attempt is made of
         self,
         kube: Kube,
         template: JobTemplate,
-        request: JobRequest,
+        spec: AttemptSpec,
         *,
         directory: Path,
         log: Log,
         why_cancelled: Callable[[], str | None] = no_reason,
-        handover: Handover | None = None,
+        resume: Resume | None = None,
     ) -> None:
         """Prepare; nothing is created yet.
 
         Args:
             kube: The cluster; a patient one, so that a restart of its API ends nothing.
             template: The suite's test-job.yaml.
-            request: What this attempt adds to it.
+            spec: What this attempt adds to it.
             directory: Where its results go.
             log: Receives progress.
             why_cancelled: Returns the reason that was left for a cancellation.
-            handover: What there is to know of a process before this one, or after it.
+            resume: What there is to know of a process before this one, or after it.
         """
         self._kube = kube
         # For looks that may fail: the deadlines must not wait for them.
         self._glance = Kube(kube.access)
         self._template = template
-        self._request = request
+        self._spec = spec
         self._directory = directory
         self._log = log
         self._why_cancelled = why_cancelled
-        self._handover = handover or Handover()
-        self._jobs = OwnJobs(kube, request, path=template.path, directory=directory)
+        self._resume = resume or Resume()
+        self._jobs = OwnJobs(kube, spec, path=template.path, directory=directory)
         self._nodes = NodeLook(self._glance)
-        self._seen = Observation(request, f"job/{request.job_name}", template.container)
-        self._is_taken_up = False
+        self._seen = Observation(spec, f"job/{spec.job_name}", template.container)
+        self._is_resumed = False
         self._started_at = datetime.now(UTC)
         self._begun = Deadline(float("inf"))
 
@@ -97,7 +97,7 @@ class SuiteRun(ABC):
         except FloeTestsError as error:
             self._seen.error = error_facts(error)
         except BaseException as interrupt:
-            if self._handover.is_due():
+            if self._resume.is_due():
                 self._leave()
                 raise
             with held_signals(self._log):
@@ -130,7 +130,7 @@ class SuiteRun(ABC):
 
     @abstractmethod
     def _go_on_from(self, job: JsonObject) -> None:
-        """Begin to listen to a Job that was made just now, or by a process before this one."""
+        """Begin to watch a Job that was made just now, or by a process before this one."""
 
     @abstractmethod
     def _follow(self) -> None:
@@ -170,24 +170,24 @@ class SuiteRun(ABC):
         self._log(f"{self._seen.subject}: {line}")
 
     def _begin(self) -> None:
-        if self._handover.is_begun:
-            made = Made(self._jobs.find(self._request.job_name), is_found=True)
+        if self._resume.is_begun:
+            made = Made(self._jobs.find(self._spec.job_name), is_found=True)
         else:
             made = self._jobs.make(self._job())
         if made.error is not None:
             self._seen.error = made.error
             return
-        if not self._handover.is_begun:
-            self._handover.begin()
+        if not self._resume.is_begun:
+            self._resume.begin()
         if made.is_found:
             self._remember()
-        if made.is_found and not self._take_up(made.job):
+        if made.is_found and not self._resume_with(made.job):
             return
         if made.job is not None:
             self._seen.job = made.job
             self._go_on_from(made.job)
 
-    def _take_up(self, job: JsonObject | None) -> bool:
+    def _resume_with(self, job: JsonObject | None) -> bool:
         """Note that a process before has created the Job; tell whether it can be gone on with."""
         is_over = job is not None and job_has_ended(job) and not self._jobs.pods()
         if job is None or (is_over and self._lacks_pods()):
@@ -197,7 +197,7 @@ class SuiteRun(ABC):
             )
             self._seen.error = ErrorFacts("infrastructure", gone)
             return False
-        self._is_taken_up = True
+        self._is_resumed = True
         self._started_at = datetime.fromisoformat(str(job["metadata"]["creationTimestamp"]))
         return True
 
@@ -211,14 +211,14 @@ class SuiteRun(ABC):
     @property
     def _elapsed_seconds(self) -> float:
         """Seconds since the attempt began, in whichever process."""
-        if not self._is_taken_up:
+        if not self._is_resumed:
             return self._begun.elapsed_seconds
         return (datetime.now(UTC) - self._started_at).total_seconds()
 
     # --- What is heard, and what is done about it
 
     def _take_all(self, *, wait_seconds: float) -> None:
-        message = self._listener.next(timeout_seconds=wait_seconds)
+        message = self._watcher.next(timeout_seconds=wait_seconds)
         while message is not None:
             match message:
                 case Heard():
@@ -227,7 +227,7 @@ class SuiteRun(ABC):
                     self._seen.error = error_facts(error)
                 case _:
                     self._take_other(message)
-            message = self._listener.next(timeout_seconds=0)
+            message = self._watcher.next(timeout_seconds=0)
 
     def _attend(self, pod: PodRun) -> bool:
         """Do what a pod wants; tell whether there is nothing more to wait for."""
@@ -249,11 +249,11 @@ class SuiteRun(ABC):
     # --- The end
 
     def _leave(self) -> None:
-        """Let the Job run, for the process that takes it up."""
-        self._listener.stop()
+        """Let the Job run, for the process that resumes it."""
+        self._watcher.stop()
         for pod in self._followed():
             pod.leave()
-        self._say("goes on: the process that takes this run up follows it")
+        self._say("goes on: the process that resumes it follows it")
 
     def _cancel(self, reason: str) -> None:
         """Say on the Job why it ends, end it, and take what its exporters still send."""

@@ -1,6 +1,6 @@
-"""What an attempt's pods say: one watch for all of them, and a listener for each.
+"""What an attempt's pods say: one watch for all of them, and a watcher for each.
 
-Threads listen, and put what they hear into one queue; whoever owns the queue decides.
+Threads put what they read into one queue; whoever owns the queue decides.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import DeadlineError, FloeTestsError
-from floe_tests.execution.pod_watcher import Heard, PodListener, PodSeen
-from floe_tests.execution.queue import Mailbox
+from floe_tests.execution.pod_watcher import Heard, PodSeen, PodWatcher
+from floe_tests.execution.queue import MessageQueue
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, part
 
@@ -28,8 +28,8 @@ class Unreachable:
     error: FloeTestsError
 
 
-class Listener(Generic[_More]):
-    """Listens to the pods of one attempt. Nothing is heard before `watch`."""
+class Watcher(Generic[_More]):
+    """Watches the pods of one attempt. Nothing is read before `watch`."""
 
     def __init__(self, kube: Kube, *, namespace: str, selector: str, deadline: Deadline) -> None:
         """Prepare.
@@ -44,7 +44,7 @@ class Listener(Generic[_More]):
         self._namespace = namespace
         self._selector = selector
         self._deadline = deadline
-        self._messages = Mailbox[Heard | Unreachable | _More]()
+        self._messages = MessageQueue[Heard | Unreachable | _More]()
         self._stopped = threading.Event()
 
     def next(self, *, timeout_seconds: float) -> Heard | Unreachable | _More | None:
@@ -59,13 +59,13 @@ class Listener(Generic[_More]):
         """Begin to watch the pods."""
         self._start(self._watch_pods, "watch pods")
 
-    def pod(self, who: str) -> PodListener:
+    def pod(self, who: str) -> PodWatcher:
         """Return what hears one pod."""
 
         def put(heard: Heard, stopped: threading.Event) -> None:
             self._messages.put(heard, stopped=stopped)
 
-        return PodListener(
+        return PodWatcher(
             self._kube, namespace=self._namespace, who=who, deadline=self._deadline, put=put
         )
 

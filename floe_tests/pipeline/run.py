@@ -46,7 +46,7 @@ from floe_tests.environments.lease import (
 )
 from floe_tests.environments.providers.local.provider import EMBEDDED
 from floe_tests.execution.attempt import Attempt
-from floe_tests.execution.resume import Handover, never
+from floe_tests.execution.resume import Resume, never
 from floe_tests.execution.verdict.facts import ErrorFacts, Party
 from floe_tests.execution.verdict.rules import classify
 from floe_tests.kube.access import ClusterAccess
@@ -622,10 +622,10 @@ class TierRun:
     def _prepare(self, lease: Lease, suite: SuiteSettings, *, number: int) -> SuiteRun:
         from floe_tests.config.test_job import load_template
         from floe_tests.execution.job_run import JobRun
-        from floe_tests.execution.manifest import JobRequest
+        from floe_tests.execution.manifest import AttemptSpec
         from floe_tests.execution.process_run import ProcessCommand, ProcessRun
 
-        request = JobRequest(
+        request = AttemptSpec(
             owner=lease.owner,
             suite=suite.name,
             attempt=number,
@@ -673,12 +673,12 @@ class TierRun:
             directory=directory,
             log=self.log,
             why_cancelled=self.why_cancelled,
-            handover=self._handover(suite.name, number),
+            resume=self._handover(suite.name, number),
         )
 
-    def _handover(self, suite: str, number: int) -> Handover:
+    def _handover(self, suite: str, number: int) -> Resume:
         entry = f"job-{suite}-{number}"
-        return Handover(
+        return Resume(
             is_possible=self.is_resumable,
             is_begun=self.ledger.read(self.run_id, entry, bool) is not None,
             begin=partial(self.ledger.write, self.run_id, entry, True),  # noqa: FBT003 - an entry

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from floe_tests.config.suite import SuiteSettings
     from floe_tests.config.test_job import JobTemplate
     from floe_tests.environments.lease import Lease
-    from floe_tests.execution.manifest import JobRequest
-    from floe_tests.execution.resume import Handover
+    from floe_tests.execution.manifest import AttemptSpec
+    from floe_tests.execution.resume import Resume
     from floe_tests.execution.sharding.sharded_run import ShardedRun
     from floe_tests.pipeline.run import TierRun
 
@@ -24,8 +24,8 @@ def sharded_run(
     lease: Lease,
     suite: SuiteSettings,
     template: JobTemplate,
-    request: JobRequest,
-    handover: Handover,
+    spec: AttemptSpec,
+    resume: Resume,
 ) -> ShardedRun:
     """Prepare an attempt at a suite in shards.
 
@@ -34,8 +34,8 @@ def sharded_run(
         lease: Its environment.
         suite: The suite.
         template: The suite's test-job.yaml.
-        request: What this attempt adds to it.
-        handover: What there is to know of a process before this one, or after it.
+        spec: What this attempt adds to it.
+        resume: What there is to know of a process before this one, or after it.
 
     Raises:
         ConfigurationError: The suite has no shards.
@@ -54,11 +54,11 @@ def sharded_run(
     received = run.workspace.received(run.settings.name, run.run_id)
     return ShardedRun(
         lease.access or ClusterAccess(),
-        ShardedSuite(template, request, shards, plan),
-        directory=received / f"{suite.name}-{request.attempt}",
+        ShardedSuite(template, spec, shards, plan),
+        directory=received / f"{suite.name}-{spec.attempt}",
         log=run.log,
         why_cancelled=run.why_cancelled,
-        handover=handover,
+        resume=resume,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a cluster has room for, and who else wants it: what the shares are reckoned from.
+"""A cluster's capacity for tests, and who else wants it: fair shares are calculated from these.
 
 Reading nodes, and Jobs and pods of other namespaces, are rights that a run can do without: then it
 knows its own namespace, and learns the rest from pods that find no node.
@@ -22,7 +22,7 @@ _MANAGED = f"{labels.MANAGED_BY}={labels.MANAGER}"
 
 
 @dataclass(frozen=True)
-class Room:
+class Capacity:
     """What was seen of a cluster at one moment.
 
     Attributes:
@@ -37,7 +37,7 @@ class Room:
     quota: int | None
 
 
-def look(kube: Kube, *, namespace: str, pod: JsonObject) -> Room:
+def look(kube: Kube, *, namespace: str, pod: JsonObject) -> Capacity:
     """Look at a cluster.
 
     Args:
@@ -54,26 +54,26 @@ def look(kube: Kube, *, namespace: str, pod: JsonObject) -> Room:
     jobs = _allowed(kube, "Job", None)
     if jobs is None:
         jobs = kube.list("Job", namespace=namespace, label_selector=_MANAGED)
-    fitting, capacity = None, {}
+    fitting, total = None, {}
     if nodes is not None and everywhere is not None:
         free = free_on_nodes(nodes, everywhere, pod)
         fitting = sum(_times(needs, each) for each in free)
-        capacity = {name: sum(each.get(name, 0.0) for each in free) for name in needs}
+        total = {name: sum(each.get(name, 0.0) for each in free) for name in needs}
     mine = kube.list("Pod", namespace=namespace)
     quotas = kube.list("ResourceQuota", namespace=namespace)
-    return Room(
-        claims=tuple(claims_of(jobs, capacity)),
+    return Capacity(
+        claims=tuple(claims_of(jobs, total)),
         fitting=fitting,
-        quota=room_in_quotas(quotas, pod, own=mine),
+        quota=pods_in_quotas(quotas, pod, own=mine),
     )
 
 
-def claims_of(jobs: Iterable[JsonObject], capacity: Amounts) -> Iterable[Claim]:
+def claims_of(jobs: Iterable[JsonObject], total: Amounts) -> Iterable[Claim]:
     """Return what the Jobs of all runs would have.
 
     Args:
         jobs: Jobs; those that are not of this project, or are over, claim nothing.
-        capacity: What the cluster has for tests; empty where that is unknown, and every pod counts
+        total: What the cluster has for tests; empty where that is unknown, and every pod counts
             the same.
     """
     for job in jobs:
@@ -87,7 +87,7 @@ def claims_of(jobs: Iterable[JsonObject], capacity: Amounts) -> Iterable[Claim]:
         wish = str(part(job, "metadata", "annotations").get(labels.WANTED_ANNOTATION, "1"))
         pods = min(left, int(wish)) if wish.isdecimal() else 1
         needs = requests_of(part(spec, "template", "spec"))
-        shares = [needs[name] / capacity[name] for name in needs if capacity.get(name)]
+        shares = [needs[name] / total[name] for name in needs if total.get(name)]
         share = max(shares, default=0.0)
         yield Claim(run=str(run), pods=pods, pod_share=min(1.0, share))
 
@@ -120,7 +120,7 @@ def free_on_nodes(
     return list(free.values())
 
 
-def room_in_quotas(
+def pods_in_quotas(
     quotas: Iterable[JsonObject], pod: JsonObject, *, own: Iterable[JsonObject]
 ) -> int | None:
     """Return how many pods fit into a namespace's quotas beside all that is not a test's.
@@ -128,7 +128,7 @@ def room_in_quotas(
     Args:
         quotas: Its ResourceQuotas.
         pod: Specification of the pods.
-        own: The namespace's pods; those of tests count as room, which their run divides anew.
+        own: The namespace's pods; those of tests count as free: their run divides them anew.
 
     Returns:
         None where no quota bounds them.
@@ -139,7 +139,7 @@ def room_in_quotas(
         for each in own
         if labels.SUITE in part(each, "metadata", "labels") and not pod_is_over(each)
     ]
-    rooms: list[int] = []
+    fits: list[int] = []
     for quota in quotas:
         if part(quota, "spec").get("scopes") or part(quota, "spec").get("scopeSelector"):
             continue
@@ -148,8 +148,8 @@ def room_in_quotas(
             if name in hard and need > 0:
                 by_tests = sum(each.get(name, 0.0) for each in tests)
                 left = quantity(hard[name]) - quantity(used.get(name, 0)) + by_tests
-                rooms.append(max(0, int(left / need + 1e-9)))
-    return min(rooms, default=None)
+                fits.append(max(0, int(left / need + 1e-9)))
+    return min(fits, default=None)
 
 
 def requests_of(pod: JsonObject) -> dict[str, float]:

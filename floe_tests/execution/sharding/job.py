@@ -14,7 +14,7 @@ from typing import Any
 from floe_tests.config.suite import ShardSettings
 from floe_tests.config.test_job import JobTemplate, named_container
 from floe_tests.core import labels
-from floe_tests.execution.manifest import JobRequest, build_job
+from floe_tests.execution.manifest import AttemptSpec, build_job
 from floe_tests.execution.sharding.plan import Plan
 from floe_tests.kube.objects import JsonObject, part, parts
 
@@ -33,19 +33,19 @@ _NO_LIMIT = 2**31 - 1
 
 
 def indexed_job(
-    template: JobTemplate, request: JobRequest, shards: ShardSettings, *, parallelism: int
+    template: JobTemplate, spec: AttemptSpec, shards: ShardSettings, *, parallelism: int
 ) -> JsonObject:
     """Return the Indexed Job of a suite, suspended: its plan is made to belong to it first.
 
     Args:
         template: The suite's test-job.yaml.
-        request: What this attempt adds.
+        spec: What this attempt adds.
         shards: How many.
         parallelism: How many at once, to begin with.
     """
-    job = build_job(template, request)
-    spec = job["spec"]
-    spec.update(
+    job = build_job(template, spec)
+    job_spec = job["spec"]
+    job_spec.update(
         completionMode="Indexed",
         completions=shards.count,
         parallelism=parallelism,
@@ -56,48 +56,50 @@ def indexed_job(
     annotations = job["metadata"].setdefault("annotations", {})
     annotations[labels.WANTED_ANNOTATION] = str(shards.parallelism or shards.count)
     index = {"valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{INDEX_LABEL}']"}}}
-    _add_shard(spec["template"], shards.count, {"name": INDEX_VARIABLE, **index}, request, template)
+    _add_shard(
+        job_spec["template"], shards.count, {"name": INDEX_VARIABLE, **index}, spec, template
+    )
     return job
 
 
 def single_job(
-    template: JobTemplate, request: JobRequest, shards: ShardSettings, *, index: int, number: int
+    template: JobTemplate, spec: AttemptSpec, shards: ShardSettings, *, index: int, number: int
 ) -> JsonObject:
     """Return the Job of one further attempt at one shard.
 
     Args:
         template: The suite's test-job.yaml.
-        request: What the suite's attempt adds.
+        spec: What the suite's attempt adds.
         shards: How many there are.
         index: The shard.
         number: Number of the shard's attempt, from 2.
     """
-    job = build_job(template, request)
-    job["metadata"]["name"] = single_name(request, index, number)
+    job = build_job(template, spec)
+    job["metadata"]["name"] = single_name(spec, index, number)
     own = {labels.SHARD: str(index), labels.SHARD_ATTEMPT: str(number)}
     pod_template = job["spec"]["template"]
     for metadata in (job["metadata"], pod_template["metadata"]):
         metadata["labels"] = {**metadata["labels"], **own}
     variable = {"name": INDEX_VARIABLE, "value": str(index)}
-    _add_shard(pod_template, shards.count, variable, request, template)
+    _add_shard(pod_template, shards.count, variable, spec, template)
     named_container(pod_template["spec"], template.container)["env"].append(
         {"name": _COMPLETION_INDEX_VARIABLE, "value": str(index)}
     )
     return job
 
 
-def single_name(request: JobRequest, index: int, number: int) -> str:
+def single_name(spec: AttemptSpec, index: int, number: int) -> str:
     """Return the name of the Job of one further attempt at one shard."""
-    return f"{request.job_name}-s{index}-{number}"
+    return f"{spec.job_name}-s{index}-{number}"
 
 
-def plan_config_map(request: JobRequest, plan: Plan, *, job: JsonObject) -> JsonObject:
+def plan_config_map(spec: AttemptSpec, plan: Plan, *, job: JsonObject) -> JsonObject:
     """Return the ConfigMap with the plan; it goes with its Job."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": plan_name(request),
+            "name": plan_name(spec),
             "labels": copy.deepcopy(part(job, "metadata", "labels")),
             "ownerReferences": [
                 {
@@ -113,9 +115,9 @@ def plan_config_map(request: JobRequest, plan: Plan, *, job: JsonObject) -> Json
     }
 
 
-def plan_name(request: JobRequest) -> str:
+def plan_name(spec: AttemptSpec) -> str:
     """Return the name of a plan's ConfigMap."""
-    return f"{request.job_name}-plan"
+    return f"{spec.job_name}-plan"
 
 
 def place_of(pod: JsonObject) -> tuple[int, int] | None:
@@ -135,7 +137,7 @@ def _add_shard(
     pod_template: JsonObject,
     count: int,
     index: dict[str, Any],
-    request: JobRequest,
+    spec: AttemptSpec,
     template: JobTemplate,
 ) -> None:
     pod = pod_template["spec"]
@@ -152,5 +154,5 @@ def _add_shard(
     ]
     pod["volumes"] = [
         *parts(pod, "volumes"),
-        {"name": _PLAN_VOLUME, "configMap": {"name": plan_name(request)}},
+        {"name": _PLAN_VOLUME, "configMap": {"name": plan_name(spec)}},
     ]

@@ -1,117 +1,85 @@
-"""Keeps a sharded suite's window on its Job: looked at, felt, and set there."""
+"""How many of a suite's shards run at once: looked at again and again, and set on its Job."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
-from floe_tests.config.test_job import JobTemplate
 from floe_tests.core.deadline import Deadline
-from floe_tests.core.errors import FloeTestsError, InfrastructureError
-from floe_tests.execution.manifest import JobRequest, build_job
-from floe_tests.execution.sharding.capacity import Room, look
-from floe_tests.execution.sharding.pod import ShardPod
-from floe_tests.execution.sharding.window import LOOK_SECONDS, UNPLACED_SECONDS, Window
-from floe_tests.kube.client import Kube
-from floe_tests.kube.objects import JsonObject, part
+from floe_tests.execution.sharding.capacity import Capacity
+from floe_tests.execution.sharding.fair_share import fair_shares, next_parallelism
 
-Log = Callable[[str], None]
+LOOK_SECONDS = 3.0
+# A pod that the scheduler has not placed after this long fits nowhere now.
+UNPLACED_SECONDS = 5.0
+_GROW_SECONDS = 5.0
+# The Job controller's own writes conflict with each change of ours, and it then pauses for twice as
+# long each time: several changes a second cost a run half a minute without pods.
+_CHANGE_SECONDS = 5.0
 
 
 class Parallelism:
-    """How many pods the suite's Job may have at once."""
+    """The parallelism of one sharded suite.
 
-    def __init__(
-        self,
-        kube: Kube,
-        template: JobTemplate,
-        request: JobRequest,
-        *,
-        window: Window,
-        say: Log,
-    ) -> None:
-        """Prepare.
+    What the nodes say is an estimate, and may not be readable at all. What pods experience is the
+    truth: where some find no node, it falls to the number of those that did; then it grows again.
+    """
+
+    def __init__(self, *, run: str, wish: int, log: Callable[[str], None]) -> None:
+        """Begin with all that is wanted.
 
         Args:
-            kube: The cluster; a patient one.
-            template: The suite's test-job.yaml.
-            request: What this attempt adds to it.
-            window: What was seen and felt of the room.
-            say: Receives what stays unknown.
+            run: The run, as its label says it.
+            wish: How many at once at most.
+            log: Receives what changes.
         """
-        self._kube = kube
-        self._glance = Kube(kube.access)
-        self._request = request
-        # With all that the run adds: the exporter takes room too.
-        self._pod = part(build_job(template, request), "spec", "template", "spec")
-        self._window = window
-        self._say = say
-        self._next_look: Deadline | None = None
-        self._is_looking = False
-        self.is_anothers = False
+        self._run = run
+        self._wish = wish
+        self._log = log
+        self._felt = wish
+        self._share = wish
+        self._others = 0
+        self._grown = Deadline(_GROW_SECONDS)
+        self._changed: Deadline | None = None
+        self.now = wish
 
-    @property
-    def now(self) -> int:
-        """How many at once now."""
-        return self._window.now
+    def see(self, capacity: Capacity) -> None:
+        """Take what was seen of the cluster."""
+        shares = fair_shares(capacity.claims)
+        claimed = sum(claim.pods for claim in capacity.claims if claim.run == self._run)
+        share = shares.get(self._run, self._wish)
+        # All that is left to run is no bound: it would only be written anew with each pod's end.
+        bounds = [self._wish, share if share < claimed else self._wish]
+        bounds += [bound for bound in (capacity.fitting, capacity.quota) if bound is not None]
+        self._share = max(1, min(bounds))
+        self._others = len(shares.keys() - {self._run})
 
-    def take_over(self, job: JsonObject) -> None:
-        """Take what a process before has set on the Job."""
-        self._window.now = int(part(job, "spec").get("parallelism") or self._window.now)
-
-    def let_go(self) -> JsonObject | None:
-        """Let the suspended Job make its pods, no more of them than it may have now."""
-        try:
-            self._window.see(self._look())
-        except FloeTestsError as error:
-            self._say(f"the room on the cluster stays unknown: {error}")
-        parallelism = self._window.next(placed=0) or self._window.now
-        return self._patch({"suspend": False, "parallelism": parallelism})
-
-    def tend(
-        self,
-        pods: Collection[ShardPod],
-        *,
-        chore: Callable[[Callable[[], Callable[[], None]]], None],
-    ) -> None:
-        """Take what the pods experience, look around now and then, and set what is to be set.
+    def observe(self, *, placed: int, unplaced: int) -> None:
+        """Take what the suite's own pods experience.
 
         Args:
-            pods: Those that are followed.
-            chore: Has something done off this thread.
+            placed: How many have a node and have not ended.
+            unplaced: How many have waited for one for longer than UNPLACED_SECONDS.
         """
-        if self.is_anothers:
-            return  # a queue has admitted so many pods, and no others
-        placed = sum(pod.has_node for pod in pods)
-        waiting = sum(pod.is_unplaced(UNPLACED_SECONDS) for pod in pods)
-        self._window.feel(placed=placed, unplaced=waiting)
-        if not self._is_looking and (self._next_look is None or self._next_look.passed):
-            self._next_look, self._is_looking = Deadline(LOOK_SECONDS), True
-            chore(self._look_around)
-        parallelism = self._window.next(placed=placed)
-        if parallelism is not None:
-            chore(lambda: self._set(parallelism))
+        if unplaced:
+            self._felt = max(1, placed)
+            self._grown = Deadline(_GROW_SECONDS)
+        elif placed >= self.now and self._felt < self._wish and self._grown.passed:
+            self._felt = min(self._wish, self._felt + max(1, self._felt // 4))
+            self._grown = Deadline(_GROW_SECONDS)
 
-    def _look_around(self) -> Callable[[], None]:
-        room = None
-        # The next look comes soon.
-        with contextlib.suppress(InfrastructureError):
-            room = self._look()
+    def next(self, *, placed: int) -> int | None:
+        """Return the parallelism to set now; None when it is to stay, for some seconds at least.
 
-        def take() -> None:
-            self._is_looking = False
-            if room is not None:
-                self._window.see(room)
-
-        return take
-
-    def _look(self) -> Room:
-        return look(self._glance, namespace=self._request.namespace, pod=self._pod)
-
-    def _set(self, parallelism: int) -> Callable[[], None]:
-        self._patch({"parallelism": parallelism})
-        return lambda: None
-
-    def _patch(self, spec: JsonObject) -> JsonObject | None:
-        name, namespace = self._request.job_name, self._request.namespace
-        return self._kube.patch("Job", name, {"spec": spec}, namespace=namespace)
+        Args:
+            placed: How many of the suite's pods have a node and have not ended.
+        """
+        share = min(self._share, self._felt)
+        parallelism = next_parallelism(share=share, running=placed, now=self.now)
+        is_early = self._changed is not None and not self._changed.passed
+        if parallelism == self.now or is_early:
+            return None
+        self._changed = Deadline(_CHANGE_SECONDS)
+        beside = f"beside {self._others} other runs" if self._others else "alone"
+        self._log(f"up to {parallelism} shards at once ({beside}; before: {self.now})")
+        self.now = parallelism
+        return parallelism

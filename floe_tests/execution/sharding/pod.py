@@ -7,10 +7,10 @@ from pathlib import Path
 
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.verdict import Cause, Fault, Verdict
-from floe_tests.execution.manifest import JobRequest
+from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.observation import Observation
 from floe_tests.execution.pod_run import Keeping, Log, PodRun
-from floe_tests.execution.pod_watcher import PodListener
+from floe_tests.execution.pod_watcher import PodWatcher
 from floe_tests.execution.sharding.record import ShardAttempt
 from floe_tests.execution.verdict.facts import Facts
 from floe_tests.results.formats.events import EventLimits
@@ -29,37 +29,37 @@ class ShardPod(PodRun):
 
     def __init__(  # noqa: PLR0913 - what an attempt is made of
         self,
-        request: JobRequest,
+        spec: AttemptSpec,
         *,
         place: tuple[int, int],
         container: str,
         directory: Path,
-        listener: PodListener,
+        watcher: PodWatcher,
         log: Log,
         keeps_frames: bool = False,
-        is_taken_up: bool = False,
+        is_resumed: bool = False,
     ) -> None:
         """Begin with nothing seen.
 
         Args:
-            request: The suite's attempt.
+            spec: The suite's attempt.
             place: Shard and number of the shard's attempt.
             container: Name of the test container.
             directory: Where its results go.
-            listener: Hears it.
+            watcher: Hears it.
             log: Receives what is said of it.
-            keeps_frames: Whether what it sends is kept for a process that takes the run up.
-            is_taken_up: Whether a process before this one may have followed it.
+            keeps_frames: Whether what it sends is kept for a process that resumes the run.
+            is_resumed: Whether a process before this one may have followed it.
         """
         self.shard, self.number = place
         self.is_judging = False
         super().__init__(
-            Observation(request, f"shard/{self.shard}", container),
+            Observation(spec, f"shard/{self.shard}", container),
             directory=directory,
-            listener=listener,
+            watcher=watcher,
             log=lambda line: log(f"shard {self.shard}: {line}"),
             keeping=replace(KEEPING, keeps_frames=keeps_frames),
-            is_taken_up=is_taken_up,
+            is_resumed=is_resumed,
         )
 
     def attempt(self) -> ShardAttempt:

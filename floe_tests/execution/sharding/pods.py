@@ -8,7 +8,7 @@ from floe_tests.core.deadline import Deadline
 from floe_tests.execution.pod_watcher import Heard, LogEnded, PodSeen
 from floe_tests.execution.sharding.job import place_of
 from floe_tests.execution.sharding.pod import ShardPod
-from floe_tests.execution.sharding.progress import Standing
+from floe_tests.execution.sharding.progress import Progress
 from floe_tests.execution.sharding.watcher import Readers
 from floe_tests.kube.objects import JsonObject
 
@@ -22,7 +22,7 @@ class ShardPods:
 
     def __init__(
         self,
-        standing: Standing,
+        progress: Progress,
         *,
         make: Callable[[str, int, int], ShardPod],
         stop: Callable[[str], None],
@@ -30,11 +30,11 @@ class ShardPods:
         """Begin with none.
 
         Args:
-            standing: How the shards stand.
+            progress: How the shards stand.
             make: Makes what follows a pod, by its name, its shard and the number of the attempt.
             stop: Ends a pod that is nobody's attempt.
         """
-        self._standing = standing
+        self._progress = progress
         self._make = make
         self._stop = stop
         self._pods: dict[str, ShardPod] = {}
@@ -66,15 +66,15 @@ class ShardPods:
         elif not pod.is_judging:
             pod.hear(said)
             if isinstance(said, PodSeen) and said.pod is None and pod.is_gone:
-                self._standing.shards[pod.shard].gone = Deadline(_GONE_SECONDS)
+                self._progress.shards[pod.shard].gone = Deadline(_GONE_SECONDS)
 
     def forget(self, pod: ShardPod) -> None:
         """Let go of one."""
         self._readers.release(pod.name)
-        pod.listener.stop()
+        pod.watcher.stop()
         self._pods.pop(pod.name, None)
         self._retired.add(pod.name)
-        self._standing.shards[pod.shard].pod = None
+        self._progress.shards[pod.shard].pod = None
 
     def ask_for_reader(self, pod: str) -> None:
         """Have the log of one read in its turn."""
@@ -93,10 +93,10 @@ class ShardPods:
     def _meet(self, name: str, pod: JsonObject) -> None:
         """Take a pod that was not there before."""
         place = place_of(pod)
-        if place is None or place[0] >= len(self._standing.shards):
+        if place is None or place[0] >= len(self._progress.shards):
             return
         index, number = place
-        shard = self._standing.shards[index]
+        shard = self._progress.shards[index]
         if shard.is_done or any(attempt.pod == name for attempt in shard.attempts):
             self._retired.add(name)
             return
@@ -118,4 +118,4 @@ class ShardPods:
         """Let go of a pod that the Job made another one for: it took it back, or lost it."""
         self.forget(pod)
         if pod.has_started:
-            self._standing.keep(pod.attempt(), is_written=False)
+            self._progress.keep(pod.attempt(), is_written=False)

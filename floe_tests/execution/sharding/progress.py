@@ -42,7 +42,7 @@ class Shard:
     is_done: bool = False
 
 
-class Standing:
+class Progress:
     """How all shards of a suite stand."""
 
     def __init__(self, count: int, *, directory: Path, job: str) -> None:

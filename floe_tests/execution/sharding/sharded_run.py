@@ -23,18 +23,18 @@ from floe_tests.execution.attempt import Attempt
 from floe_tests.execution.pod_end import LastLook
 from floe_tests.execution.pod_run import PodRun
 from floe_tests.execution.pod_watcher import Heard
-from floe_tests.execution.resume import Handover
+from floe_tests.execution.resume import Resume
 from floe_tests.execution.sharding import record as records
 from floe_tests.execution.sharding.job import single_job, single_name
+from floe_tests.execution.sharding.job_parallelism import JobParallelism
 from floe_tests.execution.sharding.merge import SuiteEnd, merged
 from floe_tests.execution.sharding.parallelism import Parallelism
 from floe_tests.execution.sharding.pod import ShardPod
 from floe_tests.execution.sharding.pods import ShardPods
-from floe_tests.execution.sharding.progress import Shard, Standing, indexes, timings_of_shards
+from floe_tests.execution.sharding.progress import Progress, Shard, indexes, timings_of_shards
 from floe_tests.execution.sharding.record import ShardAttempt
 from floe_tests.execution.sharding.suite_job import ShardedSuite, SuiteJob
-from floe_tests.execution.sharding.watcher import CONNECTIONS, Done, JobsSeen, ShardListener
-from floe_tests.execution.sharding.window import Window
+from floe_tests.execution.sharding.watcher import CONNECTIONS, Done, JobsSeen, ShardWatcher
 from floe_tests.execution.start import Start
 from floe_tests.execution.suite_run import Log, SuiteRun
 from floe_tests.execution.suspension import suspended_by
@@ -64,7 +64,7 @@ class ShardedRun(SuiteRun):
         directory: Path,
         log: Log,
         why_cancelled: Callable[[], str | None] = no_reason,
-        handover: Handover | None = None,
+        resume: Resume | None = None,
     ) -> None:
         """Prepare; nothing is created yet.
 
@@ -74,48 +74,48 @@ class ShardedRun(SuiteRun):
             directory: Where its results go.
             log: Receives progress.
             why_cancelled: Returns the reason that was left for a cancellation.
-            handover: What there is to know of a process before this one, or after it.
+            resume: What there is to know of a process before this one, or after it.
         """
-        request, shards = suite.request, suite.settings
+        spec, shards = suite.spec, suite.settings
         super().__init__(
             Kube(access, patience_seconds=_API_SECONDS, connections=CONNECTIONS),
             suite.template,
-            request,
+            spec,
             directory=directory,
             log=log,
             why_cancelled=why_cancelled,
-            handover=handover,
+            resume=resume,
         )
         self._settings = shards
-        self._standing = Standing(shards.count, directory=directory, job=request.job_name)
-        self._shards = self._standing.shards
-        self._pods = ShardPods(self._standing, make=self._make_pod, stop=self._stop_pod)
+        self._progress = Progress(shards.count, directory=directory, job=spec.job_name)
+        self._shards = self._progress.shards
+        self._pods = ShardPods(self._progress, make=self._make_pod, stop=self._stop_pod)
         self._jobs_now: dict[str, JsonObject] = {}
         self._failed_indexes: frozenset[int] = frozenset()
         self._job_passed = False
         self._hopeless: ShardAttempt | None = None
         self._next_progress = Deadline(_PROGRESS_SECONDS)
         self._said = ""
-        self._clock = Deadline(request.deadlines.job_seconds)
-        self._shard_listener = ShardListener(
+        self._clock = Deadline(spec.deadlines.job_seconds)
+        self._shard_watcher = ShardWatcher(
             self._kube,
-            namespace=request.namespace,
+            namespace=spec.namespace,
             selector=self._jobs.selector,
             deadline=Deadline(
-                request.deadlines.queue_seconds + request.deadlines.job_seconds + 4 * _LAST_SECONDS
+                spec.deadlines.queue_seconds + spec.deadlines.job_seconds + 4 * _LAST_SECONDS
             ),
         )
-        self._listener = self._shard_listener
-        window = Window(
-            run=request.owner.labels()[labels.RUN],
+        self._watcher = self._shard_watcher
+        wanted = Parallelism(
+            run=spec.owner.labels()[labels.RUN],
             wish=shards.parallelism or shards.count,
             log=self._say,
         )
-        self._parallelism = Parallelism(
-            self._kube, suite.template, request, window=window, say=self._say
+        self._parallelism = JobParallelism(
+            self._kube, suite.template, spec, wanted=wanted, say=self._say
         )
         self._suite_job = SuiteJob(self._kube, suite, self._parallelism, say=self._say)
-        self._start = Start(request.deadlines, self._seen)
+        self._start = Start(spec.deadlines, self._seen)
         self._arriving = self._arrival(self._start)
         self._never_came = False
 
@@ -123,7 +123,7 @@ class ShardedRun(SuiteRun):
 
     def _job(self) -> JsonObject:
         # This run's own deadline comes first: it lets the pods say what they know.
-        limit = self._request.deadlines.job_seconds + _LAST_SECONDS
+        limit = self._spec.deadlines.job_seconds + _LAST_SECONDS
         return self._suite_job.manifest(active_seconds=int(limit))
 
     def _go_on_from(self, job: JsonObject) -> None:
@@ -131,32 +131,32 @@ class ShardedRun(SuiteRun):
         if self._seen.error is not None:
             self._jobs.delete()
             return
-        if self._is_taken_up:
+        if self._is_resumed:
             self._recall(job)
         if part(job, "spec").get("suspend"):
             self._seen.error = self._suite_job.make_plan(job)
             if self._seen.error is not None:
                 return
             self._seen.job = self._suite_job.let_go(job) or self._seen.job
-            self._clock = Deadline(self._request.deadlines.job_seconds)
-        self._listener.watch()
+            self._clock = Deadline(self._spec.deadlines.job_seconds)
+        self._watcher.watch()
 
     def _recall(self, job: JsonObject) -> None:
         """Go on where the process before this one was."""
         began = timestamp(part(job, "status").get("startTime"))
         if began is not None:
             gone = (datetime.now(UTC) - began).total_seconds()
-            self._clock = Deadline(max(0.0, self._request.deadlines.job_seconds - gone))
-        self._parallelism.take_over(job)
+            self._clock = Deadline(max(0.0, self._spec.deadlines.job_seconds - gone))
+        self._parallelism.resume(job)
         for index, shard in enumerate(self._shards):
             if shard.attempts:
                 self._decide(index)
         self._say(
-            f"already there: {self._standing.done} of {self._settings.count} shards have ended"
+            f"already there: {self._progress.done} of {self._settings.count} shards have ended"
         )
 
     def _remember(self) -> None:
-        self._standing.recall()
+        self._progress.recall()
 
     def _lacks_pods(self) -> bool:
         return not all(shard.attempts for shard in self._shards)
@@ -166,12 +166,12 @@ class ShardedRun(SuiteRun):
             self._take_all(wait_seconds=WAKE_SECONDS)
             if self._seen.error is not None:
                 return
-            if not self._pods and not self._standing.attempts:
+            if not self._pods and not self._progress.attempts:
                 self._never_came = self._arriving.is_over()
                 if self._never_came:
                     return
             if self._is_held_back:
-                self._clock = Deadline(self._request.deadlines.job_seconds)
+                self._clock = Deadline(self._spec.deadlines.job_seconds)
             if self._clock.passed and not self._job_passed:
                 self._pass_job_deadline()
             if self._clock.elapsed_seconds > self._clock.seconds + _LAST_SECONDS:
@@ -181,8 +181,8 @@ class ShardedRun(SuiteRun):
     @property
     def _is_held_back(self) -> bool:
         """Whether a queue lets nothing of the suite begin."""
-        if self._standing.attempts or not self._pods:
-            return not self._standing.attempts and self._start.is_held_back
+        if self._progress.attempts or not self._pods:
+            return not self._progress.attempts and self._start.is_held_back
         return all(pod.start.is_held_back for pod in self._pods)
 
     @property
@@ -200,7 +200,7 @@ class ShardedRun(SuiteRun):
         match message:
             case JobsSeen(jobs=jobs):
                 self._jobs_now = jobs
-                status = part(jobs.get(self._request.job_name, {}), "status")
+                status = part(jobs.get(self._spec.job_name, {}), "status")
                 self._failed_indexes = indexes(str(status.get("failedIndexes") or ""))
             case Done(then=then):
                 then()
@@ -212,14 +212,14 @@ class ShardedRun(SuiteRun):
 
     def _make_pod(self, name: str, shard: int, number: int) -> ShardPod:
         return ShardPod(
-            self._request,
+            self._spec,
             place=(shard, number),
             container=self._template.container,
             directory=records.directory_of(self._directory, shard, number),
-            listener=self._listener.pod(name),
+            watcher=self._watcher.pod(name),
             log=self._log,
-            keeps_frames=self._handover.is_possible,
-            is_taken_up=self._is_taken_up,
+            keeps_frames=self._resume.is_possible,
+            is_resumed=self._is_resumed,
         )
 
     def _stop_pod(self, name: str) -> None:
@@ -232,10 +232,10 @@ class ShardedRun(SuiteRun):
             work()
             return _nothing
 
-        self._shard_listener.chore(chore)
+        self._shard_watcher.chore(chore)
 
     def _tick(self) -> None:
-        self._parallelism.tend(list(self._pods), chore=self._shard_listener.chore)
+        self._parallelism.update(list(self._pods), chore=self._shard_watcher.chore)
         for pod in self._pods.followed:
             # One that the Job takes back is no attempt.
             is_lost = pod.is_gone and not pod.has_ended_by_itself
@@ -253,8 +253,8 @@ class ShardedRun(SuiteRun):
         When its parallelism falls, or a queue suspends it, the Job takes pods back, and makes them
         again in their turn.
         """
-        shard, job = self._shards[pod.shard], self._jobs_now.get(self._request.job_name)
-        if pod.shard in self._failed_indexes or pod.job != self._request.job_name or job is None:
+        shard, job = self._shards[pod.shard], self._jobs_now.get(self._spec.job_name)
+        if pod.shard in self._failed_indexes or pod.job != self._spec.job_name or job is None:
             return True
         if suspended_by(job) is not None:
             return False
@@ -263,9 +263,9 @@ class ShardedRun(SuiteRun):
 
     def _miss(self, index: int, shard: Shard) -> None:
         """Note that no pod came for another attempt, unless a queue still holds its Job."""
-        name = single_name(self._request, index, len(shard.attempts) + 1)
+        name = single_name(self._spec, index, len(shard.attempts) + 1)
         held = suspended_by(self._jobs_now.get(name))
-        deadlines = self._request.deadlines
+        deadlines = self._spec.deadlines
         if held is not None and shard.retry is not None:
             if shard.retry.elapsed_seconds < deadlines.start_seconds + deadlines.queue_seconds:
                 return
@@ -278,7 +278,7 @@ class ShardedRun(SuiteRun):
 
     def _tell(self) -> None:
         """Say how far the suite is, now and then."""
-        line = str(self._standing)
+        line = str(self._progress)
         if line != self._said and self._next_progress.passed:
             self._said, self._next_progress = line, Deadline(_PROGRESS_SECONDS)
             self._say(line)
@@ -287,7 +287,7 @@ class ShardedRun(SuiteRun):
 
     def _judge(self, pod: ShardPod) -> None:
         pod.is_judging = True
-        self._shard_listener.chore(partial(self._look_last, pod))
+        self._shard_watcher.chore(partial(self._look_last, pod))
 
     def _look_last(self, pod: ShardPod) -> Callable[[], None]:
         """Read what may have changed since the last message, and judge. Off the deciding thread."""
@@ -300,7 +300,7 @@ class ShardedRun(SuiteRun):
         self._log(f"shard {pod.shard}: {line}")
 
     def _settle(self, pod: ShardPod, attempt: ShardAttempt) -> None:
-        """Take a judged pod off the books, and give its room back."""
+        """Take a judged pod off the books, and give its capacity back."""
         self._pods.forget(pod)
         if pod.is_there and (not pod.has_ended or pod.has_company):
             grace_seconds = 0 if pod.node_is_lost else STOP_GRACE_SECONDS
@@ -308,7 +308,7 @@ class ShardedRun(SuiteRun):
         self._keep(attempt)
 
     def _keep(self, attempt: ShardAttempt) -> None:
-        self._standing.keep(attempt)
+        self._progress.keep(attempt)
         self._decide(attempt.shard)
 
     def _decide(self, index: int) -> None:
@@ -321,16 +321,16 @@ class ShardedRun(SuiteRun):
         goes_on = self._hopeless is None and not self._job_passed and not self._seen.cancelled
         if last.number <= retries and goes_on:
             self._log(f"shard {index}: once more in a fresh pod; {retries} such attempts allowed.")
-            shard.retry = Deadline(self._request.deadlines.start_seconds)
+            shard.retry = Deadline(self._spec.deadlines.start_seconds)
             shard.is_asked_for = True
-            self._shard_listener.chore(partial(self._retry, index, last.number + 1))
+            self._shard_watcher.chore(partial(self._retry, index, last.number + 1))
             return
         shard.is_done = True
-        if last.verdict.cause in _HOPELESS and not self._standing.has_begun:
+        if last.verdict.cause in _HOPELESS and not self._progress.has_begun:
             self._give_up(last)
 
     def _retry(self, index: int, number: int) -> Callable[[], None]:
-        job = single_job(self._template, self._request, self._settings, index=index, number=number)
+        job = single_job(self._template, self._spec, self._settings, index=index, number=number)
         made = self._jobs.make(job)
 
         def take() -> None:
@@ -360,12 +360,12 @@ class ShardedRun(SuiteRun):
 
     def _never_ran(self, index: int, deadline: DeadlineName | None) -> ShardAttempt:
         facts = self._seen.facts(elapsed_seconds=self._elapsed_seconds)
-        return self._standing.never_ran(index, facts=facts, deadline=deadline)
+        return self._progress.never_ran(index, facts=facts, deadline=deadline)
 
     # --- The end of the suite
 
     def _lost_pods(self) -> set[str]:
-        attempts = self._standing.attempts
+        attempts = self._progress.attempts
         return {each.pod for each in attempts if each.pod and each.facts.node is not None}
 
     def _finish(self) -> Attempt:
@@ -374,20 +374,20 @@ class ShardedRun(SuiteRun):
         while any(pod.is_judging for pod in self._pods) and not settling.passed:
             with contextlib.suppress(FloeTestsError):
                 self._take_all(wait_seconds=WAKE_SECONDS)
-        self._listener.stop()
+        self._watcher.stop()
         for pod in self._pods:
             self._end_early(pod)
         self._account_for_the_rest()
-        self._say(str(self._standing))
+        self._say(str(self._progress))
         end = SuiteEnd(
             subject=self._seen.subject,
             count=self._settings.count,
-            attempts=self._standing.attempts,
+            attempts=self._progress.attempts,
             cancelled=self._seen.cancelled,
             error=self._seen.error,
             not_run=None if self._hopeless is None else self._hopeless.subject,
             elapsed_seconds=self._elapsed_seconds,
-            deadlines=self._request.deadlines,
+            deadlines=self._spec.deadlines,
         )
         facts, verdict = merged(self._directory, end)
         if self._never_came:
@@ -395,8 +395,8 @@ class ShardedRun(SuiteRun):
             again = max(attempt.verdict.retries for attempt in end.attempts)
             verdict = replace(verdict, retries=again)
         return Attempt(
-            suite=self._request.suite,
-            number=self._request.attempt,
+            suite=self._spec.suite,
+            number=self._spec.attempt,
             directory=self._directory,
             started_at=self._started_at,
             facts=facts,
@@ -409,13 +409,13 @@ class ShardedRun(SuiteRun):
         pod.seen.cancelled = self._seen.cancelled
         pod.seen.error = self._seen.error if self._seen.cancelled is None else None
         self._pods.forget(pod)
-        self._standing.keep(pod.attempt(), is_written=False)
+        self._progress.keep(pod.attempt(), is_written=False)
 
     def _account_for_the_rest(self) -> None:
         """Add the attempt of a shard that no pod was made for: none is left out."""
         if self._hopeless is not None:
             return
-        began = bool(self._standing.attempts)
+        began = bool(self._progress.attempts)
         for index, shard in enumerate(self._shards):
             if not shard.attempts:
                 deadline = None if self._never_came else "job" if began else "start"

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 
 from floe_tests.config.suite import ShardSettings
 from floe_tests.config.test_job import JobTemplate
-from floe_tests.execution.manifest import JobRequest
+from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.own_jobs import refused
 from floe_tests.execution.sharding.job import indexed_job, plan_config_map
-from floe_tests.execution.sharding.parallelism import Parallelism
+from floe_tests.execution.sharding.job_parallelism import JobParallelism
 from floe_tests.execution.sharding.plan import Plan
 from floe_tests.execution.suspension import is_anothers_to_start, suspended_by
 from floe_tests.execution.verdict.facts import ErrorFacts
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part
-
-_CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -26,13 +24,13 @@ class ShardedSuite:
 
     Attributes:
         template: The suite's test-job.yaml.
-        request: What this attempt adds to it.
+        spec: What this attempt adds to it.
         settings: How many shards, and how many at once.
         plan: Gives which test belongs to which shard.
     """
 
     template: JobTemplate
-    request: JobRequest
+    spec: AttemptSpec
     settings: ShardSettings
     plan: Callable[[], Plan]
 
@@ -44,7 +42,7 @@ class SuiteJob:
         self,
         kube: Kube,
         suite: ShardedSuite,
-        parallelism: Parallelism,
+        parallelism: JobParallelism,
         *,
         say: Callable[[str], None],
     ) -> None:
@@ -58,7 +56,7 @@ class SuiteJob:
         """
         self._kube = kube
         self._suite = suite
-        self._namespace = suite.request.namespace
+        self._namespace = suite.spec.namespace
         self._parallelism = parallelism
         self._say = say
 
@@ -70,7 +68,7 @@ class SuiteJob:
         """
         suite = self._suite
         job = indexed_job(
-            suite.template, suite.request, suite.settings, parallelism=self._parallelism.now
+            suite.template, suite.spec, suite.settings, parallelism=self._parallelism.now
         )
         job["spec"]["activeDeadlineSeconds"] = active_seconds
         return job
@@ -88,13 +86,13 @@ class SuiteJob:
 
     def make_plan(self, job: JsonObject) -> ErrorFacts | None:
         """Create the plan that the pods mount; return why it could not be."""
-        request, count = self._suite.request, self._suite.settings.count
+        spec, count = self._suite.spec, self._suite.settings.count
         plan = self._suite.plan()
         try:
-            self._kube.create(plan_config_map(request, plan, job=job), namespace=self._namespace)
+            self._kube.create(plan_config_map(spec, plan, job=job), namespace=self._namespace)
         except RefusedError as error:
             # One that is there already is this very plan, from before a restart.
-            if error.status != _CONFLICT:
+            if not error.is_conflict:
                 return refused(error, path=self._suite.template.path)
         longest = max(plan.seconds, default=0.0)
         self._say(

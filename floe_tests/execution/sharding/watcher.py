@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from floe_tests.core.deadline import Deadline
-from floe_tests.execution.watcher import Listener
+from floe_tests.execution.watcher import Watcher
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject
 
 READERS = 64
-# Kept for pods that have ended: what they have to say is short, and others wait for their room.
+# Kept for pods that have ended: what they have to say is short, and others wait for their capacity.
 _LAST_READERS = 8
 CHORES = 8
 # Kubernetes answers, for each of these, from a connection of its own.
@@ -39,11 +39,11 @@ class Done:
     then: Callable[[], None]
 
 
-class ShardListener(Listener[JobsSeen | Done]):
-    """Listens to all Jobs and pods of a suite. Nothing is heard before `watch`."""
+class ShardWatcher(Watcher[JobsSeen | Done]):
+    """Watches all Jobs and pods of a suite. Nothing is read before `watch`."""
 
     def __init__(self, kube: Kube, *, namespace: str, selector: str, deadline: Deadline) -> None:
-        """Prepare, as every listener does."""
+        """Prepare, as every watcher does."""
         super().__init__(kube, namespace=namespace, selector=selector, deadline=deadline)
         self._chores: queue.Queue[Callable[[], Callable[[], None]] | None] = queue.Queue()
 

@@ -97,17 +97,17 @@ def test_a_run_whose_workers_are_taken_away_comes_to_its_end_with_all_results(
             assert found is not None
             return int(found.tags[WORKER])
 
-        def taken_up() -> int:
-            return sum("is taken up" in line for line in ui.said(run.run_id))
+        def resumed() -> int:
+            return sum("is resumed" in line for line in ui.said(run.run_id))
 
         ui.wait_for_log(run.run_id, "passed test_suite::test_before", timeout_seconds=180)
         pod = pod_of(kube, run.run_id)
 
         os.kill(worker(), signal.SIGTERM)  # as a node that is drained does
         ui.wait_for_log(run.run_id, "the run goes on in another process", timeout_seconds=30)
-        until(lambda: taken_up() == 1, seconds=60, what="another worker takes the run up")
+        until(lambda: resumed() == 1, seconds=60, what="another worker resumes the run")
         os.kill(worker(), signal.SIGKILL)
-        until(lambda: taken_up() == 2, seconds=60, what="a third worker takes the run up")
+        until(lambda: resumed() == 2, seconds=60, what="a third worker resumes the run")
 
         now = pod_of(kube, run.run_id)
         assert now["metadata"]["uid"] == pod["metadata"]["uid"], "the tests ran on, in one pod"

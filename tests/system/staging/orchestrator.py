@@ -109,7 +109,7 @@ class Orchestrator:
         service = f"/api/v1/namespaces/{self.namespace}/services/dagster-webserver:http/proxy"
         asked = {"query": query, "variables": variables}
         # The one client here that says that what it sends is JSON; kubectl does not.
-        answer: dict[str, Any] = self.kube._json("POST", f"{service}/graphql", body=asked)
+        answer: dict[str, Any] = self.kube.request("POST", f"{service}/graphql", body=asked)
         assert "errors" not in answer, answer
         return answer["data"]
 

@@ -48,7 +48,7 @@ def test_a_run_does_not_notice_that_webserver_daemon_and_code_location_are_repla
     pass_of(orchestrator, again)
 
 
-def test_a_run_whose_pod_is_killed_is_taken_up_with_the_same_test_job(
+def test_a_run_whose_pod_is_killed_is_resumed_with_the_same_test_job(
     orchestrator: Orchestrator,
 ) -> None:
     run_id = orchestrator.launch("waiting")

@@ -19,8 +19,8 @@ from floe_tests.config.test_job import load_template
 from floe_tests.core.labels import Owner
 from floe_tests.execution.attempt import Attempt
 from floe_tests.execution.job_run import JobRun
-from floe_tests.execution.manifest import JobRequest
-from floe_tests.execution.resume import Handover
+from floe_tests.execution.manifest import AttemptSpec
+from floe_tests.execution.resume import Resume
 from floe_tests.execution.sharding.plan import balanced
 from floe_tests.execution.sharding.sharded_run import ShardedRun
 from floe_tests.execution.sharding.suite_job import ShardedSuite
@@ -58,8 +58,8 @@ class Runs:
         self.log.append(line)
         self.on_line(line)
 
-    def request(self, **deadlines: float) -> JobRequest:
-        return JobRequest(
+    def spec(self, **deadlines: float) -> AttemptSpec:
+        return AttemptSpec(
             owner=Owner(RUN, "tier", "main", "1", datetime.now(UTC) + timedelta(hours=1)),
             suite="suite",
             attempt=1,
@@ -71,23 +71,21 @@ class Runs:
             deadlines=DeadlineSettings(**deadlines),
         )
 
-    def make(
-        self, *, handover: Handover | None = None, text: str = JOB, **seconds: float
-    ) -> JobRun:
+    def make(self, *, resume: Resume | None = None, text: str = JOB, **seconds: float) -> JobRun:
         """Make an attempt at the suite in one pod."""
         file = self.folder / "test-job.yaml"
         file.write_text(text)
         return JobRun(
             self.cluster.kube(),
             load_template(file),
-            self.request(**seconds),
+            self.spec(**seconds),
             directory=self.folder / "suite-1",
             log=self.say,
-            handover=handover,
+            resume=resume,
         )
 
     def make_sharded(
-        self, count: int = 3, *, handover: Handover | None = None, text: str = JOB, **seconds: float
+        self, count: int = 3, *, resume: Resume | None = None, text: str = JOB, **seconds: float
     ) -> ShardedRun:
         """Make an attempt at the suite in shards."""
         file = self.folder / "test-job.yaml"
@@ -96,13 +94,13 @@ class Runs:
             self.cluster.access,
             ShardedSuite(
                 load_template(file),
-                self.request(**seconds),
+                self.spec(**seconds),
                 ShardSettings(count=count),
                 lambda: balanced({}, count=count),
             ),
             directory=self.folder / "suite-1",
             log=self.say,
-            handover=handover,
+            resume=resume,
         )
 
     def run(self, **options: Any) -> Attempt:

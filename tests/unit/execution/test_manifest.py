@@ -19,7 +19,7 @@ from floe_tests.core import labels
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.execution.manifest import (
     EXPORTER,
-    JobRequest,
+    AttemptSpec,
     build_job,
     marker_expression,
     run_variables,
@@ -34,7 +34,7 @@ OWNER = labels.Owner(
     commit="72c65fc",
     expires_at=datetime(2026, 11, 23, 10, tzinfo=UTC),
 )
-REQUEST = JobRequest(
+REQUEST = AttemptSpec(
     owner=OWNER,
     suite="integration",
     attempt=2,

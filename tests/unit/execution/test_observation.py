@@ -10,7 +10,7 @@ import yaml
 
 from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.core.labels import Owner
-from floe_tests.execution.manifest import JobRequest
+from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.observation import Observation
 
 RECORDED = yaml.safe_load(Path(__file__).with_name("pods.yaml").read_text())
@@ -18,7 +18,7 @@ OWNER = Owner("1a2b3c4d", "integration", "main", "72c65fc", datetime(2026, 11, 2
 
 
 def observation() -> Observation:
-    request = JobRequest(
+    spec = AttemptSpec(
         owner=OWNER,
         suite="integration",
         attempt=1,
@@ -29,7 +29,7 @@ def observation() -> Observation:
         excluded_groups=(),
         deadlines=DeadlineSettings(),
     )
-    return Observation(request, "job/integration", "test-runner")
+    return Observation(spec, "job/integration", "test-runner")
 
 
 def deleted(name: str, *, at: str, grace: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from floe_tests.core.labels import CANCELLED_ANNOTATION
 from floe_tests.execution.manifest import EXPORTER
-from floe_tests.execution.resume import Handover
+from floe_tests.execution.resume import Resume
 from tests.support.pod_cluster import Json, PodCluster, ended, running, state, waiting, whole_pod
 
 from .conftest import JOB, NAME, RUN, Runs
@@ -438,7 +438,7 @@ def test_a_job_that_somebody_deletes_before_its_pod_is_there(
     assert "deleted by somebody else" in str(attempt.verdict)
 
 
-# --- Cancelled, left, taken up
+# --- Cancelled, left, resumed
 
 
 def interrupt(runs: Runs, words: str) -> None:
@@ -474,8 +474,8 @@ def test_a_cancelled_run_says_why_on_its_job_and_takes_its_pod_along(
 def left_behind(runs: Runs, cluster: PodCluster, *, sharded: bool = False) -> None:
     """Have a process create the Job and die."""
     interrupt(runs, "created in")
-    handover = Handover(is_possible=True, is_due=lambda: True)
-    run = runs.make_sharded(handover=handover) if sharded else runs.make(handover=handover)
+    resume = Resume(is_possible=True, is_due=lambda: True)
+    run = runs.make_sharded(resume=resume) if sharded else runs.make(resume=resume)
     with pytest.raises(KeyboardInterrupt):
         run.run(record=lambda _: None)
     cluster.requests.clear()
@@ -489,15 +489,15 @@ def left_behind(runs: Runs, cluster: PodCluster, *, sharded: bool = False) -> No
         pytest.param({"uid": "uid-of-another"}, "INFRA_CLUSTER", id="UID"),
     ],
 )
-def test_a_job_that_another_made_is_not_taken_up(
+def test_a_job_that_another_made_is_not_resumed(
     runs: Runs, cluster: PodCluster, change: Json, cause: str, *, sharded: bool
 ) -> None:
     left_behind(runs, cluster, sharded=sharded)
     job = cluster.objects["jobs", NAME]
     job["metadata"].update(change)
-    handover = Handover(is_possible=True, is_begun=True)
+    resume = Resume(is_possible=True, is_begun=True)
 
-    attempt = runs.run_sharded(handover=handover) if sharded else runs.run(handover=handover)
+    attempt = runs.run_sharded(resume=resume) if sharded else runs.run(resume=resume)
 
     assert attempt.verdict.cause == cause
     assert cluster.names("jobs") == {NAME}, "it is the other's"
@@ -526,7 +526,7 @@ def test_the_time_that_tests_have_had_counts_after_a_resume(
         containerStatuses=[running("tests", since=before)],
     )
 
-    attempt = runs.run(handover=Handover(is_possible=True, is_begun=True))
+    attempt = runs.run(resume=Resume(is_possible=True, is_begun=True))
 
     assert attempt.verdict.cause == "TEST_TIMEOUT"
     assert attempt.facts.passed_deadline == "tests"
@@ -551,14 +551,12 @@ def test_what_a_pod_sent_before_a_resume_is_not_asked_for_twice(
 
     runs.on_line = interrupt_soon
     with pytest.raises(KeyboardInterrupt):
-        runs.make(handover=Handover(is_possible=True, is_due=lambda: True)).run(
-            record=lambda _: None
-        )
+        runs.make(resume=Resume(is_possible=True, is_due=lambda: True)).run(record=lambda _: None)
     del cluster.logs[POD, EXPORTER]
     cluster.drop("pods", POD)
     cluster.objects["jobs", NAME]["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
 
-    attempt = runs.run(handover=Handover(is_possible=True, is_begun=True))
+    attempt = runs.run(resume=Resume(is_possible=True, is_begun=True))
 
     assert "its pod is gone" in str(attempt.verdict)
     assert attempt.facts.results.passed == 2

@@ -8,7 +8,7 @@ import pytest
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import DeadlineError, InfrastructureError
-from floe_tests.kube import client
+from floe_tests.kube import watching
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube, RefusedError
 
@@ -110,7 +110,7 @@ def test_a_connection_cut_within_a_change_loses_nothing(api: Api):
 
 def test_a_watch_that_has_gone_silent_is_noticed(api: Api, monkeypatch: pytest.MonkeyPatch):
     """A load balancer that forgot the connection sends neither a change nor an end."""
-    monkeypatch.setattr(client, "_CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(watching, "CONNECT_SECONDS", 0.2)
     api.script.lists.append([api.pod("a", "Failed")])
     api.script.watches.append(api.Stream((), then="hang"))
 

@@ -24,9 +24,9 @@ from floe_tests.environments.cluster_lock import LEASE, held_by
 from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.execution.attempt import Attempt, Timings
 from floe_tests.execution.job_run import JobRun
-from floe_tests.execution.manifest import JobRequest
+from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.receiver import Receiver
-from floe_tests.execution.resume import FrameJournal, Handover, never
+from floe_tests.execution.resume import FrameJournal, Resume, never
 from floe_tests.execution.verdict.facts import ErrorFacts, Facts, ResultFacts
 from floe_tests.execution.verdict.rules import classify
 from floe_tests.exporter.frames import FrameWriter, Place
@@ -170,7 +170,7 @@ def go_up_to_the_tests(run: TierRun) -> None:
         run.install()
 
 
-def test_a_run_that_is_taken_up_finds_its_lease_and_its_platform(
+def test_a_run_that_is_resumed_finds_its_lease_and_its_platform(
     cluster: Cluster, tier_run: Callable[..., TierRun]
 ) -> None:
     put_platform(cluster)
@@ -273,7 +273,7 @@ def test_a_run_that_had_given_its_environment_back_takes_it_no_more(
     assert held_by(cluster.kube(), NAMESPACE) is None
 
 
-def test_processes_of_a_machine_are_not_taken_up(
+def test_processes_of_a_machine_are_not_resumed(
     cluster: Cluster, tier_run: Callable[..., TierRun]
 ) -> None:
     put_platform(cluster)
@@ -306,10 +306,10 @@ def test_an_installation_that_was_cut_off_is_said(tier_run: Callable[..., TierRu
 
 
 @pytest.fixture
-def job_run(cluster: Cluster, tmp_path: Path) -> Callable[[Handover], JobRun]:
+def job_run(cluster: Cluster, tmp_path: Path) -> Callable[[Resume], JobRun]:
     (tmp_path / "test-job.yaml").write_text(JOB)
     owner = Owner(RUN, "staging-soak", "main", "1", datetime.now(UTC) + timedelta(hours=1))
-    request = JobRequest(
+    spec = AttemptSpec(
         owner=owner,
         suite="soak",
         attempt=1,
@@ -323,14 +323,14 @@ def job_run(cluster: Cluster, tmp_path: Path) -> Callable[[Handover], JobRun]:
     directory = tmp_path / "attempt"
     directory.mkdir()
 
-    def make(handover: Handover) -> JobRun:
+    def make(state: Resume) -> JobRun:
         return JobRun(
             cluster.kube(),
             load_template(tmp_path / "test-job.yaml"),
-            request,
+            spec,
             directory=directory,
             log=_interrupting,
-            handover=handover,
+            resume=state,
         )
 
     return make
@@ -338,7 +338,7 @@ def job_run(cluster: Cluster, tmp_path: Path) -> Callable[[Handover], JobRun]:
 
 def _interrupting(line: str) -> None:
     """Interrupt the attempt once its Job is there, as a signal does."""
-    if "created in" in line or "is taken up" in line:
+    if "created in" in line or "is resumed" in line:
         raise KeyboardInterrupt
 
 
@@ -346,13 +346,13 @@ NAME = f"soak-{RUN[:8]}-1"
 
 
 def test_a_job_is_left_running_for_the_next_process(
-    cluster: Cluster, job_run: Callable[[Handover], JobRun]
+    cluster: Cluster, job_run: Callable[[Resume], JobRun]
 ) -> None:
     begun: list[bool] = []
-    handover = Handover(is_possible=True, begin=lambda: begun.append(True), is_due=yes)
+    state = Resume(is_possible=True, begin=lambda: begun.append(True), is_due=yes)
 
     with pytest.raises(KeyboardInterrupt):
-        job_run(handover).run(record=lambda _: pytest.fail("it is not over"))
+        job_run(state).run(record=lambda _: pytest.fail("it is not over"))
 
     assert cluster.names("jobs") == {NAME}
     assert begun == [True]
@@ -360,50 +360,50 @@ def test_a_job_is_left_running_for_the_next_process(
 
 
 def test_a_job_goes_where_no_process_takes_it_up(
-    cluster: Cluster, job_run: Callable[[Handover], JobRun]
+    cluster: Cluster, job_run: Callable[[Resume], JobRun]
 ) -> None:
     recorded: list[object] = []
 
     with pytest.raises(KeyboardInterrupt):
-        job_run(Handover()).run(record=recorded.append)
+        job_run(Resume()).run(record=recorded.append)
 
     assert cluster.names("jobs") == set()
     assert len(recorded) == 1
 
 
-def test_a_job_that_is_there_is_taken_up_and_not_made_again(
-    cluster: Cluster, job_run: Callable[[Handover], JobRun]
+def test_a_job_that_is_there_is_resumed_and_not_made_again(
+    cluster: Cluster, job_run: Callable[[Resume], JobRun]
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        job_run(Handover(is_possible=True, is_due=yes)).run(record=print)
+        job_run(Resume(is_possible=True, is_due=yes)).run(record=print)
     cluster.requests.clear()
 
     with pytest.raises(KeyboardInterrupt):
-        job_run(Handover(is_possible=True, is_begun=True, is_due=yes)).run(record=print)
+        job_run(Resume(is_possible=True, is_begun=True, is_due=yes)).run(record=print)
 
     assert ("POST", "jobs") not in cluster.requests
 
 
-def test_a_job_whose_creation_was_not_noted_is_taken_up_too(
-    cluster: Cluster, job_run: Callable[[Handover], JobRun]
+def test_a_job_whose_creation_was_not_noted_is_resumed_too(
+    cluster: Cluster, job_run: Callable[[Resume], JobRun]
 ) -> None:
     """Killed between the API's answer and the note: the name is taken, and by this very run."""
     with pytest.raises(KeyboardInterrupt):
-        job_run(Handover(is_possible=True, is_due=yes)).run(record=print)
+        job_run(Resume(is_possible=True, is_due=yes)).run(record=print)
     uid = cluster.objects["jobs", NAME]["metadata"]["uid"]
 
     with pytest.raises(KeyboardInterrupt):
-        job_run(Handover(is_possible=True, is_due=yes)).run(record=print)
+        job_run(Resume(is_possible=True, is_due=yes)).run(record=print)
 
     assert cluster.objects["jobs", NAME]["metadata"]["uid"] == uid
 
 
 def test_a_job_of_that_name_that_is_anothers_is_a_mistake(
-    cluster: Cluster, job_run: Callable[[Handover], JobRun]
+    cluster: Cluster, job_run: Callable[[Resume], JobRun]
 ) -> None:
     cluster.put("jobs", NAME, metadata={"labels": {"floe-tests/run": "another"}})
 
-    attempt = job_run(Handover(is_possible=True)).run(record=print)
+    attempt = job_run(Resume(is_possible=True)).run(record=print)
 
     assert attempt.verdict.cause == "CONFIG"
     assert cluster.names("jobs") == {NAME}
@@ -411,13 +411,13 @@ def test_a_job_of_that_name_that_is_anothers_is_a_mistake(
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["ended, pod gone", "gone"])
 def test_a_job_that_ended_unheard_without_a_pod_is_the_infrastructures(
-    cluster: Cluster, job_run: Callable[[Handover], JobRun], *, is_there: bool
+    cluster: Cluster, job_run: Callable[[Resume], JobRun], *, is_there: bool
 ) -> None:
     if is_there:
         ended = {"conditions": [{"type": "Failed", "status": "True"}]}
         cluster.put("jobs", NAME, metadata={"labels": {"floe-tests/run": RUN}}, status=ended)
 
-    attempt = job_run(Handover(is_possible=True, is_begun=True)).run(record=print)
+    attempt = job_run(Resume(is_possible=True, is_begun=True)).run(record=print)
 
     assert attempt.verdict.fault == "infrastructure"
     assert "its pod is gone" in str(attempt.verdict)

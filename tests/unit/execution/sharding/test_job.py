@@ -14,7 +14,7 @@ from floe_tests.config.suite import ShardSettings
 from floe_tests.config.test_job import load_template
 from floe_tests.core import labels
 from floe_tests.core.labels import Owner
-from floe_tests.execution.manifest import JobRequest, build_job
+from floe_tests.execution.manifest import AttemptSpec, build_job
 from floe_tests.execution.sharding.job import indexed_job, place_of, plan_config_map, single_job
 from floe_tests.execution.sharding.plan import balanced, decoded
 from floe_tests.execution.sharding.progress import indexes
@@ -22,7 +22,7 @@ from floe_tests.execution.sharding.watcher import Readers
 
 ROOT = Path(__file__).resolve().parents[4]
 TEMPLATE = load_template(ROOT / "tests/integration/test-job.yaml")
-REQUEST = JobRequest(
+REQUEST = AttemptSpec(
     owner=Owner("0123456789abcdef", "integration", "main", "c0ffee", datetime.now(UTC)),
     suite="a-suite-with-a-name-of-forty-characters1",
     attempt=1,

@@ -11,7 +11,7 @@ import pytest
 from floe_tests.core import labels
 from floe_tests.execution.attempt import Attempt
 from floe_tests.execution.manifest import EXPORTER
-from floe_tests.execution.resume import Handover
+from floe_tests.execution.resume import Resume
 from floe_tests.execution.sharding.job import INDEX_LABEL
 from tests.support.pod_cluster import (
     Json,
@@ -225,7 +225,7 @@ def test_a_pod_that_never_starts_is_given_up_and_takes_no_room(
 def left_after_two(runs: Runs, cluster: PodCluster, parts: list[bytes]) -> None:
     """Have an orchestrator die when two of three shards are judged."""
     passes_with(cluster, parts, but={2: RUNS})
-    handover = Handover(is_possible=True, is_due=lambda: True)
+    resume = Resume(is_possible=True, is_due=lambda: True)
 
     def interrupt(line: str) -> None:
         if "2 of 3 shards" in line:
@@ -236,7 +236,7 @@ def left_after_two(runs: Runs, cluster: PodCluster, parts: list[bytes]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("floe_tests.execution.sharding.sharded_run._PROGRESS_SECONDS", 0)
         with pytest.raises(KeyboardInterrupt):
-            runs.make_sharded(handover=handover).run(record=lambda _: None)
+            runs.make_sharded(resume=resume).run(record=lambda _: None)
     for index in (0, 1):
         del cluster.logs[pod_name(index), EXPORTER]
         cluster.drop("pods", pod_name(index))
@@ -248,7 +248,7 @@ def test_who_comes_after_a_killed_orchestrator_knows_what_was_judged(
     left_after_two(runs, cluster, parts)
     cluster.status(pod_name(2), **whole_pod(0))
 
-    attempt = runs.run_sharded(handover=Handover(is_possible=True, is_begun=True))
+    attempt = runs.run_sharded(resume=Resume(is_possible=True, is_begun=True))
 
     assert "already there: 2 of 3 shards have ended" in "\n".join(runs.log)
     assert attempt.verdict.cause == "PASS", str(attempt.verdict)
@@ -262,7 +262,7 @@ def test_what_was_judged_before_a_job_was_deleted_is_kept(
     cluster.drop("pods", pod_name(2))
     cluster.drop("jobs", NAME)
 
-    attempt = runs.run_sharded(handover=Handover(is_possible=True, is_begun=True))
+    attempt = runs.run_sharded(resume=Resume(is_possible=True, is_begun=True))
 
     assert attempt.verdict.cause == "INFRA_CLUSTER"
     assert "its pod is gone" in str(attempt.verdict)
@@ -276,7 +276,7 @@ def test_the_time_that_a_shards_tests_have_had_counts_after_a_resume(
     before = (datetime.now(UTC) - timedelta(minutes=8)).isoformat()
     runs.on_line = lambda line: _raise() if "shards at once" in line else None
     with pytest.raises(KeyboardInterrupt):
-        runs.make_sharded(handover=Handover(is_possible=True, is_due=lambda: True)).run(
+        runs.make_sharded(resume=Resume(is_possible=True, is_due=lambda: True)).run(
             record=lambda _: None
         )
     runs.on_line = lambda _line: None
@@ -286,7 +286,7 @@ def test_the_time_that_a_shards_tests_have_had_counts_after_a_resume(
             job, index, phase="Running", containerStatuses=[running("tests", since=before)]
         )
 
-    attempt = runs.run_sharded(handover=Handover(is_possible=True, is_begun=True))
+    attempt = runs.run_sharded(resume=Resume(is_possible=True, is_begun=True))
 
     assert attempt.verdict.cause == "TEST_TIMEOUT"
     assert [str(each.cause) for each in attempt.shards] == ["TEST_TIMEOUT"] * 3

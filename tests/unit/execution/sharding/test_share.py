@@ -10,11 +10,11 @@ from floe_tests.core import labels
 from floe_tests.execution.sharding.capacity import (
     claims_of,
     free_on_nodes,
+    pods_in_quotas,
     requests_of,
-    room_in_quotas,
 )
 from floe_tests.execution.sharding.fair_share import Claim, fair_shares, next_parallelism
-from floe_tests.execution.sharding.window import Window
+from floe_tests.execution.sharding.parallelism import Parallelism
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_a_quota_bounds_by_limits_and_counts_own_pods_as_room():
     }
     own = [pod_on("a", suite="s"), pod_on("a", suite="s", phase="Failed"), pod_on("a")]
 
-    assert room_in_quotas([quota], POD, own=own) == 4
-    assert room_in_quotas([], POD, own=own) is None
+    assert pods_in_quotas([quota], POD, own=own) == 4
+    assert pods_in_quotas([], POD, own=own) is None
 
 
 def job(run: str, *, wish: str | None, completions: int, **status: Any) -> dict[str, Any]:
@@ -146,26 +146,26 @@ def test_a_run_claims_what_it_still_has_to_run():
 def test_a_window_closes_when_pods_find_no_node_and_opens_again_in_steps(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("floe_tests.execution.sharding.window._GROW_SECONDS", 0)
-    monkeypatch.setattr("floe_tests.execution.sharding.window._CHANGE_SECONDS", 0)
+    monkeypatch.setattr("floe_tests.execution.sharding.parallelism._GROW_SECONDS", 0)
+    monkeypatch.setattr("floe_tests.execution.sharding.parallelism._CHANGE_SECONDS", 0)
     said: list[str] = []
-    window = Window(run="a", wish=40, log=said.append)
+    parallelism = Parallelism(run="a", wish=40, log=said.append)
 
-    window.feel(placed=16, unplaced=24)
-    assert window.next(placed=16) == 16
-    window.feel(placed=16, unplaced=0)
-    assert window.next(placed=16) == 20
-    window.feel(placed=18, unplaced=0)
-    assert window.next(placed=18) is None, "grows only while it is full"
+    parallelism.observe(placed=16, unplaced=24)
+    assert parallelism.next(placed=16) == 16
+    parallelism.observe(placed=16, unplaced=0)
+    assert parallelism.next(placed=16) == 20
+    parallelism.observe(placed=18, unplaced=0)
+    assert parallelism.next(placed=18) is None, "grows only while it is full"
     assert "up to 16 shards at once" in said[0]
 
 
 def test_a_window_is_not_written_anew_with_each_pod_that_ends():
     """The Job controller pauses when its own writes conflict with ours."""
-    window = Window(run="a", wish=40, log=lambda _line: None)
+    parallelism = Parallelism(run="a", wish=40, log=lambda _line: None)
 
-    window.feel(placed=16, unplaced=24)
-    assert window.next(placed=16) == 16
-    window.feel(placed=12, unplaced=4)
-    assert window.next(placed=12) is None
-    assert window.now == 16
+    parallelism.observe(placed=16, unplaced=24)
+    assert parallelism.next(placed=16) == 16
+    parallelism.observe(placed=12, unplaced=4)
+    assert parallelism.next(placed=12) is None
+    assert parallelism.now == 16

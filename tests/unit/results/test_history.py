@@ -334,7 +334,8 @@ def test_a_recorded_run_is_there_after_the_history_was_closed(url: str) -> None:
 
 def test_the_history_lives_beside_other_tables_of_the_same_names(url: str) -> None:
     """Dagster's storage has a table `runs` and an `alembic_version` in the same database."""
-    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    if url.startswith("sqlite:"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE runs (id INTEGER)"))

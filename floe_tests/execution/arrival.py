@@ -41,7 +41,7 @@ class Arrival:
         self._seen = seen
         self._start = start
         self._log = log
-        self._next_look = Deadline(EVENT_SECONDS)
+        self._next_look = self._seen.spec.deadline(EVENT_SECONDS)
         self._refused: Deadline | None = None
         self._said: str | None = None
 
@@ -54,10 +54,11 @@ class Arrival:
             return True
         held = self._seen.suspended
         if held is not None:
+            is_for_too_long = self._start.is_held()
             if held != self._said:
                 self._log(f"{self._seen.subject} is suspended: {held}")
             self._said = held
-            return self._start.is_held()
+            return is_for_too_long
         if self._start.is_let_go():
             self._said = None
             self._log(f"{self._seen.subject} is suspended no more")
@@ -70,7 +71,7 @@ class Arrival:
         with contextlib.suppress(InfrastructureError):
             job = self._kube.get("Job", name, namespace=namespace)
             self._seen.events = events_of(self._kube, name, namespace)
-        self._next_look = Deadline(EVENT_SECONDS)
+        self._next_look = self._seen.spec.deadline(EVENT_SECONDS)
         if job is not None and not (job_has_ended(job) and not self._pods(job)):
             self._seen.job = job
             return True
@@ -100,6 +101,6 @@ class Arrival:
         is_unanswered = bool(webhook(facts))
         if not (is_unanswered or container_config(facts)):
             return False
-        self._refused = self._refused or Deadline(UNANSWERED_SECONDS)
+        self._refused = self._refused or self._seen.spec.deadline(UNANSWERED_SECONDS)
         limit = UNANSWERED_SECONDS if is_unanswered else REFUSED_SECONDS
         return self._refused.elapsed_seconds >= limit

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Never
 
 from floe_tests.config.test_job import JobTemplate
-from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.signals import no_reason
 from floe_tests.execution.attempt import Attempt, timings_of
@@ -49,12 +48,12 @@ class JobRun(SuiteRun):
         )
         deadlines = spec.deadlines
         self._most_seconds = deadlines.start_seconds + deadlines.job_seconds + EXPORT_SECONDS
-        self._clock = Deadline(self._most_seconds)
+        self._clock = spec.deadline(self._most_seconds)
         self._watcher = Watcher[Never](
             kube,
             namespace=spec.namespace,
             selector=self._jobs.selector,
-            deadline=Deadline(2 * deadlines.queue_seconds + self._most_seconds),
+            deadline=spec.deadline(2 * deadlines.queue_seconds + self._most_seconds),
         )
         self._pod = PodRun(
             self._seen,
@@ -92,7 +91,7 @@ class JobRun(SuiteRun):
             if is_over:
                 return
             if self._pod.start.is_held_back:
-                self._clock = Deadline(self._most_seconds)
+                self._clock = self._spec.deadline(self._most_seconds)
         self._seen.pass_deadline("job")
 
     def _followed(self) -> Iterable[PodRun]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from floe_tests.config.test_job import (
     named_container,
 )
 from floe_tests.core import labels
+from floe_tests.core.deadline import Deadline
 from floe_tests.kube.objects import JsonObject, part, parts
 
 EXPORTER = "floe-tests-exporter"
@@ -61,6 +63,7 @@ class AttemptSpec:
         excluded_groups: Leave out tests with one of these markers.
         deadlines: The tier's deadlines.
         environment: Further variables for the test container.
+        clock: The clock that the attempt's deadlines run on, monotonic seconds.
     """
 
     owner: labels.Owner
@@ -73,6 +76,11 @@ class AttemptSpec:
     excluded_groups: tuple[str, ...]
     deadlines: DeadlineSettings
     environment: tuple[tuple[str, str], ...] = ()
+    clock: Callable[[], float] = time.monotonic
+
+    def deadline(self, seconds: float) -> Deadline:
+        """Begin a deadline of the attempt."""
+        return Deadline(seconds, clock=self.clock)
 
     @property
     def job_name(self) -> str:

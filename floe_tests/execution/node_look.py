@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import InfrastructureError
+from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.timeouts import NODE_LOOK_SECONDS
 from floe_tests.execution.verdict.facts import NodeFacts, node_facts
 from floe_tests.kube.client import Kube
@@ -12,13 +13,15 @@ from floe_tests.kube.client import Kube
 class NodeLook:
     """The nodes of one attempt's pods."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, spec: AttemptSpec) -> None:
         """Begin with none looked at.
 
         Args:
             kube: The cluster; one without patience, for the deadlines must not wait for a look.
+            spec: The attempt, whose clock says when a look is due.
         """
         self._kube = kube
+        self._spec = spec
         self._seen: dict[str, tuple[Deadline, NodeFacts | None]] = {}
 
     def lost(self, name: str) -> NodeFacts | None:
@@ -26,7 +29,7 @@ class NodeLook:
         next_look, node = self._seen.get(name, (None, None))
         if next_look is None or next_look.passed:
             node = self._look(name)
-            self._seen[name] = (Deadline(NODE_LOOK_SECONDS), node)
+            self._seen[name] = (self._spec.deadline(NODE_LOOK_SECONDS), node)
         return None if node is None or node.is_heard_of else node
 
     def _look(self, name: str) -> NodeFacts | None:

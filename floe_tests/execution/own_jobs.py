@@ -49,6 +49,7 @@ class OwnJobs:
             directory: The attempt's folder: which Job was made is written there.
         """
         self._kube = kube
+        self._spec = spec
         self._path = path
         self._uid_file = directory / _UID_FILE
         self._name, self._namespace = spec.job_name, spec.namespace
@@ -129,7 +130,7 @@ class OwnJobs:
             self._stop([name for name in there if name not in lost])
             self._stop([name for name in there if name in lost], grace_seconds=0)
             # From here: the API may have taken its time to hear of it.
-            self._wait_for_pods(Deadline(REMOVE_SECONDS))
+            self._wait_for_pods(self._spec.deadline(REMOVE_SECONDS))
         except DeadlineError as error:
             look = self._kube.access.kubectl("get pods --namespace", self._namespace)
             message = (

@@ -88,6 +88,7 @@ class PodRun:
         self.watcher = watcher
         self.keeping = keeping
         self._deadlines = seen.spec.deadlines
+        self._deadline = seen.spec.deadline
         self._seen = seen
         self._say = log
         self.is_resumed = is_resumed
@@ -101,9 +102,10 @@ class PodRun:
             limits=keeping.limits,
             shows_progress=keeping.shows_progress,
             journal=self._journal,
+            clock=seen.spec.clock,
         )
         self._lost = LostFrames(self.receiver, watcher, log=log)
-        self.start = Start(self._deadlines, seen)
+        self.start = Start(seen)
         self._tests: Deadline | None = None
         self._export: Deadline | None = None
         self._beside: Deadline | None = None
@@ -112,7 +114,7 @@ class PodRun:
         self._log_done = False
         self.is_absent = False
         self.started_at = datetime.now(UTC)
-        self._clock = Deadline(float("inf"))
+        self._clock = self._deadline(float("inf"))
 
     # --- What is heard
 
@@ -146,7 +148,7 @@ class PodRun:
             # What the tests have had before a resume counts; of others this clock knows enough.
             ran = run_seconds(test) if is_first and self.is_resumed else None
             left = self._deadlines.tests_seconds + TESTS_SLACK_SECONDS - max(0.0, ran or 0.0)
-            self._tests = Deadline(max(0.0, left))
+            self._tests = self._deadline(max(0.0, left))
             if self.keeping.shows_progress and facts is not None:
                 self._say(f"tests started on {facts.node}")
 
@@ -312,7 +314,7 @@ class PodRun:
 
     def expect_last(self) -> None:
         """Wait for what the exporter of a pod that was told to end still sends."""
-        self._export = Deadline(EXPORT_SECONDS)
+        self._export = self._deadline(EXPORT_SECONDS)
 
     @property
     def is_to_be_finished(self) -> bool:
@@ -332,7 +334,7 @@ class PodRun:
         if not self._is_read:
             # Its turn to be read is still to come, if there is anything to read.
             return not self.wants_reader
-        self._export = self._export or Deadline(EXPORT_SECONDS)
+        self._export = self._export or self._deadline(EXPORT_SECONDS)
         if self.receiver.has_manifest or self._export.passed:
             return True
         if self._log_done and (self.is_gone or self._was_read_beside):
@@ -341,7 +343,7 @@ class PodRun:
         silent = self.receiver.silent_seconds
         due = self._log_done or (silent is not None and silent > LAST_SILENCE_SECONDS)
         if due and not self.is_absent and (self._beside is None or self._beside.passed):
-            self._beside = Deadline(LAST_SILENCE_SECONDS)
+            self._beside = self._deadline(LAST_SILENCE_SECONDS)
             self.watcher.read_beside(self.name)
         return False
 

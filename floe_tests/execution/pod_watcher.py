@@ -160,7 +160,7 @@ class PodWatcher:
     def _ask_again(self, pod: str, missing: Sequence[range]) -> None:
         lines: list[bytes] = []
         error: FloeTestsError | None = None
-        deadline = Deadline(_ASK_SECONDS)
+        deadline = Deadline(_ASK_SECONDS, clock=self._deadline.clock)
         for gap in missing:
             command = [*EXPORTER_COMMAND, "resend", str(gap.start), str(gap.stop - 1)]
             try:

@@ -18,7 +18,6 @@ from typing import IO
 from floe_tests import exporter
 from floe_tests.config.test_job import RESULTS, JobTemplate
 from floe_tests.config.variables import inherited
-from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.signals import held_signals, no_reason, reason_of, uninterrupted
 from floe_tests.execution.attempt import Attempt, Timings, judge
@@ -109,9 +108,9 @@ class ProcessRun:
         self._directory = directory
         self._written = directory / "written"
         self._log = log
-        self._receiver = Receiver(directory / "results", log=log)
+        self._receiver = Receiver(directory / "results", log=log, clock=spec.clock)
         self._pieces: queue.Queue[bytes | None] = queue.Queue(maxsize=256)
-        self._clock = Deadline(spec.deadlines.job_seconds)
+        self._clock = spec.deadline(spec.deadlines.job_seconds)
         self._started_at = datetime.now(UTC)
         self._ended_at: datetime | None = None
         self._timed_out = False
@@ -223,7 +222,7 @@ class ProcessRun:
         self._pieces.put(None)
 
     def _follow(self, tests: LaunchedCommand) -> None:
-        deadline = Deadline(self._spec.deadlines.tests_seconds + _TESTS_SLACK_SECONDS)
+        deadline = self._spec.deadline(self._spec.deadlines.tests_seconds + _TESTS_SLACK_SECONDS)
         while tests.exit_code is None:
             self._drain(wait_seconds=_WAKE_SECONDS)
             self._memory_peak_bytes = max(self._memory_peak_bytes, tests.memory_bytes)
@@ -238,7 +237,7 @@ class ProcessRun:
     def _collect(self, sender: subprocess.Popen[bytes]) -> None:
         """Tell the exporter that the tests are over, as the kubelet does; take what it sends."""
         sender.terminate()
-        deadline = Deadline(_EXPORT_SECONDS)
+        deadline = self._spec.deadline(_EXPORT_SECONDS)
         while not deadline.passed:
             if self._drain(wait_seconds=_WAKE_SECONDS):
                 break

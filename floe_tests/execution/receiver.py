@@ -44,6 +44,7 @@ class Receiver:
         limits: EventLimits = DEFAULT_LIMITS,
         shows_progress: bool = True,
         journal: FrameJournal | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Receive into a directory.
 
@@ -53,10 +54,12 @@ class Receiver:
             limits: What the events may cost while they arrive.
             shows_progress: Whether to log more than failures.
             journal: Keeps the frames for a process that resumes the attempt.
+            clock: The clock that silence is counted on, monotonic seconds.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self._stream = ResultStream(directory)
+        self._stream = ResultStream(directory, clock=clock)
+        self._clock = clock
         self._limits = limits
         self._shows_progress = shows_progress
         self._events = EventReader(limits)
@@ -128,7 +131,7 @@ class Receiver:
     def silent_seconds(self) -> float | None:
         """Seconds since the last frame; None before the first. The exporter is never silent."""
         last = self._stream.last_frame_monotonic
-        return None if last is None else time.monotonic() - last
+        return None if last is None else self._clock() - last
 
     @property
     def has_manifest(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.core.deadline import Deadline
 from floe_tests.execution.observation import Observation
 from floe_tests.execution.suspension import gated_by
@@ -14,16 +13,16 @@ from floe_tests.execution.verdict.facts import PodFacts
 class Start:
     """The start of one pod; its time runs from here, or from where a queue lets it go."""
 
-    def __init__(self, deadlines: DeadlineSettings, seen: Observation) -> None:
+    def __init__(self, seen: Observation) -> None:
         """Begin.
 
         Args:
-            deadlines: The suite's.
-            seen: Notes the deadline that has passed.
+            seen: The attempt, and what is seen of it: the deadline that has passed is noted there.
         """
-        self._deadlines = deadlines
+        self._deadlines = seen.spec.deadlines
         self._seen = seen
-        self._late = Deadline(deadlines.start_seconds)
+        self._deadline = seen.spec.deadline
+        self._late = self._deadline(self._deadlines.start_seconds)
         self._queue: Deadline | None = None
         self._refused: Deadline | None = None
         self._image_failing: Deadline | None = None
@@ -39,11 +38,12 @@ class Start:
             if container is not None and container.state == "waiting"
         }
         if waiting & CONTAINER_CONFIG_REASONS:
-            self._refused = self._refused or Deadline(REFUSED_SECONDS)
+            self._refused = self._refused or self._deadline(REFUSED_SECONDS)
             return self._refused.passed
         self._refused = None
         if waiting & IMAGE_PULL_REASONS:
-            self._image_failing = self._image_failing or Deadline(self._deadlines.image_seconds)
+            limit = self._deadlines.image_seconds
+            self._image_failing = self._image_failing or self._deadline(limit)
             if self._image_failing.passed:
                 self._seen.pass_deadline("image")
                 return True
@@ -56,7 +56,7 @@ class Start:
 
     def is_held(self) -> bool:
         """Note that somebody holds the Job or its pod back; tell whether that is for too long."""
-        self._queue = self._queue or Deadline(self._deadlines.queue_seconds)
+        self._queue = self._queue or self._deadline(self._deadlines.queue_seconds)
         if not self._queue.passed:
             return False
         self._seen.pass_deadline("queue")
@@ -67,7 +67,7 @@ class Start:
         if self._queue is None:
             return False
         self._queue = None
-        self._late = Deadline(self._deadlines.start_seconds)
+        self._late = self._deadline(self._deadlines.start_seconds)
         return True
 
     def is_late(self) -> bool:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from floe_tests.config.test_job import JobTemplate
-from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.signals import held_signals, no_reason, reason_of
 from floe_tests.execution.arrival import Arrival
@@ -75,11 +74,11 @@ class SuiteRun(ABC):
         self._why_cancelled = why_cancelled
         self._resume = resume or Resume()
         self._jobs = OwnJobs(kube, spec, path=template.path, directory=directory)
-        self._nodes = NodeLook(self._glance)
+        self._nodes = NodeLook(self._glance, spec)
         self._seen = Observation(spec, f"job/{spec.job_name}", template.container)
         self._is_resumed = False
         self._started_at = datetime.now(UTC)
-        self._begun = Deadline(float("inf"))
+        self._begun = spec.deadline(float("inf"))
 
     def run(self, *, record: Callable[[Attempt], None]) -> Attempt:
         """Create the Job, follow it to its end, and return the judged attempt.
@@ -266,7 +265,7 @@ class SuiteRun(ABC):
             self._jobs.cancel(reason, [pod.name for pod in pods if pod.is_there])
         except FloeTestsError as error:
             self._say(f"could not be deleted ({error}); its namespace goes next")
-        last = Deadline(STOP_GRACE_SECONDS)
+        last = self._spec.deadline(STOP_GRACE_SECONDS)
         while not last.passed and any(pod.is_heard for pod in pods):
             # Nothing that is heard now changes how it ends.
             with contextlib.suppress(FloeTestsError):

@@ -147,6 +147,19 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
+@dataclass
+class Clock:
+    """A clock that stands still but for the pauses that are made on it."""
+
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def pause(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
 @dataclass(frozen=True)
 class Api:
     """The server, as a test uses it."""
@@ -154,10 +167,12 @@ class Api:
     script: Script
     access: ClusterAccess
     Stream: type[Stream] = Stream
+    clock: Clock = field(default_factory=Clock)
 
-    def kube(self) -> Kube:
-        """Return a connection to it, by its kubeconfig."""
-        return Kube(self.access)
+    def kube(self, *, patience_seconds: float = 0) -> Kube:
+        """Return a connection to it, by its kubeconfig; its pauses take no time."""
+        clock = self.clock
+        return Kube(self.access, patience_seconds=patience_seconds, clock=clock, pause=clock.pause)
 
     @staticmethod
     def pod(name: str, phase: str = "Running") -> dict[str, Any]:

@@ -86,7 +86,7 @@ class JobParallelism:
         waiting = sum(pod.is_unplaced(UNPLACED_SECONDS) for pod in pods)
         self._wanted.observe(placed=placed, unplaced=waiting)
         if not self._is_looking and (self._next_look is None or self._next_look.passed):
-            self._next_look, self._is_looking = Deadline(LOOK_SECONDS), True
+            self._next_look, self._is_looking = self._spec.deadline(LOOK_SECONDS), True
             chore(self._look_around)
         parallelism = self._wanted.next(placed=placed)
         if parallelism is not None:

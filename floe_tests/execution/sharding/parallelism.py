@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from floe_tests.core.deadline import Deadline
@@ -24,21 +25,30 @@ class Parallelism:
     truth: where some find no node, it falls to the number of those that did; then it grows again.
     """
 
-    def __init__(self, *, run: str, wish: int, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        *,
+        run: str,
+        wish: int,
+        log: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Begin with all that is wanted.
 
         Args:
             run: The run, as its label says it.
             wish: How many at once at most.
             log: Receives what changes.
+            clock: The clock that its pauses run on, monotonic seconds.
         """
         self._run = run
+        self._clock = clock
         self._wish = wish
         self._log = log
         self._felt = wish
         self._share = wish
         self._others = 0
-        self._grown = Deadline(_GROW_SECONDS)
+        self._grown = Deadline(_GROW_SECONDS, clock=self._clock)
         self._changed: Deadline | None = None
         self.now = wish
 
@@ -62,10 +72,10 @@ class Parallelism:
         """
         if unplaced:
             self._felt = max(1, placed)
-            self._grown = Deadline(_GROW_SECONDS)
+            self._grown = Deadline(_GROW_SECONDS, clock=self._clock)
         elif placed >= self.now and self._felt < self._wish and self._grown.passed:
             self._felt = min(self._wish, self._felt + max(1, self._felt // 4))
-            self._grown = Deadline(_GROW_SECONDS)
+            self._grown = Deadline(_GROW_SECONDS, clock=self._clock)
 
     def next(self, *, placed: int) -> int | None:
         """Return the parallelism to set now; None when it is to stay, for some seconds at least.
@@ -78,7 +88,7 @@ class Parallelism:
         is_early = self._changed is not None and not self._changed.passed
         if parallelism == self.now or is_early:
             return None
-        self._changed = Deadline(_CHANGE_SECONDS)
+        self._changed = Deadline(_CHANGE_SECONDS, clock=self._clock)
         beside = f"beside {self._others} other runs" if self._others else "alone"
         self._log(f"up to {parallelism} shards at once ({beside}; before: {self.now})")
         self.now = parallelism

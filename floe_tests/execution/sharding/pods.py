@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from floe_tests.core.deadline import Deadline
 from floe_tests.execution.pod_watcher import Heard, LogEnded, PodSeen
 from floe_tests.execution.sharding.job import place_of
 from floe_tests.execution.sharding.pod import ShardPod
@@ -66,7 +65,7 @@ class ShardPods:
         elif not pod.is_judging:
             pod.hear(said)
             if isinstance(said, PodSeen) and said.pod is None and pod.is_gone:
-                self._progress.shards[pod.shard].gone = Deadline(_GONE_SECONDS)
+                self._progress.shards[pod.shard].gone = pod.seen.spec.deadline(_GONE_SECONDS)
 
     def forget(self, pod: ShardPod) -> None:
         """Let go of one."""

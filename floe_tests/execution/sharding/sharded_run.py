@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 from floe_tests.core import labels
-from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.signals import no_reason
 from floe_tests.core.verdict import Cause
@@ -94,14 +93,14 @@ class ShardedRun(SuiteRun):
         self._failed_indexes: frozenset[int] = frozenset()
         self._job_passed = False
         self._hopeless: ShardAttempt | None = None
-        self._next_progress = Deadline(_PROGRESS_SECONDS)
+        self._next_progress = spec.deadline(_PROGRESS_SECONDS)
         self._said = ""
-        self._clock = Deadline(spec.deadlines.job_seconds)
+        self._clock = spec.deadline(spec.deadlines.job_seconds)
         self._shard_watcher = ShardWatcher(
             self._kube,
             namespace=spec.namespace,
             selector=self._jobs.selector,
-            deadline=Deadline(
+            deadline=spec.deadline(
                 spec.deadlines.queue_seconds + spec.deadlines.job_seconds + 4 * _LAST_SECONDS
             ),
         )
@@ -110,12 +109,13 @@ class ShardedRun(SuiteRun):
             run=spec.owner.labels()[labels.RUN],
             wish=shards.parallelism or shards.count,
             log=self._say,
+            clock=spec.clock,
         )
         self._parallelism = JobParallelism(
             self._kube, suite.template, spec, wanted=wanted, say=self._say
         )
         self._suite_job = SuiteJob(self._kube, suite, self._parallelism, say=self._say)
-        self._start = Start(spec.deadlines, self._seen)
+        self._start = Start(self._seen)
         self._arriving = self._arrival(self._start)
         self._never_came = False
 
@@ -138,7 +138,7 @@ class ShardedRun(SuiteRun):
             if self._seen.error is not None:
                 return
             self._seen.job = self._suite_job.let_go(job) or self._seen.job
-            self._clock = Deadline(self._spec.deadlines.job_seconds)
+            self._clock = self._spec.deadline(self._spec.deadlines.job_seconds)
         self._watcher.watch()
 
     def _recall(self, job: JsonObject) -> None:
@@ -146,7 +146,7 @@ class ShardedRun(SuiteRun):
         began = timestamp(part(job, "status").get("startTime"))
         if began is not None:
             gone = (datetime.now(UTC) - began).total_seconds()
-            self._clock = Deadline(max(0.0, self._spec.deadlines.job_seconds - gone))
+            self._clock = self._spec.deadline(max(0.0, self._spec.deadlines.job_seconds - gone))
         self._parallelism.resume(job)
         for index, shard in enumerate(self._shards):
             if shard.attempts:
@@ -171,7 +171,7 @@ class ShardedRun(SuiteRun):
                 if self._never_came:
                     return
             if self._is_held_back:
-                self._clock = Deadline(self._spec.deadlines.job_seconds)
+                self._clock = self._spec.deadline(self._spec.deadlines.job_seconds)
             if self._clock.passed and not self._job_passed:
                 self._pass_job_deadline()
             if self._clock.elapsed_seconds > self._clock.seconds + _LAST_SECONDS:
@@ -280,7 +280,7 @@ class ShardedRun(SuiteRun):
         """Say how far the suite is, now and then."""
         line = str(self._progress)
         if line != self._said and self._next_progress.passed:
-            self._said, self._next_progress = line, Deadline(_PROGRESS_SECONDS)
+            self._said, self._next_progress = line, self._spec.deadline(_PROGRESS_SECONDS)
             self._say(line)
 
     # --- The end of a shard
@@ -321,7 +321,7 @@ class ShardedRun(SuiteRun):
         goes_on = self._hopeless is None and not self._job_passed and not self._seen.cancelled
         if last.number <= retries and goes_on:
             self._log(f"shard {index}: once more in a fresh pod; {retries} such attempts allowed.")
-            shard.retry = Deadline(self._spec.deadlines.start_seconds)
+            shard.retry = self._spec.deadline(self._spec.deadlines.start_seconds)
             shard.is_asked_for = True
             self._shard_watcher.chore(partial(self._retry, index, last.number + 1))
             return
@@ -370,7 +370,7 @@ class ShardedRun(SuiteRun):
 
     def _finish(self) -> Attempt:
         """Gather what is still on its way, prove the whole, and let go of the threads."""
-        settling = Deadline(_SETTLE_SECONDS)
+        settling = self._spec.deadline(_SETTLE_SECONDS)
         while any(pod.is_judging for pod in self._pods) and not settling.passed:
             with contextlib.suppress(FloeTestsError):
                 self._take_all(wait_seconds=WAKE_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,19 @@ NAME = "suite-01234567-1"
 
 
 @dataclass
+class Clock:
+    """A monotonic clock that a test can put forward."""
+
+    ahead_seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead_seconds
+
+    def advance(self, seconds: float) -> None:
+        self.ahead_seconds += seconds
+
+
+@dataclass
 class Runs:
     """Runs a suite on the cluster, each time as a process of its own would."""
 
@@ -53,6 +67,7 @@ class Runs:
     folder: Path
     log: list[str] = field(default_factory=list)
     on_line: Callable[[str], object] = field(default=lambda _: None)
+    clock: Clock = field(default_factory=Clock)
 
     def say(self, line: str) -> None:
         self.log.append(line)
@@ -69,6 +84,7 @@ class Runs:
             groups=(),
             excluded_groups=(),
             deadlines=DeadlineSettings(**deadlines),
+            clock=self.clock,
         )
 
     def make(self, *, resume: Resume | None = None, text: str = JOB, **seconds: float) -> JobRun:
@@ -102,6 +118,10 @@ class Runs:
             log=self.say,
             resume=resume,
         )
+
+    def advance_at(self, words: str, *, seconds: float) -> None:
+        """Put the clock forward when the run says so."""
+        self.on_line = lambda line: self.clock.advance(seconds) if words in line else None
 
     def run(self, **options: Any) -> Attempt:
         """Run the suite in one pod to its end."""

@@ -57,14 +57,14 @@ def test_a_suite_is_judged_by_its_results(
 
 
 def test_tests_that_do_not_end_are_stopped_by_their_deadline(
-    runs: Runs, cluster: PodCluster, monkeypatch: pytest.MonkeyPatch
+    runs: Runs, cluster: PodCluster
 ) -> None:
-    monkeypatch.setattr("floe_tests.execution.pod_run.TESTS_SLACK_SECONDS", 0)
+    runs.advance_at("tests started", seconds=250)
     cluster.on_job = lambda job: cluster.pod(
         job, phase="Running", containerStatuses=[running("tests")]
     )
 
-    attempt = runs.run(tests_seconds=0.2, pod_seconds=5, job_seconds=10)
+    attempt = runs.run(tests_seconds=240)
 
     assert attempt.verdict.cause == "TEST_TIMEOUT"
     assert attempt.facts.passed_deadline == "tests"
@@ -191,7 +191,9 @@ def test_an_init_container_that_never_ends_says_what_it_does(
         containerStatuses=NOT_YET,
     )
 
-    attempt = runs.run(text=WITH_INIT, start_seconds=0.3)
+    runs.advance_at(f"pod/{POD} created", seconds=300)
+
+    attempt = runs.run(text=WITH_INIT, start_seconds=300)
 
     assert attempt.facts.passed_deadline == "start"
     assert attempt.facts.pod is not None
@@ -292,8 +294,9 @@ def test_a_suspended_job_waits_by_a_deadline_of_its_own(
     runs: Runs, cluster: PodCluster, admit: Any, who: str
 ) -> None:
     cluster.admit = admit
+    runs.advance_at("is suspended: ", seconds=600)
 
-    attempt = runs.run(queue_seconds=0.4, start_seconds=0.1)
+    attempt = runs.run(queue_seconds=600, start_seconds=100)
 
     assert attempt.facts.passed_deadline == "queue"
     assert attempt.facts.suspended is not None
@@ -309,7 +312,8 @@ def test_the_start_counts_from_a_jobs_admission(
 
     def let_go(line: str) -> None:
         if "is suspended: " in line:
-            threading.Timer(0.5, admit).start()
+            runs.clock.advance(400)
+            admit()
 
     def admit() -> None:
         job = cluster.objects["jobs", NAME]
@@ -318,7 +322,7 @@ def test_the_start_counts_from_a_jobs_admission(
 
     runs.on_line = let_go
 
-    attempt = runs.run(start_seconds=0.4)
+    attempt = runs.run(start_seconds=300)
 
     assert attempt.verdict.cause == "PASS"
     assert attempt.facts.suspended is None

@@ -11,6 +11,7 @@ from floe_tests.core.errors import DeadlineError, InfrastructureError
 from floe_tests.kube import watching
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube, RefusedError
+from tests.support.kube_api import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +153,9 @@ def test_at_the_deadline_the_error_names_what_was_waited_for(api: Api):
 def test_a_server_out_of_reach_up_to_the_deadline_is_an_error_of_the_infrastructure(
     unreachable: ClusterAccess,
 ):
-    follow = Kube(unreachable).follow("Pod", namespace="ns", deadline=Deadline(0.6))
+    clock = Clock()
+    kube = Kube(unreachable, clock=clock, pause=clock.pause)
+    follow = kube.follow("Pod", namespace="ns", deadline=Deadline(60, clock=clock))
 
     with pytest.raises(InfrastructureError, match="could not be reached") as raised:
         list(follow)

@@ -336,10 +336,10 @@ def test_a_queue_decides_when_the_shards_start(
         make(cluster.change("jobs", NAME, spec=spec))
 
     runs.on_line = lambda line: (
-        threading.Timer(0.5, admit).start() if "is suspended: queue team-a" in line else None
+        (runs.clock.advance(400), admit()) if "is suspended: queue team-a" in line else None
     )
 
-    attempt = runs.run_sharded(start_seconds=0.4)
+    attempt = runs.run_sharded(start_seconds=300)
 
     assert attempt.verdict.cause == "PASS", str(attempt.verdict)
 
@@ -348,8 +348,9 @@ def test_shards_that_a_queue_never_admits_say_who_holds_them(
     runs: Runs, cluster: PodCluster
 ) -> None:
     cluster.admit = kueue
+    runs.advance_at("is suspended: queue team-a", seconds=600)
 
-    attempt = runs.run_sharded(queue_seconds=0.4)
+    attempt = runs.run_sharded(queue_seconds=600)
 
     assert attempt.verdict.cause == "INFRA_CAPACITY"
     assert "queue team-a of Kueue" in str(attempt.verdict)

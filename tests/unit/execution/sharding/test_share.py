@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -143,13 +144,12 @@ def test_a_run_claims_what_it_still_has_to_run():
     assert claims[0].pod_share == pytest.approx(0.1)
 
 
-def test_a_window_closes_when_pods_find_no_node_and_opens_again_in_steps(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    monkeypatch.setattr("floe_tests.execution.sharding.parallelism._GROW_SECONDS", 0)
-    monkeypatch.setattr("floe_tests.execution.sharding.parallelism._CHANGE_SECONDS", 0)
+def test_parallelism_falls_when_pods_find_no_node_and_grows_again_in_steps():
     said: list[str] = []
-    parallelism = Parallelism(run="a", wish=40, log=said.append)
+    # Each look at the clock is a quarter of an hour later.
+    parallelism = Parallelism(
+        run="a", wish=40, log=said.append, clock=itertools.count(0, 900).__next__
+    )
 
     parallelism.observe(placed=16, unplaced=24)
     assert parallelism.next(placed=16) == 16
@@ -160,7 +160,7 @@ def test_a_window_closes_when_pods_find_no_node_and_opens_again_in_steps(
     assert "up to 16 shards at once" in said[0]
 
 
-def test_a_window_is_not_written_anew_with_each_pod_that_ends():
+def test_parallelism_is_not_written_anew_with_each_pod_that_ends():
     """The Job controller pauses when its own writes conflict with ours."""
     parallelism = Parallelism(run="a", wish=40, log=lambda _line: None)
 

@@ -5,6 +5,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+# Tests take from milliseconds to seconds: who has nothing left to do takes over from the others.
+XDIST := -n auto --dist worksteal
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
@@ -15,7 +17,7 @@ SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/
 ACTIONLINT_VERSION := v1.7.12
 ACTIONLINT := $(HOME)/.cache/floe-tests/actionlint-$(ACTIONLINT_VERSION)/actionlint
 
-.PHONY: help setup demo test unit test-kind faults staging staging-down staging-tests check lint types charts docs fix ui images lock clean actionlint
+.PHONY: help setup demo test test-all unit functional coverage test-kind faults staging staging-down staging-tests check lint types charts docs fix ui images lock clean actionlint
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -34,12 +36,19 @@ $(VENV)/.installed: requirements.lock pyproject.toml packages/floe-tests-pytest/
 demo: setup ## The integration tier on this machine: no Docker, no Kubernetes
 	@$(BIN)/floe-tests run integration --environment local
 
-test: setup ## Every test this machine can run; what is skipped says why
-	@status=0; $(BIN)/pytest tests/unit tests/functional -n auto -ra || status=$$?; \
+test: setup ## Every test this machine can run in minutes; what is skipped says why
+	@status=0; $(BIN)/pytest tests/unit tests/functional -m "not thorough" $(XDIST) -ra || status=$$?; \
 	$(BIN)/pytest tests/system -ra --durations=15 && exit $$status
 
-unit: setup ## The fast tests alone, on all cores
-	@$(BIN)/pytest tests/unit -n auto -q
+test-all: setup ## Also what takes minutes: 50,000 tests of a suite, a history of 200 runs
+	@status=0; $(BIN)/pytest tests/unit tests/functional $(XDIST) -ra || status=$$?; \
+	$(BIN)/pytest tests/system -ra --durations=15 && exit $$status
+
+unit: setup ## The fast tests alone, on all cores: no process, no cluster
+	@$(BIN)/pytest tests/unit -m "not functional" $(XDIST) -q
+
+functional: setup ## The tests that start processes on this machine: no cluster
+	@$(BIN)/pytest tests/unit tests/functional -m "functional and not thorough" $(XDIST) -q
 
 test-kind: setup ## The tests on a real kind cluster alone
 	@$(BIN)/pytest tests/system -ra

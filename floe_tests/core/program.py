@@ -226,10 +226,11 @@ def run(command: Sequence[str], *, deadline: Deadline, **options: Unpack[Options
 
 
 def _read(stream: IO[str], *receivers: Log) -> None:
-    """Hand on a program's output, line by line."""
-    for line in stream:
-        for receive in receivers:
-            receive(line)
+    """Hand on a program's output, line by line, to its end."""
+    with stream:
+        for line in stream:
+            for receive in receivers:
+                receive(line)
 
 
 def _write(stream: IO[str], text: str) -> None:

@@ -78,6 +78,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers by the script of its server."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     script: Script
 
     def log_message(self, *_words: object) -> None:

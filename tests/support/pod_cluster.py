@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +13,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from floe_tests.execution.manifest import EXPORTER
 from floe_tests.execution.sharding.job import INDEX_LABEL
+from floe_tests.exporter.frames import FrameWriter
+from floe_tests.exporter.program import Exporter, Stop
+from floe_tests.exporter.settings import read_settings
 from tests.support import small_cluster
 
 Json = dict[str, Any]
@@ -169,6 +171,13 @@ def whole_pod(code: int, *, phase: str = "") -> Json:
     }
 
 
+class _Stopped(Stop):
+    """The kubelet's signal, which has come: nothing to take over in this process."""
+
+    def __init__(self) -> None:
+        self.is_requested = True
+
+
 def sent_by_exporter(
     folder: Path, *, failing: int = 0, tests: int = 2, module: str = "t.py"
 ) -> bytes:
@@ -192,19 +201,8 @@ def sent_by_exporter(
     lines = [json.dumps(each) for each in ({"$report_type": "SessionStart"}, *reports, finish)]
     (results / "events.jsonl").write_text("\n".join(lines) + "\n")
     (results / "collection.json").write_text(json.dumps({"collected": tests, "deselected": 0}))
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-I",
-            "-m",
-            "floe_tests.exporter",
-            f"--results={results}",
-            "--poll-seconds=0.02",
-        ],
-        stdout=subprocess.PIPE,
-    )
-    with process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        process.terminate()
-        return first + process.stdout.read()
+    sent = bytearray()
+    settings = read_settings({"results": str(results)}, {})
+    writer = FrameWriter(settings, session=os.urandom(8).hex(), write=sent.extend)
+    Exporter(settings, stop=_Stopped(), writer=writer).run()
+    return bytes(sent)

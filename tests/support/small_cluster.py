@@ -129,6 +129,7 @@ def _chosen(item: dict[str, Any], query: dict[str, str]) -> bool:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     cluster: Cluster
 
     def log_message(self, *_words: object) -> None:

@@ -46,6 +46,9 @@ def serving() -> Generator[Server]:
     state = Server()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
         def log_message(self, *_words: object) -> None:
             """Keep quiet."""
 

@@ -12,6 +12,9 @@ import psutil
 import pytest
 
 from floe_tests.core.process_identity import Holder
+from tests.support.kube_api import api
+
+__all__ = ["api"]
 
 # Starts a program in a session of its own, as program.run does, and waits to be killed.
 ORCHESTRATOR = """

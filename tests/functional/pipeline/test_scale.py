@@ -92,6 +92,7 @@ def test_the_files_have_the_form_that_pytest_and_reportlog_write(tmp_path: Path)
     assert abs(made - written) < 60
 
 
+@pytest.mark.thorough
 def test_fifty_thousand_tests_pass_although_their_events_exceed_the_cap(tmp_path: Path) -> None:
     found = run(tmp_path, "fifty_thousand_tests.py", "50000")
 
@@ -113,6 +114,7 @@ def test_fifty_thousand_tests_pass_although_their_events_exceed_the_cap(tmp_path
     assert found["growth_mib"] < MOST_GROWTH_MIB
 
 
+@pytest.mark.thorough
 def test_fifty_thousand_failures_with_their_texts_are_named_and_bounded(tmp_path: Path) -> None:
     """Texts of four bytes a character: what a test prints decides what it costs here."""
     found = run(tmp_path, "fifty_thousand_tests.py", "50000", "800")
@@ -123,6 +125,7 @@ def test_fifty_thousand_failures_with_their_texts_are_named_and_bounded(tmp_path
     assert found["growth_mib"] < MOST_GROWTH_MIB
 
 
+@pytest.mark.thorough
 def test_a_file_of_64_mib_arrives_whole_although_no_compression_shrinks_it(tmp_path: Path) -> None:
     found = run(tmp_path, "large_output.py", "0", "core.bin=64")
 
@@ -139,6 +142,7 @@ def cut_after(notices: Sequence[str]) -> dict[str, str]:
     return dict(notice.split(": ", 1) for notice in notices)
 
 
+@pytest.mark.thorough
 def test_200_mib_of_output_arrive_up_to_the_caps_and_what_was_cut_is_said(tmp_path: Path) -> None:
     """208 MiB is what the total leaves to attachments, 64 MiB what a file may have."""
     sizes = {"a.log": 60, "b.log": 60, "c.log": 60, "d.log": 70}
@@ -169,6 +173,7 @@ def test_200_mib_of_output_arrive_up_to_the_caps_and_what_was_cut_is_said(tmp_pa
     assert found["growth_mib"] < MOST_GROWTH_MIB
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("kind", "cause", "tests", "notice"),
     [

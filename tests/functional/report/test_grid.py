@@ -183,6 +183,7 @@ def test_a_browser_shows_the_numbers_and_runs_no_other_script(page: Path, tmp_pa
     assert document.count('aria-label="failed in quarantine"') == 1
 
 
+@pytest.mark.thorough
 @needs_chromium
 def test_a_thousand_tests_by_two_hundred_runs_open_in_two_seconds(tmp_path: Path) -> None:
     pasts = {

@@ -188,6 +188,7 @@ def test_the_gate_needs_every_other_job():
     assert gate.body["if"] == "always()", "a required check that is skipped counts as passed"
 
 
+@pytest.mark.functional
 @pytest.mark.parametrize(
     ("results", "end"),
     [
@@ -326,10 +327,18 @@ def test_the_unit_job_leaves_no_unit_test_out():
     (beside,) = commands(step_of(job_of("ci", "unit"), "What starts processes of its own")["run"])
 
     assert [word for word in suite.command if word.startswith("tests/")] == ["tests/unit"]
-    assert [word for word in beside if word.startswith("tests/")] == ["tests/functional"]
-    assert not {word for word in (*suite.command, *beside) if "--ignore" in word}
+    assert suite.command[suite.command.index("-m") + 1] == "not functional"
+    assert [word for word in beside if word.startswith("tests/")] == [
+        "tests/unit",
+        "tests/functional",
+    ]
+    assert beside[beside.index("-m") + 1] == "functional and not thorough"
+    assert not {
+        word for word in (*suite.command, *beside) if word.startswith(("--ignore", "--deselect"))
+    }
 
 
+@pytest.mark.functional
 @pytest.mark.parametrize("name", [name for name in TIERS if "kind" in TIERS[name].environments])
 def test_the_images_that_a_job_builds_are_those_that_its_tier_loads(name: str):
     listed = subprocess.run(

@@ -85,6 +85,7 @@ def test_a_name_with_signs_of_an_address_is_one(unwritable: Path) -> None:
     engine.dispose()
 
 
+@pytest.mark.functional
 @pytest.mark.skipif(os.getuid() != 0, reason="becomes another account to be refused")
 def test_an_account_that_may_not_write_file_or_folder_reads_it(recorded: Path) -> None:
     with tempfile.TemporaryDirectory() as made:

@@ -178,6 +178,7 @@ def run_of(settings: TierSettings, root: Path) -> TierRun:
     )
 
 
+@pytest.mark.functional
 def test_run_changes_a_tiers_variable_and_says_so_wherever_it_is_read(tmp_path: Path) -> None:
     root = tmp_path / "project"
     run = run_of(write_tier(root, rounds="3", scale="100"), root)

@@ -27,6 +27,7 @@ def test_without_git_ref_and_commit_are_unknown(tmp_path: Path):
     assert (workspace.ref, workspace.commit) == ("unknown", "unknown")
 
 
+@pytest.mark.functional
 def test_ref_and_commit_are_what_git_says(tmp_path: Path):
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
     for words in (

@@ -107,6 +107,7 @@ with Ledger(Path(sys.argv[1])).locked("kind", timeout_seconds=10):
 """
 
 
+@pytest.mark.functional
 def test_a_lock_that_another_process_holds_is_waited_for_only_so_long(ledger: Ledger):
     command = [sys.executable, "-c", HOLD_UNTIL_STDIN_CLOSES, str(ledger.directory)]
     with subprocess.Popen(

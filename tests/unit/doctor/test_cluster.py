@@ -68,6 +68,7 @@ def test_a_context_that_is_not_there_fails_with_the_command_that_lists_them(kube
     assert "kubectl config get-contexts" in check.remedy
 
 
+@pytest.mark.functional
 def test_a_kind_cluster_that_is_not_there_is_made_by_the_run(programs: Put):
     programs("kind", "echo other")
 
@@ -77,6 +78,7 @@ def test_a_kind_cluster_that_is_not_there_is_made_by_the_run(programs: Put):
     assert [check.state for check in reached.checks] == ["ok"]
 
 
+@pytest.mark.functional
 def test_a_kind_cluster_that_is_there_is_asked(server: Server, kubeconfig: Path, programs: Put):
     server.answers["/version"] = {"gitVersion": "v1.33.1"}
     text = kubeconfig.read_text()
@@ -93,6 +95,7 @@ def test_a_kind_cluster_that_is_there_is_asked(server: Server, kubeconfig: Path,
     assert "--context kind-floe-tests" in reached.kube.access.kubectl()
 
 
+@pytest.mark.functional
 def test_a_kind_cluster_whose_docker_was_stopped_fails_with_its_removal(programs: Put):
     config = (
         "apiVersion: v1\nkind: Config\ncurrent-context: a\n"

@@ -60,6 +60,7 @@ def test_a_registry_where_nobody_listens_is_unknown(programs: Put):
     assert "ConnectionRefusedError" in check.found
 
 
+@pytest.mark.functional
 @pytest.mark.parametrize(
     ("said", "state"),
     [
@@ -88,6 +89,7 @@ def test_without_docker_other_registries_cannot_be_asked(programs: Put):
     assert (check.state, "not on PATH" in check.found) == ("unknown", True)
 
 
+@pytest.mark.functional
 def test_the_local_docker_counts_for_those_that_a_run_copies_into_the_node(programs: Put):
     programs("docker", '[ "$1 $2" = "image inspect" ] && [ "$5" != ghcr.io/floe/absent:1 ]')
     images = ["ghcr.io/floe/copied:1", "ghcr.io/floe/absent:1", "ghcr.io/floe/pulled:1"]
@@ -101,6 +103,7 @@ def test_the_local_docker_counts_for_those_that_a_run_copies_into_the_node(progr
     assert pulled.state == "unknown"
 
 
+@pytest.mark.functional
 def test_an_image_that_a_node_has_need_not_be_in_any_registry(
     server: Server, kube: Kube, programs: Put
 ):

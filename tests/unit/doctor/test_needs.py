@@ -100,6 +100,7 @@ def test_a_native_sidecar_runs_beside_and_an_init_container_before(
     assert pod.images == ("ghcr.io/floe/init:1", "ghcr.io/floe/engine:1")
 
 
+@pytest.mark.functional
 def test_a_chart_that_helm_refuses_fails_with_what_helm_said(workspace: Workspace, programs: Put):
     (workspace.root / "test-job.yaml").write_text(yaml.safe_dump(JOB))
     programs(
@@ -116,6 +117,7 @@ def test_a_chart_that_helm_refuses_fails_with_what_helm_said(workspace: Workspac
     assert "--kube-version v1.34.2" in check.remedy
 
 
+@pytest.mark.functional
 def test_a_chart_is_rendered_with_what_its_suites_need(workspace: Workspace, programs: Put):
     """With nothing enabled, a chart may refuse what a run never asks of it."""
     (workspace.root / "test-job.yaml").write_text(yaml.safe_dump(JOB))
@@ -135,6 +137,7 @@ def test_a_chart_is_rendered_with_what_its_suites_need(workspace: Workspace, pro
     assert '"one": true,\n"two": true' in check.remedy
 
 
+@pytest.mark.functional
 def test_what_helm_test_alone_creates_is_no_need(workspace: Workspace, programs: Put):
     (workspace.root / "test-job.yaml").write_text(yaml.safe_dump(JOB))
     rendered = workspace.root / "rendered.yaml"

@@ -130,6 +130,7 @@ def test_somebody_chooses_runs_by_ref_tier_and_id(asked: dict[str, str], names: 
     assert [found.run_id[:8] for found in chosen(runs, **{**everything, **asked})] == names
 
 
+@pytest.mark.functional
 def test_the_decision_needs_no_dagster():
     program = "import sys, floe_tests.pipeline.cancellation; sys.exit('dagster' in sys.modules)"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -77,14 +78,23 @@ class Sender:
 CONTENT = random.Random(7).randbytes(100_000)  # noqa: S311 - what compresses makes few frames
 
 
-def test_what_the_log_has_lost_meanwhile_comes_from_the_journal(tmp_path: Path) -> None:
+@pytest.fixture
+def journal_of(tmp_path: Path) -> Iterator[Callable[[], FrameJournal]]:
+    """Open the journal of an attempt, as each process that reads its log does."""
+    with contextlib.ExitStack() as opened:
+        yield lambda: opened.enter_context(contextlib.closing(FrameJournal(tmp_path, log=print)))
+
+
+def test_what_the_log_has_lost_meanwhile_comes_from_the_journal(
+    tmp_path: Path, journal_of: Callable[[], FrameJournal]
+) -> None:
     """A log rotates while nobody reads it: the first frames are then in the journal alone."""
     lines = Sender().log_of("soak.jsonl", CONTENT)
     assert len(lines) > 3
-    first = Receiver(tmp_path / "before", log=print, journal=FrameJournal(tmp_path, log=print))
+    first = Receiver(tmp_path / "before", log=print, journal=journal_of())
     first.feed_lines(lines[:3])
 
-    second = Receiver(tmp_path / "results", log=print, journal=FrameJournal(tmp_path, log=print))
+    second = Receiver(tmp_path / "results", log=print, journal=journal_of())
     second.feed_lines(lines[2:])
 
     assert not second.missing
@@ -93,10 +103,10 @@ def test_what_the_log_has_lost_meanwhile_comes_from_the_journal(tmp_path: Path) 
 
 
 def test_a_log_that_is_read_again_from_its_start_adds_nothing_to_the_journal(
-    tmp_path: Path,
+    tmp_path: Path, journal_of: Callable[[], FrameJournal]
 ) -> None:
     lines = Sender().log_of("soak.jsonl", CONTENT)
-    journal = FrameJournal(tmp_path, log=print)
+    journal = journal_of()
     receiver = Receiver(tmp_path / "results", log=print, journal=journal)
 
     for _ in range(3):

@@ -81,6 +81,7 @@ def check_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> No
     helm.check(release, kube_version=None, workspace=workspace, directory=tmp_path)
 
 
+@pytest.mark.functional
 def test_a_chart_whose_registry_does_not_answer_is_infrastructure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -90,6 +91,7 @@ def test_a_chart_whose_registry_does_not_answer_is_infrastructure(
         check_with(tmp_path, monkeypatch, said)
 
 
+@pytest.mark.functional
 def test_a_chart_that_helm_refuses_is_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -425,10 +425,15 @@ def call(
     return sent
 
 
+def grow(file: Path) -> None:
+    with file.open("a") as opened:
+        opened.write("more")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda file: file.open("a").write("more"), "0123456789"),
+        (grow, "0123456789"),
         (lambda file: durable.write_text(file, "another"), "0123456789"),
         (Path.unlink, "0123456789"),
         (lambda file: os.truncate(file, 4), "0123"),

@@ -220,7 +220,7 @@ def postgres_url(postgres_server: Path, tmp_path: Path) -> str:
     return f"{address}&options=-csearch_path%3D{schema}"
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.functional)])
 def url(request: pytest.FixtureRequest) -> str:
     """Name an empty database, once for each kind that the history can live in."""
     found: str = request.getfixturevalue(f"{request.param}_url")

@@ -298,6 +298,7 @@ def test_many_threads_record_at_once(history: History) -> None:
     assert len(found) == 6
 
 
+@pytest.mark.functional
 def test_processes_that_open_a_new_history_at_once_all_get_it(url: str) -> None:
     program = (
         "import sys; from floe_tests.results.history.store import History; "

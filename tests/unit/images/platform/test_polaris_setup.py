@@ -329,6 +329,7 @@ def test_an_answer_without_content_is_empty_and_a_gateways_error_passes(
         polaris.manage("GET", "/catalogs/floe")
 
 
+@pytest.mark.functional
 @pytest.mark.parametrize(
     ("secret", "code", "said"),
     [

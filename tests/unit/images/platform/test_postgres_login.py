@@ -65,6 +65,7 @@ def test_the_deadline_ends_with_the_last_reason() -> None:
         wait(failing(*[ABSENT] * 10), deadline_seconds=3)
 
 
+@pytest.mark.functional
 def test_the_program_names_target_secret_and_next_command_but_no_password() -> None:
     result = subprocess.run(
         [

@@ -16,6 +16,7 @@ from floe_tests.execution.timeouts import REMOVE_SECONDS, STOP_GRACE_SECONDS
 from floe_tests.execution.verdict.facts import ErrorFacts
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, pod_is_over
+from floe_tests.kube.refusals import is_of_namespace_that_goes
 
 _AT_ONCE = 8
 _UID_FILE = "job-uid"
@@ -178,7 +179,7 @@ def refused(error: RefusedError, *, path: Path) -> ErrorFacts:
         error: What the API answered; a server that is away or its webhook says 500 and more.
         path: The file that the object is from.
     """
-    namespace_goes = error.is_not_found or "being terminated" in str(error)
+    namespace_goes = error.is_not_found or is_of_namespace_that_goes(str(error))
     party = "infrastructure" if error.is_passing or namespace_goes else "configuration"
     return ErrorFacts(party, f"{path}: {error}")
 

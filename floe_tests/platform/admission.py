@@ -1,13 +1,10 @@
 """What an API server's refusal means: who has to do something about it, and whether waiting helps.
 
-The same answer reaches a release in two ways: helm gets it for an object of the chart, or a
-controller gets it for a pod, and tells it as an event and as a condition. Both are read here.
+Who refuses is read in `kube/refusals.py`; here stands what a release does about it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +14,8 @@ from floe_tests.core.errors import (
     InfrastructureError,
     PlatformError,
 )
+from floe_tests.kube import refusals
+from floe_tests.kube.refusals import Refusal
 
 RefusedParty = Literal["configuration", "infrastructure", "platform"]
 
@@ -33,8 +32,8 @@ ERRORS: dict[RefusedParty, type[FloeTestsError]] = {
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """An answer of the API server that refuses something.
+class Meaning:
+    """What a refusal means for a release.
 
     Attributes:
         by: What refuses, such as `Pod Security` or `webhook "policy.example.com"`.
@@ -49,93 +48,73 @@ class Refusal:
     patience_seconds: float = 0
 
 
-def refusal_of(message: str, *, namespace: str) -> Refusal | None:
-    """Return what a refusal means; None for a message that this does not know.
+def meaning_of(message: str, *, namespace: str) -> Meaning | None:
+    """Return what a refusal means; None for a message that is no known refusal.
 
     Args:
         message: What the API server said, alone or within other words.
         namespace: The release's namespace: a webhook in it is a part of the platform.
     """
-    for pattern, read in _KNOWN:
-        found = pattern.search(message)
-        if found is not None:
-            return read(found, namespace)
-    return None
+    refusal = refusals.refusal_of(message)
+    return None if refusal is None else _meaning(refusal, namespace)
 
 
-def _pod_security(found: re.Match[str], _namespace: str) -> Refusal:
-    return Refusal(
-        f"Pod Security {found['level']}",
-        "configuration",
-        "Change the chart's security context, or the tier's `pod_security` (of an installed "
-        "platform: its namespace's label pod-security.kubernetes.io/enforce). `floe-tests doctor` "
-        "names every field.",
-    )
+def _meaning(refusal: Refusal, namespace: str) -> Meaning:
+    match refusal.kind:
+        case "silent webhook" | "silent conversion" | "silent API":
+            return _silent(refusal, namespace)
+        case "quota" | "uncounted quota" | "limit range":
+            return _about_amounts(refusal)
+        case "account" | "escalation":
+            return _about_rights(refusal)
+        case "pod security":
+            return Meaning(
+                f"Pod Security {refusal.who}",
+                "configuration",
+                "Change the chart's security context, or the tier's `pod_security` (of an "
+                "installed platform: its namespace's label pod-security.kubernetes.io/enforce). "
+                "`floe-tests doctor` names every field.",
+            )
+        case "denying webhook" | "denying policy":
+            is_webhook = refusal.kind == "denying webhook"
+            return Meaning(
+                f"{'webhook' if is_webhook else 'ValidatingAdmissionPolicy'} {refusal.who}",
+                "configuration",
+                "The cluster's policy refuses the object: change the chart or the policy.",
+            )
 
 
-def _quota(found: re.Match[str], _namespace: str) -> Refusal:
-    return Refusal(
-        f"quota {found['quota']}",
-        "configuration",
-        "Lower the chart's requests and limits, or raise the tier's budget.memory.",
-        _QUOTA_SECONDS,
-    )
-
-
-def _uncounted_quota(found: re.Match[str], _namespace: str) -> Refusal:
-    return Refusal(
-        f"quota {found['quota']}, which is not counted yet",
-        "infrastructure",
-        "Look at kube-controller-manager: it counts quotas.",
-        _BACK_SECONDS,
-    )
-
-
-def _limit_range(_found: re.Match[str], _namespace: str) -> Refusal:
-    return Refusal(
+def _about_amounts(refusal: Refusal) -> Meaning:
+    if refusal.kind == "uncounted quota":
+        return Meaning(
+            f"quota {refusal.who}, which is not counted yet",
+            "infrastructure",
+            "Look at kube-controller-manager: it counts quotas.",
+            _BACK_SECONDS,
+        )
+    if refusal.kind == "quota":
+        return Meaning(
+            f"quota {refusal.who}",
+            "configuration",
+            "Lower the chart's requests and limits, or raise the tier's budget.memory.",
+            _QUOTA_SECONDS,
+        )
+    return Meaning(
         "a LimitRange",
         "configuration",
         "Change the chart's requests and limits, or the namespace's LimitRange.",
     )
 
 
-def _silent_webhook(found: re.Match[str], namespace: str) -> Refusal:
-    name = f"webhook {found['webhook']}"
-    if f".{namespace}.svc" in found.string[found.start() :]:
-        remedy = "The webhook is a part of this platform: see why its own pods do not answer."
-        return Refusal(f"{name}, which does not answer", "platform", remedy, _BACK_SECONDS)
-    return Refusal(
-        f"{name}, which does not answer",
-        "infrastructure",
-        "Repair the webhook's service, or remove its configuration: `kubectl get "
-        "validatingwebhookconfigurations,mutatingwebhookconfigurations`.",
-        _BACK_SECONDS,
-    )
-
-
-def _conversion(found: re.Match[str], namespace: str) -> Refusal:
-    own = f".{namespace}.svc" in found.string[found.start() :]
-    return Refusal(
-        f"conversion webhook for {found['kind']}, which does not answer",
-        "platform" if own else "infrastructure",
-        "See why the pods of the operator that serves it do not answer.",
-        _BACK_SECONDS,
-    )
-
-
-def _denying_webhook(found: re.Match[str], _namespace: str) -> Refusal:
-    remedy = "The cluster's policy refuses the object: change the chart or the policy."
-    return Refusal(f"webhook {found['webhook']}", "configuration", remedy)
-
-
-def _denying_policy(found: re.Match[str], _namespace: str) -> Refusal:
-    remedy = "The cluster's policy refuses the object: change the chart or the policy."
-    return Refusal(f"ValidatingAdmissionPolicy {found['policy']}", "configuration", remedy)
-
-
-def _account(found: re.Match[str], _namespace: str) -> Refusal:
-    return Refusal(
-        f"the rights of {found['user']}",
+def _about_rights(refusal: Refusal) -> Meaning:
+    if refusal.kind == "escalation":
+        return Meaning(
+            "the rights of the account, which gives nobody more than it has",
+            "configuration",
+            "Grant the account what the chart's roles grant, or the verb `escalate` on roles.",
+        )
+    return Meaning(
+        f"the rights of {refusal.who}",
         "configuration",
         "`floe-tests doctor` names the missing rights, with the command that grants them.",
         # Roles of a chart and of an API server that has just started take a moment.
@@ -143,56 +122,28 @@ def _account(found: re.Match[str], _namespace: str) -> Refusal:
     )
 
 
-def _escalation(_found: re.Match[str], _namespace: str) -> Refusal:
-    return Refusal(
-        "the rights of the account, which gives nobody more than it has",
-        "configuration",
-        "Grant the account what the chart's roles grant, or the verb `escalate` on roles.",
+def _silent(refusal: Refusal, namespace: str) -> Meaning:
+    is_own = refusal.is_served_from(namespace)
+    if refusal.kind == "silent API":
+        return Meaning(
+            "the API server, which does not answer",
+            "infrastructure",
+            "Look at the cluster's control plane, then start the run again.",
+            _BACK_SECONDS,
+        )
+    party: RefusedParty = "platform" if is_own else "infrastructure"
+    if refusal.kind == "silent conversion":
+        return Meaning(
+            f"conversion webhook for {refusal.who}, which does not answer",
+            party,
+            "See why the pods of the operator that serves it do not answer.",
+            _BACK_SECONDS,
+        )
+    remedy = (
+        "The webhook is a part of this platform: see why its own pods do not answer."
+        if is_own
+        else "Repair the webhook's service, or remove its configuration: `kubectl get "
+        "validatingwebhookconfigurations,mutatingwebhookconfigurations`."
     )
-
-
-def _unreachable(_found: re.Match[str], _namespace: str) -> Refusal:
-    return Refusal(
-        "the API server, which does not answer",
-        "infrastructure",
-        "Look at the cluster's control plane, then start the run again.",
-        _BACK_SECONDS,
-    )
-
-
-# Source: the messages of Kubernetes 1.25 to 1.34: pod-security-admission/admission,
-# apiserver/pkg/admission (resourcequota, webhook, policy/validating) and
-# plugin/pkg/admission/limitranger.
-_KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], Refusal]], ...] = (
-    # "would violate" is a warning about a workload, and refuses nothing.
-    (re.compile(r"violates PodSecurity (?P<level>\"[^\"]+\")"), _pod_security),
-    (re.compile(r"status unknown for quota: (?P<quota>[^\s,]+)"), _uncounted_quota),
-    (re.compile(r"(?:exceeded|failed|insufficient) quota: (?P<quota>[^\s,:]+)"), _quota),
-    (
-        re.compile(
-            r"(?:maximum|minimum) \S+ usage per \w+ is |\S+ max limit to request ratio per \w+ is "
-        ),
-        _limit_range,
-    ),
-    (re.compile(r"failed calling webhook (?P<webhook>\"[^\"]+\")"), _silent_webhook),
-    (re.compile(r"conversion webhook for (?P<kind>.+?) failed"), _conversion),
-    (re.compile(r"admission webhook (?P<webhook>\"[^\"]+\") denied the request"), _denying_webhook),
-    (
-        re.compile(r"ValidatingAdmissionPolicy '(?P<policy>[^']+)' .*?denied request"),
-        _denying_policy,
-    ),
-    (re.compile(r"attempting to grant RBAC permissions not currently held"), _escalation),
-    (
-        re.compile(r"is forbidden: User (?P<user>\"[^\"]+\") cannot "),
-        _account,
-    ),
-    (
-        re.compile(
-            r"Kubernetes cluster unreachable|etcdserver: |TLS handshake timeout|"
-            r"the server is currently unable to handle the request|"
-            r"the apiserver is shutting down|dial tcp [^ ]+: connect: |"
-            r"the server has received too many requests"
-        ),
-        _unreachable,
-    ),
-)
+    by = f'webhook "{refusal.who}", which does not answer'
+    return Meaning(by, party, remedy, _BACK_SECONDS)

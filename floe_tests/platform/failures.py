@@ -107,7 +107,7 @@ class Failures:
             Evidence(f"release/{self.scope.release}", "helm", said or "no word"),
             *error.evidence,
         ]
-        meaning = admission.refusal_of(said, namespace=self.target.namespace)
+        meaning = admission.meaning_of(said, namespace=self.target.namespace)
         if meaning is not None:
             lines = [
                 f"release {self.scope.release}: refused by {meaning.by}. {meaning.remedy}",

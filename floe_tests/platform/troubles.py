@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.evidence import Evidence
 from floe_tests.kube.objects import JsonObject, part, parts
-from floe_tests.platform.admission import RefusedParty, refusal_of
+from floe_tests.platform.admission import RefusedParty, meaning_of
 
 _STEADY_SECONDS = 3.0
 # A container that has died this often while its release comes up does not recover by waiting; once
@@ -114,7 +114,7 @@ def refused(trouble: Trouble, message: str, *, namespace: str) -> Trouble:
         message: What the API server said.
         namespace: The release's namespace.
     """
-    meaning = refusal_of(message, namespace=namespace)
+    meaning = meaning_of(message, namespace=namespace)
     if meaning is None:
         why = f"{trouble.why}: {message}"
         return replace(trouble, why=why, patience_seconds=_REFUSED_SECONDS)

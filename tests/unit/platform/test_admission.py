@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from floe_tests.platform.admission import refusal_of
+from floe_tests.platform.admission import meaning_of
 
 NAMESPACE = "floe-test-1"
 POST = 'failed to call webhook: Post "https://{}.svc:443/validate?timeout=10s": '
@@ -82,7 +82,7 @@ POST = 'failed to call webhook: Post "https://{}.svc:443/validate?timeout=10s": 
 def test_what_the_clusters_rules_refuse_is_configuration_with_a_remedy(
     message: str, by: str
 ) -> None:
-    found = refusal_of(message, namespace=NAMESPACE)
+    found = meaning_of(message, namespace=NAMESPACE)
 
     assert found is not None
     assert (found.by, found.party) == (by, "configuration")
@@ -106,7 +106,7 @@ def test_a_webhook_that_does_not_answer_is_infrastructure_by_its_name(why: str) 
         f"{POST.format('policy.gate')}{why}"
     )
 
-    found = refusal_of(message, namespace=NAMESPACE)
+    found = meaning_of(message, namespace=NAMESPACE)
 
     assert found is not None
     assert found.party == "infrastructure"
@@ -121,7 +121,7 @@ def test_a_webhook_of_the_release_itself_is_the_platforms() -> None:
         f"{POST.format(f'cert-manager-webhook.{NAMESPACE}')}connect: connection refused"
     )
 
-    found = refusal_of(message, namespace=NAMESPACE)
+    found = meaning_of(message, namespace=NAMESPACE)
 
     assert found is not None
     assert found.party == "platform"
@@ -147,7 +147,7 @@ def test_a_webhook_of_the_release_itself_is_the_platforms() -> None:
     ids=["API server away", "etcd", "an aggregated API", "a conversion webhook"],
 )
 def test_a_control_plane_that_does_not_answer_is_infrastructure(message: str) -> None:
-    found = refusal_of(message, namespace=NAMESPACE)
+    found = meaning_of(message, namespace=NAMESPACE)
 
     assert found is not None
     assert found.party == "infrastructure"
@@ -166,13 +166,13 @@ def test_a_control_plane_that_does_not_answer_is_infrastructure(message: str) ->
     ids=["a warning refuses nothing", "the chart's own account", "the chart's own mistake"],
 )
 def test_other_words_are_no_rule_of_the_cluster(message: str) -> None:
-    assert refusal_of(message, namespace=NAMESPACE) is None
+    assert meaning_of(message, namespace=NAMESPACE) is None
 
 
 def test_a_quota_that_is_not_counted_yet_is_waited_for() -> None:
     message = 'pods "web" is forbidden: status unknown for quota: budget, resources: limits.memory'
 
-    found = refusal_of(message, namespace=NAMESPACE)
+    found = meaning_of(message, namespace=NAMESPACE)
 
     assert found is not None
     assert found.party == "infrastructure"

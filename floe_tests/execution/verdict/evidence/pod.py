@@ -36,6 +36,7 @@ from floe_tests.execution.verdict.evidence.words import (
 )
 from floe_tests.execution.verdict.facts import ContainerFacts, EventFacts, Facts
 from floe_tests.kube.quantity import quantity
+from floe_tests.kube.refusals import is_cluster_trouble, refusal_of
 
 IMAGE_PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
 CONTAINER_CONFIG_REASONS = frozenset(
@@ -59,21 +60,6 @@ _NODE_REFUSED_REASONS = frozenset(
 _NODE_LOST_REASONS = frozenset({"NodeLost", "Unknown"})
 _JOB_REFUSED_REASONS = frozenset({"FailedCreate"})
 _VOLUME_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
-# How the API server says that a webhook did not answer.
-# Source: https://github.com/kubernetes/apiserver/blob/master/pkg/admission/plugin/webhook/errors
-_WEBHOOK = re.compile(r"(?:failed calling|failed to call) webhook \"?(?P<name>[^\s\":]+)\"?")
-# A refusal that is the cluster's own trouble, and not the manifest's.
-_CLUSTER_TROUBLE = (
-    "being terminated",
-    "etcdserver",
-    "context deadline exceeded",
-    "connection refused",
-    "i/o timeout",
-    "Internal error occurred",
-    "status unknown for quota",
-    "the server is currently unable",
-    "too many requests",
-)
 # What the kubelet writes of a node that runs out of something.
 # Source: https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/eviction/helpers.go
 _NODE_LOW = re.compile(r"The node was low on resource: (?P<resource>[a-z-]+)")
@@ -116,12 +102,15 @@ def webhook(facts: Facts) -> Sequence[Evidence]:
     """The cluster could not say whether it takes the pod: an admission webhook does not answer."""
     if facts.pod is not None:
         return ()
+    refused = _refusals(facts)
     named = [
-        Evidence(f"webhook {found['name']}", "answer", "none: the pod could not be admitted")
-        for event in _refusals(facts)
-        if (found := _WEBHOOK.search(event.message))
+        Evidence(f"webhook {refusal.who}", "answer", "none: the pod could not be admitted")
+        for event in refused
+        if (refusal := refusal_of(event.message)) and refusal.kind == "silent webhook"
     ]
-    troubled = [event_evidence(event) for event in _refusals(facts) if _is_trouble(event)]
+    troubled = [
+        event_evidence(event) for event in _refusals(facts) if is_cluster_trouble(event.message)
+    ]
     return [*named[:1], *troubled]
 
 
@@ -130,7 +119,7 @@ def container_config(facts: Facts) -> Sequence[Evidence]:
     refused = [
         event_evidence(event)
         for event in _refusals(facts)
-        if facts.pod is None and not _is_trouble(event)
+        if facts.pod is None and not is_cluster_trouble(event.message)
     ]
     if facts.pod is None:
         return refused
@@ -378,11 +367,6 @@ def _all_containers(facts: Facts) -> tuple[ContainerFacts | None, ...]:
 
 def _refusals(facts: Facts) -> list[EventFacts]:
     return [event for event in facts.events if event.reason in _JOB_REFUSED_REASONS]
-
-
-def _is_trouble(event: EventFacts) -> bool:
-    text = event.message
-    return bool(_WEBHOOK.search(text)) or any(words in text for words in _CLUSTER_TROUBLE)
 
 
 def _pod_reason(facts: Facts, reasons: frozenset[str] | set[str]) -> list[Evidence]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from floe_tests.config.project import Workspace
 from floe_tests.core.verdict import Verdict
 from floe_tests.environments.lease import Lease
-from floe_tests.execution.sharding.merge import merge_received
+from floe_tests.execution.sharding.combined_results import merge_received
 from floe_tests.execution.verdict.facts import ErrorFacts, Facts
 from floe_tests.execution.verdict.rules import classify
 from floe_tests.pipeline.judgement import environment_name

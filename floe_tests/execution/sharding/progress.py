@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from floe_tests.core.deadline import Deadline
 from floe_tests.execution.attempt import Timings
 from floe_tests.execution.sharding import record as records
-from floe_tests.execution.sharding.merge import read_account
+from floe_tests.execution.sharding.account import read_account
 from floe_tests.execution.sharding.record import ShardAttempt
 from floe_tests.execution.verdict.facts import DeadlineName, Facts
 from floe_tests.execution.verdict.rules import classify

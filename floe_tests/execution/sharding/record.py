@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from floe_tests.core import durable
 from floe_tests.core.verdict import Verdict
 from floe_tests.execution.sharding.summary import ShardSummary
 from floe_tests.execution.verdict.facts import Facts
@@ -76,10 +77,7 @@ def directory_of(suite_directory: Path, shard: int, number: int) -> Path:
 def write(suite_directory: Path, attempt: ShardAttempt) -> None:
     """Keep a judged attempt beside what it received: who resumes the run need not read it again."""
     directory = directory_of(suite_directory, attempt.shard, attempt.number)
-    directory.mkdir(parents=True, exist_ok=True)
-    temporary = directory / f".{_FILE}"
-    temporary.write_bytes(_ADAPTER.dump_json(attempt))
-    temporary.replace(directory / _FILE)
+    durable.write(directory / _FILE, [_ADAPTER.dump_json(attempt)])
 
 
 def read_all(suite_directory: Path) -> tuple[ShardAttempt, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from floe_tests.execution.sharding.merge import read_account
+from floe_tests.execution.sharding.account import read_account
 from floe_tests.execution.sharding.plan import balanced
 from floe_tests.execution.sharding.plan import test_key as key_of
 from floe_tests.results.collate import collate

@@ -14,7 +14,8 @@ import pytest
 from floe_tests.config.quarantine import Quarantine, QuarantineEntry
 from floe_tests.core.verdict import Cause, Fault
 from floe_tests.execution.attempt import Attempt, Timings
-from floe_tests.execution.sharding.merge import merge_received, merged
+from floe_tests.execution.sharding.combined_results import merge_received
+from floe_tests.execution.sharding.merge import merged
 from floe_tests.execution.sharding.record import read_all
 from floe_tests.execution.stream import Completeness
 from floe_tests.execution.verdict.facts import ErrorFacts

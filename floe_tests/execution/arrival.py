@@ -12,7 +12,7 @@ from floe_tests.execution.observation import Observation
 from floe_tests.execution.pod_end import events_of
 from floe_tests.execution.start import Start
 from floe_tests.execution.timeouts import EVENT_SECONDS, REFUSED_SECONDS, UNANSWERED_SECONDS
-from floe_tests.execution.verdict.evidence.pod import container_config, webhook
+from floe_tests.execution.verdict.evidence.start import container_config, webhook
 from floe_tests.execution.verdict.facts import ErrorFacts
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, job_has_ended

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from floe_tests.core.verdict import Verdict
 from floe_tests.execution.sharding.summary import ShardSummary
-from floe_tests.execution.verdict.facts import Facts, ResultFacts, run_seconds, timestamp
+from floe_tests.execution.verdict.facts import Facts, ResultFacts, run_seconds
 from floe_tests.execution.verdict.rules import classify
 from floe_tests.exporter.results import COLLECTION_FILE, EVENTS_FILE
+from floe_tests.kube.objects import timestamp
 from floe_tests.results.cases import legible
 from floe_tests.results.received import read as read_received
 

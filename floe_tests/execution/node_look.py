@@ -6,7 +6,8 @@ from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import InfrastructureError
 from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.timeouts import NODE_LOOK_SECONDS
-from floe_tests.execution.verdict.facts import NodeFacts, node_facts
+from floe_tests.execution.verdict.facts import NodeFacts
+from floe_tests.execution.verdict.observed import node_facts
 from floe_tests.kube.client import Kube
 
 

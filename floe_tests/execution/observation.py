@@ -15,11 +15,13 @@ from floe_tests.execution.verdict.facts import (
     Facts,
     NodeFacts,
     PodFacts,
+    run_seconds,
+)
+from floe_tests.execution.verdict.observed import (
     condition_facts,
     deletion_request,
     event_facts,
     pod_facts,
-    run_seconds,
 )
 from floe_tests.kube.objects import JsonObject, parts
 

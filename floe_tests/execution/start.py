@@ -6,7 +6,7 @@ from floe_tests.core.deadline import Deadline
 from floe_tests.execution.observation import Observation
 from floe_tests.execution.suspension import gated_by
 from floe_tests.execution.timeouts import REFUSED_SECONDS
-from floe_tests.execution.verdict.evidence.pod import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
+from floe_tests.execution.verdict.evidence.start import CONTAINER_CONFIG_REASONS, IMAGE_PULL_REASONS
 from floe_tests.execution.verdict.facts import PodFacts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, cast
 
 JsonObject = dict[str, Any]
@@ -35,3 +36,8 @@ def job_has_ended(job: JsonObject) -> bool:
         item.get("type") in {"Complete", "Failed"} and item.get("status") == "True"
         for item in parts(job, "status", "conditions")
     )
+
+
+def timestamp(text: str | None) -> datetime | None:
+    """Read a Kubernetes timestamp (RFC 3339, UTC); None stays None."""
+    return datetime.fromisoformat(text) if text else None

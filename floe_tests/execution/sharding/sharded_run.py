@@ -38,10 +38,10 @@ from floe_tests.execution.start import Start
 from floe_tests.execution.suite_run import Log, SuiteRun
 from floe_tests.execution.suspension import suspended_by
 from floe_tests.execution.timeouts import STOP_GRACE_SECONDS, WAKE_SECONDS
-from floe_tests.execution.verdict.facts import DeadlineName, timestamp
+from floe_tests.execution.verdict.facts import DeadlineName
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
-from floe_tests.kube.objects import JsonObject, part
+from floe_tests.kube.objects import JsonObject, part, timestamp
 
 _API_SECONDS = 90.0
 _PROGRESS_SECONDS = 5.0

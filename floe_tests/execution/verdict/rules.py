@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.verdict import FAULTS, MOST_RETRIES, Cause, Fault, Verdict
-from floe_tests.execution.verdict.evidence import pod, results
+from floe_tests.execution.verdict.evidence import disruption, program, resources, results, start
 from floe_tests.execution.verdict.facts import Facts
 
 
@@ -131,7 +131,7 @@ RULES: tuple[Rule, ...] = (
         "the cluster could not admit the pod for a trouble of its own: an admission webhook does "
         "not answer, the namespace is going away",
         "Look at the webhook or the namespace named in the evidence.",
-        pod.webhook,
+        start.webhook,
         looks_at="events `FailedCreate` of the Job (`failed calling webhook`)",
         retries=1,
     ),
@@ -141,7 +141,7 @@ RULES: tuple[Rule, ...] = (
         "the pod can never run: image name invalid, ConfigMap or Secret missing, command not "
         "found, or admission refused it (Pod Security, quota)",
         "Correct test-job.yaml or what it refers to.",
-        pod.container_config,
+        start.container_config,
         looks_at="container state `waiting.reason`, `terminated.reason` of a container that could "
         "not start, events `FailedCreate` of the Job",
     ),
@@ -151,7 +151,7 @@ RULES: tuple[Rule, ...] = (
         "the image could not be pulled within its deadline",
         "Check that the image is in the registry (IMAGE_REGISTRY_PREFIX) and that the node reaches "
         "it.",
-        pod.image,
+        start.image,
         looks_at="container state `waiting.reason` (`ErrImagePull`, `ImagePullBackOff`), events "
         "`Failed`",
     ),
@@ -160,7 +160,7 @@ RULES: tuple[Rule, ...] = (
         Fault.INFRASTRUCTURE,
         "the node refused the pod before it ran (admission, affinity, shutdown)",
         "Nothing ran; a fresh attempt is free.",
-        pod.node_refused,
+        start.node_refused,
         looks_at="pod `status.reason` (`UnexpectedAdmissionError`, `NodeAffinity`, `NodeShutdown`, "
         "`OutOfcpu`, …)",
         retries=3,
@@ -172,7 +172,7 @@ RULES: tuple[Rule, ...] = (
         "would have had enough",
         "Make the tests write less, or set resources.limits.ephemeral-storage and a sizeLimit on "
         "the volumes named in the evidence.",
-        pod.filled_disk,
+        resources.filled_disk,
         looks_at="pod `status.message`: the resource, the threshold, and what each container used",
     ),
     Rule(
@@ -181,7 +181,7 @@ RULES: tuple[Rule, ...] = (
         "the cluster took the pod away (condition DisruptionTarget: drain, preemption, eviction by "
         "API; or a queue that suspended its Job again)",
         "A fresh attempt; if it repeats, keep the node from being drained while tests run.",
-        pod.disrupted,
+        disruption.disrupted,
         looks_at="pod condition `DisruptionTarget` with its reason, unless the tests were over: "
         "their session is complete, or the API reported their end first",
         retries=3,
@@ -191,7 +191,7 @@ RULES: tuple[Rule, ...] = (
         Fault.RESOURCES,
         "the kubelet evicted the pod for what it used (memory, disk)",
         "Raise the limit named in the evidence, or make the tests use less.",
-        pod.evicted,
+        disruption.evicted,
         looks_at="pod `status.reason` `Evicted` without that condition, and its message",
     ),
     Rule(
@@ -199,7 +199,7 @@ RULES: tuple[Rule, ...] = (
         Fault.INFRASTRUCTURE,
         "the pod was deleted by somebody else, or its node is lost",
         "Look at the node; a fresh attempt runs on another.",
-        pod.vanished,
+        disruption.vanished,
         looks_at="the pod's absence or `metadata.deletionTimestamp`; the node's condition `Ready` "
         "is `Unknown`; pod `status.reason` `NodeLost`",
         retries=3,
@@ -209,7 +209,7 @@ RULES: tuple[Rule, ...] = (
         Fault.HARNESS,
         "the exporter ran out of memory",
         "Report it with the sizes of the files in /results.",
-        pod.exporter_oom,
+        resources.exporter_oom,
         looks_at="exporter's state or last state `terminated.reason` `OOMKilled`, and results not "
         "complete",
     ),
@@ -219,7 +219,7 @@ RULES: tuple[Rule, ...] = (
         "the test container, or an init container, ran out of memory (OOMKilled)",
         "Raise resources.limits.memory in test-job.yaml, or make the test that was running use "
         "less.",
-        pod.out_of_memory,
+        resources.out_of_memory,
         looks_at="container state `terminated.reason` `OOMKilled`, and the tests that were running",
     ),
     Rule(
@@ -227,7 +227,7 @@ RULES: tuple[Rule, ...] = (
         Fault.TEST,
         "an init container of the test pod failed, or did not end by the start deadline",
         "Read its last words in the evidence, and its log beside the pod's.",
-        pod.init_failed,
+        start.init_failed,
         looks_at="state of the pod's init containers, their exit codes and the ends of their logs",
     ),
     Rule(
@@ -237,7 +237,7 @@ RULES: tuple[Rule, ...] = (
         "up to the queue's",
         "Free or add capacity, or lower the requests in test-job.yaml; for a queue, look at its "
         "quota and at who suspends the Job.",
-        pod.capacity,
+        start.capacity,
         looks_at="pod condition `PodScheduled` False with the scheduler's message, at the start "
         "deadline; Job `spec.suspend` with its queue or manager, at the queue deadline",
     ),
@@ -246,7 +246,7 @@ RULES: tuple[Rule, ...] = (
         Fault.INFRASTRUCTURE,
         "the test container did not start by its deadline, for another reason",
         "Read the events in the evidence.",
-        pod.start,
+        start.start,
         looks_at="the start deadline, events `FailedMount` and `FailedAttachVolume`, container "
         "state `waiting`",
         retries=1,
@@ -256,7 +256,7 @@ RULES: tuple[Rule, ...] = (
         Fault.TEST,
         "the suite had started and did not end by its deadline (a hang in collection counts)",
         "Look at the test that was running, or raise deadlines.tests_seconds and the budget.",
-        pod.timeout,
+        program.timeout,
         looks_at="the deadline that passed, pod or Job reason `DeadlineExceeded`, the tests that "
         "were running",
     ),
@@ -266,7 +266,7 @@ RULES: tuple[Rule, ...] = (
         "the test container was killed (exit code 137 or 143), and neither memory nor a disruption "
         "explains it",
         "Read the node's log; a process of the test may have killed its own container.",
-        pod.killed,
+        program.killed,
         looks_at="container exit code 137 or 143, and the tests that were running",
         retries=1,
     ),
@@ -276,7 +276,7 @@ RULES: tuple[Rule, ...] = (
         "the volume of /results was full at the end, and results are missing",
         "Raise the sizeLimit of the volume at /results in test-job.yaml, or make the tests write "
         "less there.",
-        pod.full_volume,
+        resources.full_volume,
         looks_at="what the exporter's manifest says is free on the volume",
     ),
     Rule(
@@ -287,7 +287,7 @@ RULES: tuple[Rule, ...] = (
         "lost",
         "Look at the test that was running: it, or a library that it calls, ended the program. "
         "The end of the pod's log may have a stack trace.",
-        pod.crashed,
+        program.crashed,
         looks_at="container exit code 128 + the signal's number; pytest's events without an end, "
         "and the exporter's manifest",
     ),
@@ -307,7 +307,7 @@ RULES: tuple[Rule, ...] = (
         "pytest could not begin: an option, a path, a marker or a conftest of the suite is wrong "
         "(exit code 4)",
         "Read the last lines of the suite's log: pytest says there what it could not use.",
-        pod.unusable_command,
+        program.unusable_command,
         looks_at="pytest's own exit status, or the container's exit code: 4",
     ),
     Rule(

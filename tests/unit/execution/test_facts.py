@@ -8,13 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from floe_tests.execution.verdict.facts import (
-    PodFacts,
-    condition_facts,
-    event_facts,
-    pod_facts,
-    timestamp,
-)
+from floe_tests.execution.verdict.facts import PodFacts
+from floe_tests.execution.verdict.observed import condition_facts, event_facts, pod_facts
+from floe_tests.kube.objects import timestamp
 
 RECORDED = yaml.safe_load(Path(__file__).with_name("pods.yaml").read_text())
 

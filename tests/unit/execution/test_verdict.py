@@ -23,9 +23,8 @@ from floe_tests.execution.verdict.facts import (
     NodeFacts,
     PodFacts,
     ResultFacts,
-    event_facts,
-    pod_facts,
 )
+from floe_tests.execution.verdict.observed import event_facts, pod_facts
 from floe_tests.execution.verdict.rules import RULES, Rule, classify
 
 RECORDED = yaml.safe_load(Path(__file__).with_name("pods.yaml").read_text())

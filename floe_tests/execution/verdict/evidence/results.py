@@ -16,7 +16,7 @@ from floe_tests.execution.verdict.evidence.ends import (
     last_words,
     pytest_ended_with,
 )
-from floe_tests.execution.verdict.evidence.pod import beside
+from floe_tests.execution.verdict.evidence.program import beside
 from floe_tests.execution.verdict.evidence.words import (
     exit_evidence,
     failures,

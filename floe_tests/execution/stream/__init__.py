@@ -7,17 +7,11 @@ its turn, every size and name is bounded again on this side, and what came is co
 manifest at the end. The protocol is described in docs/result-stream.md.
 """
 
+from floe_tests.execution.stream.completeness import Completeness, CutResult, VerifiedFile
 from floe_tests.execution.stream.files import Growth
 from floe_tests.execution.stream.frames import StreamLimits
 from floe_tests.execution.stream.manifest import Manifest, ManifestFile, Refusal
-from floe_tests.execution.stream.result_stream import (
-    Completeness,
-    CutResult,
-    FrameKind,
-    FrameReport,
-    ResultStream,
-    VerifiedFile,
-)
+from floe_tests.execution.stream.result_stream import FrameKind, FrameReport, ResultStream
 
 __all__ = [
     "Completeness",

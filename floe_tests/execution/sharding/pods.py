@@ -33,7 +33,7 @@ class ShardPods:
             make: Makes what follows a pod, by its name, its shard and the number of the attempt.
             stop: Ends a pod that is nobody's attempt.
         """
-        self._progress = progress
+        self.progress = progress
         self._make = make
         self._stop = stop
         self._pods: dict[str, ShardPod] = {}
@@ -65,7 +65,7 @@ class ShardPods:
         elif not pod.is_judging:
             pod.hear(said)
             if isinstance(said, PodSeen) and said.pod is None and pod.is_gone:
-                self._progress.shards[pod.shard].gone = pod.seen.spec.deadline(_GONE_SECONDS)
+                self.progress.shards[pod.shard].gone = pod.seen.spec.deadline(_GONE_SECONDS)
 
     def forget(self, pod: ShardPod) -> None:
         """Let go of one."""
@@ -73,7 +73,7 @@ class ShardPods:
         pod.watcher.stop()
         self._pods.pop(pod.name, None)
         self._retired.add(pod.name)
-        self._progress.shards[pod.shard].pod = None
+        self.progress.shards[pod.shard].pod = None
 
     def ask_for_reader(self, pod: str) -> None:
         """Have the log of one read in its turn."""
@@ -92,10 +92,10 @@ class ShardPods:
     def _meet(self, name: str, pod: JsonObject) -> None:
         """Take a pod that was not there before."""
         place = place_of(pod)
-        if place is None or place[0] >= len(self._progress.shards):
+        if place is None or place[0] >= len(self.progress.shards):
             return
         index, number = place
-        shard = self._progress.shards[index]
+        shard = self.progress.shards[index]
         if shard.is_done or any(attempt.pod == name for attempt in shard.attempts):
             self._retired.add(name)
             return
@@ -117,4 +117,4 @@ class ShardPods:
         """Let go of a pod that the Job made another one for: it took it back, or lost it."""
         self.forget(pod)
         if pod.has_started:
-            self._progress.keep(pod.attempt(), is_written=False)
+            self.progress.keep(pod.attempt(), is_written=False)

@@ -17,28 +17,23 @@ from pathlib import Path
 from floe_tests.core import labels
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.signals import no_reason
-from floe_tests.core.verdict import Cause
 from floe_tests.execution.attempt import Attempt
-from floe_tests.execution.pod_end import LastLook
 from floe_tests.execution.pod_run import PodRun
 from floe_tests.execution.pod_watcher import Heard
 from floe_tests.execution.resume import Resume
 from floe_tests.execution.sharding import record as records
-from floe_tests.execution.sharding.job import single_job, single_name
 from floe_tests.execution.sharding.job_parallelism import JobParallelism
 from floe_tests.execution.sharding.merge import SuiteEnd, merged
 from floe_tests.execution.sharding.parallelism import Parallelism
 from floe_tests.execution.sharding.pod import ShardPod
 from floe_tests.execution.sharding.pods import ShardPods
-from floe_tests.execution.sharding.progress import Progress, Shard, indexes, timings_of_shards
-from floe_tests.execution.sharding.record import ShardAttempt
+from floe_tests.execution.sharding.progress import Progress, timings_of_shards
+from floe_tests.execution.sharding.shard_ends import ShardEnds
 from floe_tests.execution.sharding.suite_job import ShardedSuite, SuiteJob
 from floe_tests.execution.sharding.watcher import CONNECTIONS, Done, JobsSeen, ShardWatcher
 from floe_tests.execution.start import Start
 from floe_tests.execution.suite_run import Log, SuiteRun
-from floe_tests.execution.suspension import suspended_by
-from floe_tests.execution.timeouts import STOP_GRACE_SECONDS, WAKE_SECONDS
-from floe_tests.execution.verdict.facts import DeadlineName
+from floe_tests.execution.timeouts import WAKE_SECONDS
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, part, timestamp
@@ -48,8 +43,6 @@ _PROGRESS_SECONDS = 5.0
 # Between the suite's own deadline and the Job's, which deletes pods with what they know.
 _LAST_SECONDS = 75.0
 _SETTLE_SECONDS = 45.0
-# What would befall every other shard too.
-_HOPELESS = frozenset({Cause.CONFIG, Cause.INFRA_IMAGE})
 
 
 class ShardedRun(SuiteRun):
@@ -89,10 +82,6 @@ class ShardedRun(SuiteRun):
         self._progress = Progress(shards.count, directory=directory, job=spec.job_name)
         self._shards = self._progress.shards
         self._pods = ShardPods(self._progress, make=self._make_pod, stop=self._stop_pod)
-        self._jobs_now: dict[str, JsonObject] = {}
-        self._failed_indexes: frozenset[int] = frozenset()
-        self._job_passed = False
-        self._hopeless: ShardAttempt | None = None
         self._next_progress = spec.deadline(_PROGRESS_SECONDS)
         self._said = ""
         self._clock = spec.deadline(spec.deadlines.job_seconds)
@@ -105,6 +94,17 @@ class ShardedRun(SuiteRun):
             ),
         )
         self._watcher = self._shard_watcher
+        self._ends = ShardEnds(
+            self._kube,
+            suite,
+            self._pods,
+            jobs=self._jobs,
+            watcher=self._shard_watcher,
+            seen=self._seen,
+            elapsed=lambda: self._elapsed_seconds,
+            directory=directory,
+            log=log,
+        )
         wanted = Parallelism(
             run=spec.owner.labels()[labels.RUN],
             wish=shards.parallelism or shards.count,
@@ -150,7 +150,7 @@ class ShardedRun(SuiteRun):
         self._parallelism.resume(job)
         for index, shard in enumerate(self._shards):
             if shard.attempts:
-                self._decide(index)
+                self._ends.decide(index)
         self._say(
             f"already there: {self._progress.done} of {self._settings.count} shards have ended"
         )
@@ -172,7 +172,7 @@ class ShardedRun(SuiteRun):
                     return
             if self._is_held_back:
                 self._clock = self._spec.deadline(self._spec.deadlines.job_seconds)
-            if self._clock.passed and not self._job_passed:
+            if self._clock.passed and not self._ends.is_closed:
                 self._pass_job_deadline()
             if self._clock.elapsed_seconds > self._clock.seconds + _LAST_SECONDS:
                 return
@@ -187,7 +187,7 @@ class ShardedRun(SuiteRun):
 
     @property
     def _is_done(self) -> bool:
-        if self._hopeless is not None or self._job_passed:
+        if self._ends.hopeless is not None or self._ends.is_closed:
             return not self._pods
         return all(shard.is_done for shard in self._shards)
 
@@ -199,9 +199,7 @@ class ShardedRun(SuiteRun):
     def _take_other(self, message: object) -> None:
         match message:
             case JobsSeen(jobs=jobs):
-                self._jobs_now = jobs
-                status = part(jobs.get(self._spec.job_name, {}), "status")
-                self._failed_indexes = indexes(str(status.get("failedIndexes") or ""))
+                self._ends.see_jobs(jobs)
             case Done(then=then):
                 then()
             case _:
@@ -228,50 +226,18 @@ class ShardedRun(SuiteRun):
     # --- What is done about it, twice a second
 
     def _do(self, work: Callable[[], None]) -> None:
-        def chore() -> Callable[[], None]:
-            work()
-            return _nothing
-
-        self._shard_watcher.chore(chore)
+        self._ends.do(work)
 
     def _tick(self) -> None:
         self._parallelism.update(list(self._pods), chore=self._shard_watcher.chore)
         for pod in self._pods.followed:
             # One that the Job takes back is no attempt.
             is_lost = pod.is_gone and not pod.has_ended_by_itself
-            if (not is_lost or self._is_for_good(pod)) and self._attend(pod):
-                self._judge(pod)
-        for index, shard in enumerate(self._shards):
-            if shard.retry is not None and shard.retry.passed:
-                self._miss(index, shard)
+            if (not is_lost or self._ends.is_for_good(pod)) and self._attend(pod):
+                self._ends.judge(pod)
+        self._ends.miss_late()
         self._pods.grant_readers()
         self._tell()
-
-    def _is_for_good(self, pod: ShardPod) -> bool:
-        """Return whether the Job makes no other pod for a shard whose pod has gone.
-
-        When its parallelism falls, or a queue suspends it, the Job takes pods back, and makes them
-        again in their turn.
-        """
-        shard, job = self._shards[pod.shard], self._jobs_now.get(self._spec.job_name)
-        if pod.shard in self._failed_indexes or pod.job != self._spec.job_name or job is None:
-            return True
-        if suspended_by(job) is not None:
-            return False
-        # One that never ran may have to wait for its turn; of one that ran somebody must know soon.
-        return pod.has_started and shard.gone is not None and shard.gone.passed
-
-    def _miss(self, index: int, shard: Shard) -> None:
-        """Note that no pod came for another attempt, unless a queue still holds its Job."""
-        name = single_name(self._spec, index, len(shard.attempts) + 1)
-        held = suspended_by(self._jobs_now.get(name))
-        deadlines = self._spec.deadlines
-        if held is not None and shard.retry is not None:
-            if shard.retry.elapsed_seconds < deadlines.start_seconds + deadlines.queue_seconds:
-                return
-            self._log(f"shard {index}: job/{name} is still suspended: {held}")
-        shard.retry = None
-        self._keep(self._never_ran(index, "queue" if held else "start"))
 
     def _begin_to_read(self, pod: PodRun) -> None:
         self._pods.ask_for_reader(pod.name)
@@ -283,84 +249,17 @@ class ShardedRun(SuiteRun):
             self._said, self._next_progress = line, self._spec.deadline(_PROGRESS_SECONDS)
             self._say(line)
 
-    # --- The end of a shard
-
-    def _judge(self, pod: ShardPod) -> None:
-        pod.is_judging = True
-        self._shard_watcher.chore(partial(self._look_last, pod))
-
-    def _look_last(self, pod: ShardPod) -> Callable[[], None]:
-        """Read what may have changed since the last message, and judge. Off the deciding thread."""
-        LastLook(self._kube, pod, log=partial(self._say_of, pod)).take()
-        attempt = pod.attempt()
-        records.write(self._directory, attempt)
-        return partial(self._settle, pod, attempt)
-
-    def _say_of(self, pod: ShardPod, line: str) -> None:
-        self._log(f"shard {pod.shard}: {line}")
-
-    def _settle(self, pod: ShardPod, attempt: ShardAttempt) -> None:
-        """Take a judged pod off the books, and give its capacity back."""
-        self._pods.forget(pod)
-        if pod.is_there and (not pod.has_ended or pod.has_company):
-            grace_seconds = 0 if pod.node_is_lost else STOP_GRACE_SECONDS
-            self._do(partial(self._jobs.stop_pod, pod.name, grace_seconds=grace_seconds))
-        self._keep(attempt)
-
-    def _keep(self, attempt: ShardAttempt) -> None:
-        self._progress.keep(attempt)
-        self._decide(attempt.shard)
-
-    def _decide(self, index: int) -> None:
-        """Try a shard again where the rule of its verdict says so, or be done with it."""
-        shard = self._shards[index]
-        last = shard.attempts[-1]
-        retries = last.verdict.retries
-        if not last.verdict.passed:
-            self._log(f"shard {index}, attempt {last.number}: {last.verdict}")
-        goes_on = self._hopeless is None and not self._job_passed and not self._seen.cancelled
-        if last.number <= retries and goes_on:
-            self._log(f"shard {index}: once more in a fresh pod; {retries} such attempts allowed.")
-            shard.retry = self._spec.deadline(self._spec.deadlines.start_seconds)
-            shard.is_asked_for = True
-            self._shard_watcher.chore(partial(self._retry, index, last.number + 1))
-            return
-        shard.is_done = True
-        if last.verdict.cause in _HOPELESS and not self._progress.has_begun:
-            self._give_up(last)
-
-    def _retry(self, index: int, number: int) -> Callable[[], None]:
-        job = single_job(self._template, self._spec, self._settings, index=index, number=number)
-        made = self._jobs.make(job)
-
-        def take() -> None:
-            self._seen.error = self._seen.error or made.error
-
-        return take
-
-    def _give_up(self, why: ShardAttempt) -> None:
-        """Spare the other shards what has befallen one and will befall all."""
-        self._say(f"shard {why.shard} is {why.verdict.cause}, as all would be: the rest is not run")
-        self._hopeless = why
-        for pod in self._pods:
-            self._pods.forget(pod)
-        self._jobs.delete()
-
     def _pass_job_deadline(self) -> None:
         """End what has not ended by the suite's deadline; what it has to say is still heard."""
         self._say("the shards did not all end by the Job's deadline: stopping the rest")
-        self._job_passed = True
+        self._ends.is_closed = True
         self._do(self._jobs.delete)
         for pod in self._pods.followed:
             if pod.has_started:
                 pod.pass_deadline("job")
             else:
                 pod.pass_deadline("start")
-                self._judge(pod)
-
-    def _never_ran(self, index: int, deadline: DeadlineName | None) -> ShardAttempt:
-        facts = self._seen.facts(elapsed_seconds=self._elapsed_seconds)
-        return self._progress.never_ran(index, facts=facts, deadline=deadline)
+                self._ends.judge(pod)
 
     # --- The end of the suite
 
@@ -385,7 +284,7 @@ class ShardedRun(SuiteRun):
             attempts=self._progress.attempts,
             cancelled=self._seen.cancelled,
             error=self._seen.error,
-            not_run=None if self._hopeless is None else self._hopeless.subject,
+            not_run=None if self._ends.hopeless is None else self._ends.hopeless.subject,
             elapsed_seconds=self._elapsed_seconds,
             deadlines=self._spec.deadlines,
         )
@@ -413,14 +312,10 @@ class ShardedRun(SuiteRun):
 
     def _account_for_the_rest(self) -> None:
         """Add the attempt of a shard that no pod was made for: none is left out."""
-        if self._hopeless is not None:
+        if self._ends.hopeless is not None:
             return
         began = bool(self._progress.attempts)
         for index, shard in enumerate(self._shards):
             if not shard.attempts:
                 deadline = None if self._never_came else "job" if began else "start"
-                shard.attempts.append(self._never_ran(index, deadline))
-
-
-def _nothing() -> None:
-    """Do nothing more."""
+                shard.attempts.append(self._ends.never_ran(index, deadline))

@@ -117,6 +117,7 @@ def test_soak():
 """
 
 
+@pytest.mark.functional
 def test_sigterm_writes_the_end(tmp_path: Path) -> None:
     """Who reads the record knows that it was cut short, and how far it got."""
     results = tmp_path / "results"

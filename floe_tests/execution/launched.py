@@ -54,10 +54,11 @@ class LaunchedCommand:
         """
         self._mark = mark
         report, told = os.pipe()
+        process: subprocess.Popen[bytes] | None = None
         try:
             # A signal inside would leave it running and nobody to know of it.
             with deferred_signals(), output.open("wb") as stream:
-                self._process = subprocess.Popen(  # noqa: S603 - the suite's own command
+                process = subprocess.Popen(  # noqa: S603 - the suite's own command
                     [sys.executable, "-I", str(_LAUNCHER), str(told), *words],
                     stdin=subprocess.DEVNULL,
                     stdout=stream,
@@ -70,10 +71,13 @@ class LaunchedCommand:
         except BaseException:
             # One that came meanwhile is raised at the end of the block.
             self.kill_what_is_left()
+            if process is not None:
+                process.wait(timeout=_STOP_SECONDS)
             os.close(report)
             raise
         finally:
             os.close(told)
+        self._process = process
         why = self._read_report(report)
         if why:
             self._process.wait(timeout=_STOP_SECONDS)

@@ -217,8 +217,9 @@ class ProcessRun:
         return process
 
     def _read(self, stream: IO[bytes]) -> None:
-        while piece := os.read(stream.fileno(), 64 * 1024):
-            self._pieces.put(piece)
+        with stream:
+            while piece := os.read(stream.fileno(), 64 * 1024):
+                self._pieces.put(piece)
         self._pieces.put(None)
 
     def _follow(self, tests: LaunchedCommand) -> None:

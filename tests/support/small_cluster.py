@@ -52,6 +52,7 @@ class Cluster:
         kinds: API group and version → its custom resources, as discovery tells them.
         access: How it is reached.
         changed: Notified of every change.
+        watch_seconds: After how long it ends a watch that asks for longer.
     """
 
     access: ClusterAccess
@@ -63,6 +64,7 @@ class Cluster:
     log_queries: list[dict[str, str]] = field(default_factory=list)
     log_paths: list[str] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
+    watch_seconds: float = 3600
     version: int = 1
     closing: bool = False
 
@@ -216,7 +218,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.cluster.changed:
             self.cluster.changed.wait_for(
                 lambda: self.cluster.version > seen or self.cluster.closing,
-                timeout=float(query["timeoutSeconds"]),
+                timeout=min(self.cluster.watch_seconds, float(query["timeoutSeconds"])),
             )
         self._send(200, "")
 

@@ -60,7 +60,8 @@ def put_holder(
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster.watch_seconds = 0.05
     monkeypatch.setattr(cluster_lock, "_LEAST_SECONDS", 0.2)
     monkeypatch.setattr(cluster_lock, "_TICK_SECONDS", 0.1)
     monkeypatch.setattr(cluster_lock, "RENEW_SECONDS", 0.05)
@@ -102,11 +103,12 @@ def test_a_run_that_is_resumed_finds_the_cluster_its_own(cluster: Cluster) -> No
     assert spec_of(cluster)["leaseTransitions"] == 0
 
 
+@pytest.mark.usefixtures("quick")
 def test_who_waits_in_vain_is_told_whom_for(cluster: Cluster) -> None:
     put_holder(cluster)
 
     with pytest.raises(ClusterBusyError, match="staging-soak/9f8e7d6c") as error:
-        take(claim(cluster), seconds=1.2)
+        take(claim(cluster), seconds=0.3)
 
     assert "another-host" in str(error.value.evidence[0])
     assert OTHER in spec_of(cluster)["holderIdentity"], "who holds it is left alone"
@@ -156,7 +158,7 @@ def test_one_that_looks_expired_is_watched_for_its_whole_time_before_it_is_taken
     put_holder(cluster, age_seconds=3600, duration_seconds=2)
 
     with pytest.raises(ClusterBusyError):
-        take(claim(cluster), seconds=1)
+        take(claim(cluster), seconds=0.3)
 
     assert OTHER in spec_of(cluster)["holderIdentity"]
 
@@ -188,18 +190,19 @@ def test_a_holder_whose_clock_is_late_and_who_renews_keeps_the_cluster(cluster: 
     thread.start()
     try:
         with pytest.raises(ClusterBusyError):
-            take(claim(cluster), seconds=1.5)
+            take(claim(cluster), seconds=0.8)
     finally:
         stopped.set()
         thread.join()
 
 
+@pytest.mark.usefixtures("quick")
 def test_of_two_that_take_a_free_cluster_at_once_one_gets_it(cluster: Cluster) -> None:
     taken: list[str] = []
 
     def run(run_id: str) -> None:
         try:
-            take(claim(cluster, run_id), seconds=1.5)
+            take(claim(cluster, run_id), seconds=0.3)
         except ClusterBusyError:
             return
         taken.append(run_id)

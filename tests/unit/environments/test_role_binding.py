@@ -10,6 +10,7 @@ import pytest
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import ConfigurationError, DeadlineError
 from floe_tests.core.labels import Owner
+from floe_tests.environments import role_binding
 from floe_tests.environments.namespace import NamespaceRules, create_namespace
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ BIND = ("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/ns/rolebindings")
 QUOTA = ("POST", "/api/v1/namespaces/ns/resourcequotas")
 
 
-def create(api: Api, *, account: str = "system:serviceaccount:floe-tests:floe-tests-run") -> None:
+def create(
+    api: Api,
+    *,
+    account: str = "system:serviceaccount:floe-tests:floe-tests-run",
+    seconds: float = 1,
+) -> None:
     answers = api.script.answers
     answers[WHO] = (201, {"status": {"userInfo": {"username": account}}})
     answers.setdefault(MAY, (201, {"status": {"allowed": True}}))
@@ -34,7 +40,12 @@ def create(api: Api, *, account: str = "system:serviceaccount:floe-tests:floe-te
     answers[QUOTA] = (201, {})
     api.script.lists.appendleft([{"metadata": {"name": "default"}}])
     create_namespace(
-        api.kube(), "ns", owner=OWNER, rules=NamespaceRules("8Gi"), deadline=Deadline(1), role=ROLE
+        api.kube(),
+        "ns",
+        owner=OWNER,
+        rules=NamespaceRules("8Gi"),
+        deadline=Deadline(seconds),
+        role=ROLE,
     )
 
 
@@ -67,11 +78,14 @@ def test_a_binding_that_is_refused_names_the_value_of_the_chart(api: Api) -> Non
         create(api)
 
 
-def test_rights_that_never_come_are_not_waited_for_without_end(api: Api) -> None:
+def test_rights_that_never_come_are_not_waited_for_without_end(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(role_binding, "_PAUSE_SECONDS", 0.05)
     api.script.answers[MAY] = (201, {"status": {"allowed": False}})
 
     with pytest.raises(DeadlineError, match="did not hold"):
-        create(api)
+        create(api, seconds=0.1)
 
 
 def test_whoever_is_no_service_account_is_told_before_anything_is_made(api: Api) -> None:

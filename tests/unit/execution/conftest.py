@@ -136,7 +136,7 @@ class Runs:
 def cluster(tmp_path: Path) -> Iterator[PodCluster]:
     """Return a cluster with one namespace and one node."""
     kubeconfig = tmp_path / "kubeconfig"
-    made = PodCluster(ClusterAccess(str(kubeconfig), "test"))
+    made = PodCluster(ClusterAccess(str(kubeconfig), "test"), watch_seconds=0.2)
     handler = type("PodHandler", (Handler,), {"cluster": made})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from floe_tests.pipeline import resume
 from floe_tests.pipeline.cancellation import CANCELLED_TAG
 from floe_tests.pipeline.resume import Workers
 from floe_tests.pipeline.run import InstalledPlatform, StageRecord, TierRun, ledger_of
+from floe_tests.platform import helm
 from tests.support.small_cluster import JOB, NAMESPACE, Cluster, put_platform
 
 RUN = "1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d"
@@ -303,13 +305,45 @@ def test_processes_of_a_machine_are_not_resumed(
         run.acquire()
 
 
-def test_an_installation_that_was_cut_off_is_said(tier_run: Callable[..., TierRun]) -> None:
+def test_what_was_installed_before_a_resume_is_not_installed_again(
+    tier_run: Callable[..., TierRun],
+) -> None:
     run = tier_run()
     assert run.installed() is None
     run.ledger.write(RUN, "platform", InstalledPlatform(seconds=2))
     known = run.installed()
     assert known is not None
     assert run.install() == known
+
+
+def test_an_installation_that_was_cut_off_is_said(
+    cluster: Cluster, tier_run: Callable[..., TierRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Helm locks a release that it did not finish: a second try would wait for that in vain."""
+    put_platform(cluster)
+    monkeypatch.setattr(helm, "install", killed)
+    first = tier_run()
+    with first.stage("cluster"):
+        first.acquire()
+    with pytest.raises(KeyboardInterrupt):
+        with_release(first).install()
+    become_another_process(first)
+
+    second = tier_run()
+    second.acquire()
+
+    with pytest.raises(InfrastructureError, match="ended while helm worked"):
+        with_release(second).install()
+
+
+def with_release(run: TierRun) -> TierRun:
+    """Let a run install a release of its own."""
+    fields = {**run.settings.model_dump(), "releases": [{"name": "one", "chart": "charts/one"}]}
+    return replace(run, settings=TierSettings.model_validate({**fields, "installed": None}))
+
+
+def killed(*_words: object, **_options: object) -> None:
+    raise KeyboardInterrupt
 
 
 # --- The Job

@@ -17,7 +17,7 @@ from floe_tests.platform.target import Target
 from tests.support.helm_records import packed, secret
 from tests.support.small_cluster import LABELS, NAMESPACE, Cluster, put_platform
 
-SETTINGS = InstalledSettings(release="floe-platform", namespace=NAMESPACE, ready_seconds=1.5)
+SETTINGS = InstalledSettings(release="floe-platform", namespace=NAMESPACE, ready_seconds=0.3)
 
 
 @pytest.fixture
@@ -114,6 +114,7 @@ def test_a_component_that_is_not_ready_is_named_with_the_reason(
     cluster: Cluster, target: Target
 ) -> None:
     put_platform(cluster, ready=False)
+    cluster.watch_seconds = 0.05
 
     with pytest.raises(PlatformError, match=r"deployment/code has 0 of 1 pods ready"):
         wait_until_complete(SETTINGS, target)

@@ -22,6 +22,7 @@ from staging.soak.record import Record
 from staging.soak.settings import read_settings
 from staging.soak.soak import Soak
 from staging.soak.usage import NoUsage, Sample
+from tests.support.kube_api import Clock
 
 TESTS = Path(__file__).parents[2]
 RULES = StreamRules(10_000, 7)
@@ -46,11 +47,19 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 
 def soak(path: Path, sampler: object, seconds: float = 0.5) -> tuple[Any, list[dict[str, Any]]]:
-    began = time.monotonic()
-    record = Record(path, elapsed=lambda: time.monotonic() - began)
+    clock = Clock()
+    record = Record(path, elapsed=clock)
     record.write("start", planned_seconds=seconds)
     operations = [Operation("query", 1200, lambda: None)]
-    soaked = Soak(operations, sampler, record, interval_seconds=0.1).run(seconds)  # type: ignore[arg-type]
+    soaking = Soak(
+        operations,
+        sampler,  # type: ignore[arg-type]
+        record,
+        interval_seconds=0.1,
+        clock=clock,
+        sleep=clock.pause,
+    )
+    soaked = soaking.run(seconds)
     return soaked, lines_of(path)
 
 
@@ -108,6 +117,7 @@ def test_soak():
 """
 
 
+@pytest.mark.functional
 def test_sigterm_writes_the_end(tmp_path: Path) -> None:
     """Who reads the record knows that it was cut short, and how far it got."""
     results = tmp_path / "results"

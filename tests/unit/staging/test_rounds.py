@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,14 @@ class Clock:
             self.now += seconds
 
         return Timed(name, do)
+
+
+@pytest.fixture(autouse=True)
+def only_their_own_garbage() -> Iterator[None]:
+    """Rounds collect garbage before each measurement: of a test session that is all of pytest."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from floe_tests.cleanup.expiry import Expiry
 from floe_tests.cleanup.inventory import OURS, Inventory, Place, cluster_place, counted, run_of
 from floe_tests.cleanup.namespaces import add_namespace
 from floe_tests.cleanup.plan import Leftover
-from floe_tests.config.environments import capabilities_of, descriptions
+from floe_tests.config.providers import capabilities_of, descriptions
 from floe_tests.core import labels
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.ledger import Ledger

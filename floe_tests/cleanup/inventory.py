@@ -13,7 +13,7 @@ from datetime import datetime
 
 from floe_tests.cleanup.expiry import Expiry, expiry_of
 from floe_tests.cleanup.plan import Leftover, Plan, Scope
-from floe_tests.config.environments import capabilities_of
+from floe_tests.config.providers import capabilities_of
 from floe_tests.core import labels
 from floe_tests.core.clock import certain_now
 from floe_tests.core.deadline import Deadline

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from floe_tests.cleanup.inventory import OURS, Inventory, Place, run_of
 from floe_tests.cleanup.plan import Leftover
-from floe_tests.config.environments import capabilities_of
+from floe_tests.config.providers import capabilities_of
 from floe_tests.core import labels
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.environments.lease import Lease

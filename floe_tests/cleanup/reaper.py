@@ -17,7 +17,7 @@ from floe_tests.cleanup.inventory import Inventory, Place, cluster_place
 from floe_tests.cleanup.look import everywhere, new_inventory
 from floe_tests.cleanup.plan import Leftover, Plan, Scope
 from floe_tests.cleanup.processes import end_processes
-from floe_tests.config.environments import capabilities_of
+from floe_tests.config.providers import capabilities_of
 from floe_tests.core import labels, program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError

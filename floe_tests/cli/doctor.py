@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from floe_tests.cli.common import ROOT, fail, known_tiers, workspace_of
-from floe_tests.config.environments import environments_text
+from floe_tests.config.providers import environments_text
 from floe_tests.core.errors import FloeTestsError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from rich.console import Console
 from floe_tests.cli.common import ROOT, fail, known_tiers, workspace_of
 from floe_tests.cli.verdict import print_summary
 from floe_tests.config.environment import Keep
-from floe_tests.config.environments import environment_names, environments_text
+from floe_tests.config.providers import environment_names, environments_text
 from floe_tests.core.labels import COMMIT, REF, TRIGGER
 from floe_tests.results.cases import legible
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from floe_tests.config.environments import capabilities_of, descriptions
+from floe_tests.config.providers import capabilities_of, descriptions
 
 if TYPE_CHECKING:
     from floe_tests.config.tier import TierSettings

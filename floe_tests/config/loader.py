@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from floe_tests.config import references
-from floe_tests.config.environments import description_of
+from floe_tests.config.providers import description_of
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.json_values import is_object

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from floe_tests.config.environments import (
+from floe_tests.config.providers import (
     EnvironmentName,
     EnvironmentSettings,
     description_of,

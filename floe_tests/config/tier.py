@@ -27,8 +27,8 @@ from floe_tests.config.environment import (
     Keep,
     PodSecurity,
 )
-from floe_tests.config.environment_settings import add_to_schema, read_settings
-from floe_tests.config.environments import EnvironmentName, description_of
+from floe_tests.config.provider_settings import add_to_schema, read_settings
+from floe_tests.config.providers import EnvironmentName, description_of
 from floe_tests.config.release import ReleaseSettings
 from floe_tests.config.retention import RetentionSettings
 from floe_tests.config.suite import MissingSettings, SuiteSettings

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
-from floe_tests.config.environments import EnvironmentName
 from floe_tests.config.project import Workspace
+from floe_tests.config.providers import EnvironmentName
 from floe_tests.config.tier import TierSettings
 from floe_tests.doctor import (
     cluster,

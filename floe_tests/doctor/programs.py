@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from floe_tests.config.environments import RequiredProgram
+from floe_tests.config.providers import RequiredProgram
 from floe_tests.core import program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError, first_line

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, Field
 
 from floe_tests.config.environment import Keep
-from floe_tests.config.environments import EnvironmentName, capabilities_of
 from floe_tests.config.project import Workspace
+from floe_tests.config.providers import EnvironmentName, capabilities_of
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.labels import Owner
 from floe_tests.core.process_identity import Holder

@@ -1,6 +1,6 @@
 """How an environment is provided: derive from `Provider` in one folder, and register the class.
 
-A folder of `providers/` is registered in `config/environments.py`, a package of its own by an entry
+A folder of `providers/` is registered in `config/providers.py`, a package of its own by an entry
 point of the group `floe_tests.environments`. The class is loaded with the settings of every tier:
 import what is heavy inside its methods.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from floe_tests.config.environments import ProviderDescription, description_of
+from floe_tests.config.providers import ProviderDescription, description_of
 from floe_tests.core.errors import ConfigurationError, FloeTestsError, first_line
 
 if TYPE_CHECKING:

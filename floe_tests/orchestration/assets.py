@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import dagster as dg
 from pydantic import Field
 
-from floe_tests.config.environments import environment_names, environments_described
+from floe_tests.config.providers import environment_names, environments_described
 from floe_tests.config.selection import Selection
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import FloeTestsError

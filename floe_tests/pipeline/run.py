@@ -16,8 +16,8 @@ from time import monotonic
 from typing import Protocol
 
 from floe_tests.config.environment import Keep
-from floe_tests.config.environments import EnvironmentName, capabilities_of
 from floe_tests.config.project import Workspace
+from floe_tests.config.providers import EnvironmentName, capabilities_of
 from floe_tests.config.release import ReleaseChangeSettings, ReleaseSettings
 from floe_tests.config.selection import Selection, release_values
 from floe_tests.config.suite import SuiteSettings

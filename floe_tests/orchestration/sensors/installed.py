@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from floe_tests.config.environment import InstalledSettings
-from floe_tests.config.environments import description_of
+from floe_tests.config.providers import description_of
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.core.labels import CLUSTER, PLATFORM, TIER, TRIGGER

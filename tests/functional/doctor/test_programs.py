@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from floe_tests.config.environments import capabilities_of
+from floe_tests.config.providers import capabilities_of
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.programs import HELM, KUBECTL, check_docker, check_program
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from floe_tests.config.environments import EnvironmentSettings
+from floe_tests.config.providers import EnvironmentSettings
 
 
 class ContextSettings(EnvironmentSettings):

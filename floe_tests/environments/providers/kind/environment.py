@@ -16,7 +16,6 @@ from time import monotonic
 
 import yaml
 
-from floe_tests.config.environment import KindSettings
 from floe_tests.config.project import Workspace
 from floe_tests.config.tier import TierSettings
 from floe_tests.core import labels, program

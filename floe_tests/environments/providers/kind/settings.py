@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import Field
 
 from floe_tests.config.base import DnsLabel
-from floe_tests.config.environments import EnvironmentSettings
+from floe_tests.config.providers import EnvironmentSettings
 
 _KUBERNETES_VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from floe_tests.config.environments import Capabilities
+from floe_tests.config.providers import Capabilities
 from floe_tests.environments.provider import Provider
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails
 
 from floe_tests.config.base import error_details, no_such_setting
-from floe_tests.config.environments import (
+from floe_tests.config.providers import (
     EnvironmentSettings,
     description_of,
     descriptions,

@@ -19,8 +19,8 @@ class Scope:
 
     Attributes:
         ledger: The ledger whose runs are known best.
-        clusters: Clusters to look into, besides this machine's kind clusters and those that leases
-            in the ledger name.
+        clusters: Clusters to look into, besides those that runs create and those that leases in the
+            ledger name.
         platforms: Installed platforms, by cluster and namespace, to look beside, besides those
             that leases in the ledger name.
         run_state: What Dagster's instance says of a run.
@@ -52,6 +52,7 @@ class Leftover:
         uid: Kubernetes' own id of a namespace: its name may be somebody else's later.
         detail: What it is, closer: a process' command.
         namespace: Where a run's owned objects are.
+        environment: The environment that a cluster is of.
     """
 
     what: What
@@ -66,6 +67,7 @@ class Leftover:
     uid: str = ""
     detail: str = ""
     namespace: str = ""
+    environment: str = ""
 
     @property
     def may_go(self) -> bool:

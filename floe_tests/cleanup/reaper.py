@@ -1,39 +1,39 @@
 """Removes what killed and expired runs have left: nothing else, and nothing half.
 
-What may go is decided in expiry.py and ownership.py, and found in inventory.py. Here each thing
-is looked at once more just before it goes, and goes by its UID: another that was made under its
-name meanwhile stays. Everything is looked at again afterwards: what is still there then is an
-error, whatever its removal said.
+What may go is decided in expiry.py and ownership.py, and found by look.py. Here each thing is
+looked at once more just before it goes, and goes by its UID: another that was made under its name
+meanwhile stays. Everything is looked at again afterwards: what is still there then is an error,
+whatever its removal said.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from floe_tests.cleanup.inventory import Look
+from floe_tests.cleanup.created_clusters import clusters_of_all, look_at_created_cluster
+from floe_tests.cleanup.inventory import Inventory, Place, cluster_place
+from floe_tests.cleanup.look import everywhere, new_inventory
 from floe_tests.cleanup.plan import Leftover, Plan, Scope
 from floe_tests.cleanup.processes import end_processes
+from floe_tests.config.providers import capabilities_of
 from floe_tests.core import labels, program
-from floe_tests.core.clock import certain_now
 from floe_tests.core.deadline import Deadline
-from floe_tests.core.errors import FloeTestsError, HarnessError
+from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.labels import Owner
 from floe_tests.environments.cluster_lock import ClusterLock
 from floe_tests.environments.lease import ENTRY, Lease
+from floe_tests.environments.leasing import environment_of_lease
 from floe_tests.environments.namespace import delete_namespace
 from floe_tests.environments.owned_objects import owned_objects_in, remove_owned_objects
-from floe_tests.environments.providers.kind import nodes
-from floe_tests.environments.providers.kind.provider import CREATED, CreatedCluster, delete_cluster
+from floe_tests.environments.provider import provider_of
 from floe_tests.kube.client import Kube
 
 Log = Callable[[str], None]
 Key = tuple[str, str, str]
 
 REAP_SECONDS = 300.0
-_LOOK_SECONDS = 60.0
 _END_SECONDS = 15.0
 _GRACE_SECONDS = 2
 # A second time for what a first pass set free, or what was still being made while it ran.
@@ -79,7 +79,7 @@ def plan(scope: Scope, *, now: datetime | None = None) -> Plan:
         scope: Where to look.
         now: The time (UTC) by this machine's clock; None for what is over for certain by it.
     """
-    return Look(scope, Deadline(_LOOK_SECONDS), now or certain_now()).everywhere()
+    return everywhere(scope, now=now).plan()
 
 
 def reap(
@@ -100,16 +100,18 @@ def reap(
     deadline = Deadline(seconds)
     errors: dict[Key, str] = {}
     removed: dict[Key, Leftover] = {}
-    look, found = _look(scope)
-    begun = {lease.run_id for lease in look.leases.values() if lease.state != "released"}
+    inventory = everywhere(scope)
+    found = inventory.plan()
+    begun = {lease.run_id for lease in inventory.leases.values() if lease.state != "released"}
     for _ in range(_PASSES):
         things = [
             item for item in found.removable if item.what != "lease" and item.key not in errors
         ]
         if not things:
             break
-        errors |= _remove(look, things, log=log, deadline=deadline)
-        look, found = _look(scope)
+        errors |= _remove(inventory, things, log=log, deadline=deadline)
+        inventory = everywhere(scope)
+        found = inventory.plan()
         still_there = {item.key for item in found.removable}
         removed |= {item.key: item for item in things if item.key not in still_there}
     for item in found.removable:
@@ -119,7 +121,7 @@ def reap(
                 removed[item.key] = item
             except (FloeTestsError, OSError) as error:
                 errors[item.key] = str(error)
-    _forget_clusters(scope, look, begun=begun)
+    _forget_clusters(inventory, begun=begun)
     return Reaped(
         removed=tuple(removed.values()),
         remaining=tuple(
@@ -133,28 +135,23 @@ def reap(
     )
 
 
-def _look(scope: Scope) -> tuple[Look, Plan]:
-    look = Look(scope, Deadline(_LOOK_SECONDS))
-    return look, look.everywhere()
-
-
 def _remove(
-    look: Look, items: Iterable[Leftover], *, log: Log, deadline: Deadline
+    inventory: Inventory, items: Iterable[Leftover], *, log: Log, deadline: Deadline
 ) -> dict[Key, str]:
     """Remove things: processes first, because they would go on making what goes next."""
     by_kind = {what: [item for item in items if item.what == what] for what in _ORDER}
     errors = _end(by_kind["process"], log=log, deadline=deadline)
     for item in by_kind["cluster"]:
         try:
-            _delete_cluster(look.scope, item, log=log, deadline=deadline)
+            _delete_cluster(inventory.scope, item, log=log, deadline=deadline)
         except FloeTestsError as error:
             errors[item.key] = str(error)
     for item in by_kind["owned objects"]:
         try:
-            _remove_owned_objects(look, item, log=log, deadline=deadline)
+            _remove_owned_objects(inventory, item, log=log, deadline=deadline)
         except FloeTestsError as error:
             errors[item.key] = str(error)
-    return errors | _delete_namespaces(look, by_kind["namespace"], log=log, deadline=deadline)
+    return errors | _delete_namespaces(inventory, by_kind["namespace"], log=log, deadline=deadline)
 
 
 _ORDER = ("process", "cluster", "owned objects", "namespace")
@@ -179,29 +176,33 @@ def _end(items: list[Leftover], *, log: Log, deadline: Deadline) -> dict[Key, st
 
 
 def _delete_cluster(scope: Scope, item: Leftover, *, log: Log, deadline: Deadline) -> None:
-    seconds = deadline.remaining_seconds
+    clusters = dict(clusters_of_all(scope.ledger))[item.environment]
     with (
-        scope.ledger.locked(f"kind-{item.name}", timeout_seconds=seconds),
+        clusters.locked(item.name, timeout_seconds=deadline.remaining_seconds),
         program.started_for(item.run_id),
     ):
         # A run may have begun to use it, which it does under this lock.
-        again = Look(scope, Deadline(_LOOK_SECONDS))
-        for cluster in nodes.kind_clusters(deadline=deadline):
+        again = new_inventory(scope)
+        for cluster in clusters.find(deadline=deadline):
             if cluster.name == item.name:
-                again.at_kind_cluster(cluster)
+                look_at_created_cluster(again, item.environment, clusters, cluster)
         if any(found.key == item.key and found.may_go for found in again.found):
-            delete_cluster(scope.ledger, item.name, deadline=deadline, log=log)
+            clusters.delete(item.name, deadline=deadline, log=log)
         else:
-            log(f"kind cluster {item.name} is in use again, or gone: left alone")
+            name = cluster_place(item.environment, item.name)
+            log(f"{name} is in use again, or gone: left alone")
 
 
-def _remove_owned_objects(look: Look, item: Leftover, *, log: Log, deadline: Deadline) -> None:
+def _remove_owned_objects(
+    inventory: Inventory, item: Leftover, *, log: Log, deadline: Deadline
+) -> None:
     """Remove what a run has beside an installed platform, and free the cluster of its claim."""
-    kube = look.kubes[item.place]
+    place = inventory.places[item.place]
+    kube = place.kube
     run_id = labels.label_value(item.run_id)
-    again = Look(look.scope, Deadline(_LOOK_SECONDS))
+    again = new_inventory(inventory.scope)
     for found in owned_objects_in(kube, item.namespace):
-        expiry = again.expiry(item.run_id, found.labels, kube=kube)
+        expiry = again.expiry(item.run_id, found.labels, place=place)
         if found.run_id == run_id and not expiry.may_go:
             log(f"{found.names} in {item.namespace} may not go any more: left alone")
             return
@@ -212,21 +213,22 @@ def _remove_owned_objects(look: Look, item: Leftover, *, log: Log, deadline: Dea
         deadline=deadline,
         grace_seconds=_GRACE_SECONDS,
     )
-    owner = Owner(item.run_id, item.tier, "", "", look.now)
+    owner = Owner(item.run_id, item.tier, "", "", inventory.now)
     ClusterLock(kube, item.namespace, owner).release()
     log(f"{item.name} gone from {item.place}")
 
 
 def _delete_namespaces(
-    look: Look, items: list[Leftover], *, log: Log, deadline: Deadline
+    inventory: Inventory, items: list[Leftover], *, log: Log, deadline: Deadline
 ) -> dict[Key, str]:
     """Delete namespaces, all at once: each takes as long as its pods take to end."""
     errors: dict[Key, str] = {}
     asked: list[tuple[Leftover, Kube]] = []
     for item in items:
-        kube = look.kubes[item.place]
+        place = inventory.places[item.place]
+        kube = place.kube
         try:
-            version = _version_to_go(look.scope, item, kube)
+            version = _version_to_go(inventory.scope, item, place)
             if version is not None and kube.delete(
                 "Namespace", item.name, uid=item.uid, resource_version=version
             ):
@@ -243,16 +245,15 @@ def _delete_namespaces(
     return errors
 
 
-def _version_to_go(scope: Scope, item: Leftover, kube: Kube) -> str | None:
+def _version_to_go(scope: Scope, item: Leftover, place: Place) -> str | None:
     """Look once more; give the version that may go, None where it may not: it may be kept by now.
 
     A namespace that is on its way out may change at any time: there its UID is enough.
     """
-    found = kube.get("Namespace", item.name)
+    found = place.kube.get("Namespace", item.name)
     if found is None or found["metadata"]["uid"] != item.uid:
         return None
-    again = Look(scope, Deadline(_LOOK_SECONDS))
-    if not again.namespace_expiry(found, kube=kube).may_go:
+    if not new_inventory(scope).namespace_expiry(found, place=place).may_go:
         return None
     is_ending = "deletionTimestamp" in found["metadata"]
     return "" if is_ending else str(found["metadata"].get("resourceVersion", ""))
@@ -277,23 +278,18 @@ def _settle(
     lease = scope.ledger.read(item.run_id, ENTRY, Lease)
     if lease is None or lease.state == "released":
         return
+    if not capabilities_of(lease.provider).is_cluster:
+        # No look finds what is neither a process nor in a cluster: its environment knows it.
+        environment_of_lease(lease, ledger=scope.ledger, log=log).release(lease)
     if lease.state != "kept":
         on_killed(lease)
     scope.ledger.write(item.run_id, ENTRY, replace(lease, state="released"))
     log(f"run {item.run_id[:8]} of {item.tier}: nothing left, its lease is released")
 
 
-def _forget_clusters(scope: Scope, look: Look, *, begun: set[str]) -> None:
-    """Forget clusters that are gone, but not yet those of runs that were unsettled a moment ago.
-
-    Docker may still be making what a killed `kind create` asked it for; the next reaper then knows
-    by the note whose it is.
-    """
-    if look.kind_names is None:
-        return
-    for path in sorted((scope.ledger.directory / CREATED).glob("*.json")):
-        # One that cannot be read is no proof against anybody's cluster.
-        with contextlib.suppress(HarnessError):
-            note = scope.ledger.read(CREATED, path.stem, CreatedCluster)
-            if note and path.stem not in look.kind_names and note.cluster_id not in begun:
-                scope.ledger.forget(CREATED, path.stem)
+def _forget_clusters(inventory: Inventory, *, begun: set[str]) -> None:
+    """Forget clusters that are gone, but not yet those of runs that were unsettled a moment ago."""
+    for environment, there in inventory.clusters.items():
+        clusters = provider_of(environment).created_clusters(inventory.scope.ledger)
+        if clusters is not None:
+            clusters.forget_absent(there, begun=begun)

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from floe_tests.cli.common import ROOT, fail, known_tiers, workspace_of
+from floe_tests.config.providers import environments_text
 from floe_tests.core.errors import FloeTestsError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def doctor(
     *,
     environment: Annotated[
         str | None,
-        typer.Option("--environment", "-e", help="`local`, `kind` or `context`."),
+        typer.Option("--environment", "-e", help=f"{environments_text()}."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:

@@ -19,7 +19,8 @@ from rich.console import Console
 
 from floe_tests.cli.common import ROOT, fail, known_tiers, workspace_of
 from floe_tests.cli.verdict import print_summary
-from floe_tests.config.environment import EnvironmentName, Keep
+from floe_tests.config.environment import Keep
+from floe_tests.config.providers import environment_names, environments_text
 from floe_tests.core.labels import COMMIT, REF, TRIGGER
 from floe_tests.results.cases import legible
 
@@ -40,7 +41,7 @@ def run(  # noqa: PLR0913 - one a choice of the run
     *,
     environment: Annotated[
         str | None,
-        typer.Option("--environment", "-e", help="`local`, `kind` or `context`."),
+        typer.Option("--environment", "-e", help=f"{environments_text()}."),
     ] = None,
     keep: Annotated[
         str | None, typer.Option(help="Keep the environment: `never`, `on_failure`, `always`.")
@@ -91,7 +92,7 @@ def _check_choices(tier: str, *, environment: str | None, keep: str | None) -> N
     if tier not in {*names, *(name.replace("-", "_") for name in names)}:
         fail(f"there is no tier {tier}. There are: {', '.join(names)}.")
     for option, value, allowed in (
-        ("--environment", environment, get_args(EnvironmentName)),
+        ("--environment", environment, environment_names()),
         ("--keep", keep, get_args(Keep)),
     ):
         if value is not None and value not in allowed:

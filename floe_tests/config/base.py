@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from typing import Annotated, Self, TypeVar
 
 from pydantic import (
@@ -59,8 +60,39 @@ class Settings(BaseModel):
         try:
             return handler(value)
         except ValidationError as error:
-            details = [_with_remedy(item, tuple(cls.model_fields)) for item in error.errors()]
+            details = [_with_remedy(item, cls.known_names()) for item in error.errors()]
             raise ValidationError.from_exception_data(error.title, details) from error
+
+    @classmethod
+    def known_names(cls) -> tuple[str, ...]:
+        """Return the names of its settings."""
+        return tuple(cls.model_fields)
+
+
+def error_details(error: ValidationError, *, below: str | None = None) -> list[InitErrorDetails]:
+    """Return what a validation found, to be raised again.
+
+    Args:
+        error: The validation's error.
+        below: The setting that holds what was validated; None for the same place.
+    """
+    return [
+        InitErrorDetails(
+            type=item["type"],
+            loc=item["loc"] if below is None else (below, *item["loc"]),
+            input=item["input"],
+            ctx=item.get("ctx", {}),
+        )
+        for item in error.errors()
+    ]
+
+
+def no_such_setting(name: str, known: Iterable[str]) -> str:
+    """Say that there is no setting of a name, and which there are."""
+    names = tuple(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    meant = f" Did you mean {close[0]}?" if close else ""
+    return f"there is no such setting.{meant} There are: {', '.join(names)}."
 
 
 def _with_remedy(error: ErrorDetails, known: tuple[str, ...]) -> InitErrorDetails:
@@ -69,10 +101,7 @@ def _with_remedy(error: ErrorDetails, known: tuple[str, ...]) -> InitErrorDetail
     )
     # An inner model has worded its own: those lie deeper than one name.
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
-        close = difflib.get_close_matches(str(error["loc"][0]), known, n=1)
-        meant = f" Did you mean {close[0]}?" if close else ""
-        message = f"there is no such setting.{meant} There are: {', '.join(known)}."
         # A type of pydantic's own, because Dagster builds these errors once more.
         found["type"] = "value_error"
-        found["ctx"] = {"error": ValueError(message)}
+        found["ctx"] = {"error": ValueError(no_such_setting(str(error["loc"][0]), known))}
     return found

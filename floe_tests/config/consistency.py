@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from floe_tests.config.providers import capabilities_of, descriptions
+
 if TYPE_CHECKING:
     from floe_tests.config.tier import TierSettings
 
@@ -39,19 +41,25 @@ def _repeated(field: str, names: list[str]) -> list[str]:
 def _without_what_they_need(tier: TierSettings) -> list[str]:
     """Find environments that could not run what the tier has."""
     problems: list[str] = []
-    clusters = [name for name in tier.environments if name != "local"]
+    clusters = [name for name in tier.environments if capabilities_of(name).is_cluster]
+    others = ", ".join(f"`{name}`" for name in tier.environments if name not in clusters)
     without_job = [suite.name for suite in tier.suites if suite.job is None]
     if clusters and without_job:
         problems.append(
             f"suites: {', '.join(without_job)} have no `job`, and {', '.join(clusters)} need "
-            "one. Give each suite a test-job.yaml, or leave only `local` in environments."
+            f"one. Give each suite a test-job.yaml, or leave only {_without_cluster()} in "
+            "environments."
         )
-    if "local" in tier.environments and tier.releases and tier.embedded is None:
+    if others and tier.releases and tier.embedded is None:
         problems.append(
-            "embedded: missing. The tier installs Helm releases, which `local` cannot; name "
-            "the code of the embedded platform, or take `local` out of environments."
+            f"embedded: missing. The tier installs Helm releases, which {others} cannot; name "
+            f"the code of the embedded platform, or take {others} out of environments."
         )
     return problems
+
+
+def _without_cluster() -> str:
+    return " or ".join(f"`{one.name}`" for one in descriptions() if not one.capabilities.is_cluster)
 
 
 def _of_unknown_releases(tier: TierSettings) -> list[str]:
@@ -83,10 +91,11 @@ def _beside_an_installed_platform(tier: TierSettings) -> list[str]:
             return [message]
         return []
     problems = _installs_beside_it(tier, tier.installed.release)
-    if tier.environments != ("context",):
+    if not all(capabilities_of(name).can_have_installed for name in tier.environments):
+        existing = [one.name for one in descriptions() if one.capabilities.can_have_installed]
         problems.append(
             f"environments: {', '.join(tier.environments)}: an `installed` platform is on an "
-            "existing cluster. Write [context]."
+            f"existing cluster. Write [{' or '.join(existing)}]."
         )
     problems += _changes_what_others_run(tier, tier.installed.release)
     if tier.triggers.after_green == tier.name:
@@ -108,7 +117,11 @@ def _installs_beside_it(tier: TierSettings, installed: str) -> list[str]:
         for field, reason in (
             ("namespace", "runs have no namespace of their own; they use installed.namespace"),
             ("pod_security", "installed.namespace has a level of its own"),
-            ("kind", "the tier runs on an existing cluster"),
+            *(
+                (name, "the tier runs on an existing cluster")
+                for name in tier.model_extra or {}
+                if not capabilities_of(name).can_have_installed
+            ),
         )
         if field in tier.model_fields_set
     ]

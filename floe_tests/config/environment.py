@@ -2,56 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from pydantic import Field
 
 from floe_tests.config.base import DnsLabel, Settings
 
-EnvironmentName = Literal["local", "kind", "context"]
 Keep = Literal["never", "on_failure", "always"]
 # Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
 PodSecurity = Literal["restricted", "baseline", "privileged"]
-
-_KUBERNETES_VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
-
-
-class KindSettings(Settings):
-    """The kind cluster of a tier."""
-
-    cluster: DnsLabel = Field(default="floe-tests", description="Name of the kind cluster.")
-    node_image: str = Field(
-        default="kindest/node:v1.34.2",
-        description="Image of the node; the registry prefix goes before it.",
-    )
-    workers: int = Field(
-        default=0, ge=0, le=10, description="Worker nodes beside the control plane."
-    )
-    load_images: tuple[str, ...] = Field(
-        default=(),
-        description="Images loaded into the node when the local Docker has them, unless the "
-        "registry prefix is a registry of this machine.",
-    )
-
-    @property
-    def kubernetes_version(self) -> str | None:
-        """The node image's version of Kubernetes; None when its tag does not say."""
-        match = _KUBERNETES_VERSION.match(self.node_image.rpartition(":")[2])
-        return match[0] if match else None
-
-
-class ContextSettings(Settings):
-    """An existing cluster."""
-
-    kubeconfig: str | None = Field(
-        default=None,
-        description="Path of the kubeconfig; default: KUBECONFIG, then ~/.kube/config.",
-    )
-    context: str | None = Field(
-        default=None,
-        description="Context in it; default: the current one, or the in-cluster account.",
-    )
 
 
 class EmbeddedSettings(Settings):

@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from floe_tests.config import references
+from floe_tests.config.providers import description_of
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.json_values import is_object
@@ -78,7 +79,7 @@ def platforms_of(
             for tier in tiers
             if tier.installed is not None
             for access in (
-                ClusterAccess(tier.context.kubeconfig, tier.context.context),
+                description_of(tier.environments[0]).access(tier),
                 *clusters,
             )
         )

@@ -6,17 +6,23 @@ import contextlib
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
-from floe_tests.config.environment import EnvironmentName
+from floe_tests.config.providers import (
+    EnvironmentName,
+    EnvironmentSettings,
+    description_of,
+    environment_names,
+    unknown_environment,
+)
 from floe_tests.config.tier import TierSettings
 from floe_tests.core import names
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.registry import reference
 
 UNKNOWN = "unknown"
+_VARIABLES = "FLOE_TESTS_"
 
 # What a run leaves in the folder of its tier.
 REPORT = "report.html"
@@ -43,7 +49,6 @@ class Workspace:
         history_url: SQLAlchemy address of the history (FLOE_TESTS_HISTORY), SQLite beside home.
         image_registry_prefix: Put before every image (IMAGE_REGISTRY_PREFIX), with its final slash.
         environment: The environment that FLOE_TESTS_CLUSTER chooses; None leaves it to the tier.
-        kind_node_image: Node image of kind in place of the tiers' own (FLOE_TESTS_KIND_IMAGE).
         ref: The git ref under test (FLOE_TESTS_REF, GITHUB_REF, else what git says).
         commit: The commit under test (FLOE_TESTS_COMMIT, GITHUB_SHA, else what git says).
         trigger: What started the run (FLOE_TESTS_TRIGGER, GITHUB_EVENT_NAME, else `manual`).
@@ -52,6 +57,7 @@ class Workspace:
             its final slash; None where none does.
         namespace_role: ClusterRole that this pod's account binds itself to in a namespace that a
             run has made (FLOE_TESTS_NAMESPACE_ROLE); None where it needs none.
+        variables: All variables that begin with FLOE_TESTS_: an environment may have its own.
     """
 
     root: Path
@@ -60,13 +66,13 @@ class Workspace:
     history_url: str
     image_registry_prefix: str = ""
     environment: EnvironmentName | None = None
-    kind_node_image: str | None = None
     ref: str = UNKNOWN
     commit: str = UNKNOWN
     trigger: str = "manual"
     default_branch: str = "main"
     output_url: str | None = None
     namespace_role: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
     @classmethod
     def from_environment(cls, root: Path, environ: Mapping[str, str]) -> Workspace:
@@ -91,7 +97,6 @@ class Workspace:
             environment=environment_named(
                 environ.get("FLOE_TESTS_CLUSTER", ""), source="FLOE_TESTS_CLUSTER"
             ),
-            kind_node_image=environ.get("FLOE_TESTS_KIND_IMAGE") or None,
             ref=environ.get("FLOE_TESTS_REF")
             or environ.get("GITHUB_REF")
             or _git(root, "symbolic-ref", "--short", "HEAD"),
@@ -104,6 +109,9 @@ class Workspace:
             default_branch=environ.get("FLOE_TESTS_DEFAULT_BRANCH") or "main",
             output_url=_directory_url(environ.get("FLOE_TESTS_OUTPUT_URL", "")),
             namespace_role=environ.get("FLOE_TESTS_NAMESPACE_ROLE") or None,
+            variables={
+                key: environ[key] for key in environ if key.startswith(_VARIABLES) and environ[key]
+            },
         )
 
     def image(self, name: str) -> str:
@@ -142,10 +150,15 @@ class Workspace:
 
     def adapted(self, tier: TierSettings) -> TierSettings:
         """Return a tier's settings as they hold here, where a variable takes the place of one."""
-        if self.kind_node_image is None:
-            return tier
-        kind = tier.kind.model_copy(update={"node_image": self.kind_node_image})
-        return tier.model_copy(update={"kind": kind})
+        changed: dict[str, EnvironmentSettings] = {}
+        for name in tier.environments:
+            model = description_of(name).settings
+            if model is not None:
+                own = tier.settings_of(name, model)
+                here = own.with_variables(self.variables)
+                if here != own:
+                    changed[name] = here
+        return tier.model_copy(update=changed) if changed else tier
 
 
 def _directory_url(text: str) -> str | None:
@@ -182,12 +195,9 @@ def environment_named(text: str, *, source: str) -> EnvironmentName | None:
     """
     if not text:
         return None
-    for name in get_args(EnvironmentName):
-        if text == name:
-            return name
-    message = (
-        f"{source}={text!r} is no environment. Use one of {', '.join(get_args(EnvironmentName))}."
-    )
+    if text in environment_names():
+        return text
+    message = f"{source}={unknown_environment(text)}"
     raise ConfigurationError(message)
 
 

@@ -6,30 +6,48 @@ stops with file, field and remedy before anything is created.
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, cast
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
 from floe_tests.config import consistency
-from floe_tests.config.base import DnsLabel, Settings, not_empty
+from floe_tests.config.base import DnsLabel, Settings, error_details, not_empty
 from floe_tests.config.deadlines import BudgetSettings, DeadlineSettings
 from floe_tests.config.environment import (
-    ContextSettings,
     EmbeddedSettings,
-    EnvironmentName,
     InstalledSettings,
     Keep,
-    KindSettings,
     PodSecurity,
 )
+from floe_tests.config.provider_settings import add_to_schema, read_settings
+from floe_tests.config.providers import EnvironmentName, description_of
 from floe_tests.config.release import ReleaseSettings
 from floe_tests.config.retention import RetentionSettings
 from floe_tests.config.suite import MissingSettings, SuiteSettings
 from floe_tests.config.triggers import ScheduleSettings, TriggerSettings
 
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
+
+_Own = TypeVar("_Own", bound=Settings)
+
 
 class TierSettings(Settings):
-    """One tier of tests: where it runs, what it installs, which suites, within which limits."""
+    """One tier of tests: where it runs, what it installs, which suites, within which limits.
+
+    An environment adds settings of its own, under its name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     name: DnsLabel = Field(
         description="Name of the tier; its job and asset group have it too, with `_` for `-`."
@@ -61,10 +79,6 @@ class TierSettings(Settings):
         description="Level of the Pod Security Standards that the run's namespace enforces: what "
         "the pods of charts and suites may ask for. `floe-tests doctor` names every field that it "
         "would refuse.",
-    )
-    kind: KindSettings = Field(default_factory=KindSettings, description="The tier's kind cluster.")
-    context: ContextSettings = Field(
-        default_factory=ContextSettings, description="The tier's existing cluster."
     )
     deadlines: DeadlineSettings = Field(
         default_factory=DeadlineSettings, description="Deadlines of each part of a run."
@@ -105,6 +119,40 @@ class TierSettings(Settings):
         description="What `floe-tests prune` leaves of the tier's runs.",
     )
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _says_what_it_knows(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Read the settings of environments too; the problems of both are told at once."""
+        if not isinstance(value, Mapping):
+            return handler(value)
+        given = cast("Mapping[str, Any]", value)
+        read, problems = read_settings(given, known=cls.known_names())
+        try:
+            made = handler(read)
+        except ValidationError as error:
+            problems += error_details(error)
+        else:
+            if not problems:
+                return made
+        raise ValidationError.from_exception_data(cls.__name__, problems)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the schema with the settings of environments."""
+        return add_to_schema(handler.resolve_ref_schema(handler(core_schema)), handler)
+
+    def settings_of(self, environment: str, model: type[_Own]) -> _Own:
+        """Return the tier's settings of an environment, or their defaults.
+
+        Args:
+            environment: Name of the environment.
+            model: The model of its settings.
+        """
+        found = (self.model_extra or {}).get(environment)
+        return found if isinstance(found, model) else model()
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         problems = consistency.problems_in(self)
@@ -120,5 +168,5 @@ class TierSettings(Settings):
         """
         if self.installed is None:
             return ""
-        names = (self.context.context, self.installed.namespace)
-        return "/".join(name for name in names if name)
+        access = description_of(self.environments[0]).access(self)
+        return "/".join(name for name in (access.context, self.installed.namespace) if name)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
-from floe_tests.config.environment import EnvironmentName
 from floe_tests.config.tier import TierSettings
-from floe_tests.core import program
-from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
 from floe_tests.doctor.versions import Version, shown, version_in
-from floe_tests.kube.access import ClusterAccess
+from floe_tests.environments.provider import Provider
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, parts
 from floe_tests.kube.quantity import MIB, quantity
-
-_SECONDS = 8.0
 
 # The exporter is a native sidecar, which Kubernetes has switched on since 1.29.
 # Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
@@ -57,48 +50,22 @@ class Reached:
     checks: tuple[Check, ...]
 
 
-def reach(tier: TierSettings, provider: EnvironmentName) -> Reached:
+def reach(tier: TierSettings, provider: Provider) -> Reached:
     """Look for the cluster of a tier.
 
     Args:
         tier: The tier.
-        provider: `kind` or `context`.
+        provider: Provides the cluster.
     """
-    if provider == "kind":
-        return _reach_kind(tier)
-    access = ClusterAccess(tier.context.kubeconfig, tier.context.context)
+    seen = provider.look(tier)
+    if seen.kube is None:
+        check = Check("cluster", seen.state, seen.found, seen.remedy)
+        return Reached(None, seen.version, (check,))
     try:
-        return _answering(Kube(access))
+        return _answering(seen.kube)
     except FloeTestsError as error:
-        remedy = f"{access.kubectl('cluster-info')}; kubectl config get-contexts"
-        return Reached(None, None, (Check("cluster", "failed", first_line(error), remedy),))
-
-
-def _reach_kind(tier: TierSettings) -> Reached:
-    name = tier.kind.cluster
-    deadline = Deadline(_SECONDS)
-    try:
-        if name not in program.run(["kind", "get", "clusters"], deadline=deadline).split():
-            found = f"kind cluster {name} is not there; a run creates it, and deletes it again"
-            return Reached(None, tier.kind.kubernetes_version, (Check("cluster", "ok", found),))
-        text = program.run(["kind", "get", "kubeconfig", "--name", name], deadline=deadline)
-    except FloeTestsError as error:
-        found = f"kind cannot tell: {first_line(error)}"
-        return Reached(None, tier.kind.kubernetes_version, (Check("cluster", "unknown", found),))
-    try:
-        # The client reads certificates when it is made; the file may go then.
-        with tempfile.TemporaryDirectory(prefix="floe-doctor-") as folder:
-            kubeconfig = Path(folder) / "kubeconfig"
-            kubeconfig.touch(mode=0o600)
-            kubeconfig.write_text(text)
-            kube = Kube(ClusterAccess(kubeconfig=str(kubeconfig)))
-        # For messages: the context that `kind export kubeconfig` writes.
-        kube.access = ClusterAccess(context=f"kind-{name}")
-        return _answering(kube)
-    except FloeTestsError as error:
-        remedy = f"kind delete cluster --name {name}"
-        found = f"kind cluster {name} is there and does not answer: {first_line(error)}"
-        return Reached(None, None, (Check("cluster", "failed", found, remedy),))
+        found = f"{seen.found}{first_line(error)}"
+        return Reached(None, None, (Check("cluster", "failed", found, seen.remedy),))
 
 
 def _answering(kube: Kube) -> Reached:

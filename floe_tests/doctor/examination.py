@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
-from floe_tests.config.environment import EnvironmentName
 from floe_tests.config.project import Workspace
+from floe_tests.config.providers import EnvironmentName
 from floe_tests.config.tier import TierSettings
 from floe_tests.doctor import (
     cluster,
@@ -20,6 +21,7 @@ from floe_tests.doctor import (
 )
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs, needs_of
+from floe_tests.environments.provider import Provider, provider_of
 
 Found = Check | None | Sequence[Check]
 
@@ -44,17 +46,18 @@ def examine(
     Returns:
         What was found, without repetition, in a steady order.
     """
-    places: dict[str, EnvironmentName] = {
-        tier.name: environment or workspace.environment or tier.environments[0] for tier in tiers
+    places = {
+        tier.name: provider_of(environment or workspace.environment or tier.environments[0])
+        for tier in tiers
     }
-    with_local = "local" in places.values()
+    extras = {extra for place in places.values() for extra in place.capabilities.extras}
 
     def look(tier: TierSettings) -> tuple[Check, ...]:
         return _examine_tier(workspace.adapted(tier), places[tier.name], workspace)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         everywhere = [
-            pool.submit(machine.check_packages, extras=("local",) if with_local else ()),
+            pool.submit(machine.check_packages, extras=tuple(sorted(extras))),
             pool.submit(machine.check_home, workspace, environ),
             pool.submit(machine.check_output, workspace),
             pool.submit(machine.check_history, workspace),
@@ -68,19 +71,20 @@ def examine(
 
 
 def _examine_tier(
-    tier: TierSettings, provider: EnvironmentName, workspace: Workspace
+    tier: TierSettings, provider: Provider, workspace: Workspace
 ) -> tuple[Check, ...]:
-    if provider not in tier.environments:
+    if provider.name not in tier.environments:
         name = f"tier {tier.name}"
-        found = f"does not run on {provider}; it runs on {', '.join(tier.environments)}"
+        found = f"does not run on {provider.name}; it runs on {', '.join(tier.environments)}"
         return (Check(name, "failed", found, f"floe-tests doctor {tier.name}"),)
-    if provider == "local":
+    if not provider.capabilities.is_cluster:
         checks = (machine.check_local(suite.command) for suite in tier.suites)
-        return tuple(check for check in checks if check is not None)
+        wanted = (programs.check_program(each) for each in provider.capabilities.programs)
+        return (*wanted, *(check for check in checks if check is not None))
     with ThreadPoolExecutor(_THREADS) as pool:
         looks: list[Future[Found]] = [pool.submit(look) for look in _programs(tier, provider)]
         reached = cluster.reach(tier, provider)
-        needs = needs_of(tier, provider, workspace, kube_version=reached.version)
+        needs = needs_of(tier, provider.name, workspace, kube_version=reached.version)
         later = [pool.submit(look) for look in _cluster(tier, provider, workspace, reached, needs)]
         return tuple(
             check
@@ -94,18 +98,19 @@ def _examine_tier(
         )
 
 
-def _programs(tier: TierSettings, provider: EnvironmentName) -> Iterable[Callable[[], Found]]:
-    if provider == "kind":
+def _programs(tier: TierSettings, provider: Provider) -> Iterable[Callable[[], Found]]:
+    if provider.capabilities.needs_docker:
         yield lambda: programs.check_docker(memory_mib=tier.budget.memory_mib)
-        yield lambda: programs.check_program("kind")
+    for wanted in provider.capabilities.programs:
+        yield partial(programs.check_program, wanted)
     if tier.releases:
-        yield lambda: programs.check_program("helm")
-    yield lambda: programs.check_program("kubectl")
+        yield lambda: programs.check_program(programs.HELM)
+    yield lambda: programs.check_program(programs.KUBECTL)
 
 
 def _cluster(
     tier: TierSettings,
-    provider: EnvironmentName,
+    provider: Provider,
     workspace: Workspace,
     reached: cluster.Reached,
     needs: Needs,
@@ -113,7 +118,7 @@ def _cluster(
     kube = reached.kube
     yield lambda: security.check_pod_security(needs, kube=kube, kube_version=reached.version)
     if kube is not None:
-        if provider == "context":
+        if not provider.capabilities.creates_clusters:
             yield lambda: permissions.check_permissions(kube, needs)
         yield lambda: cluster.check_nodes(kube, needs)
         yield lambda: cluster.check_storage(kube, needs)
@@ -122,11 +127,9 @@ def _cluster(
             yield lambda: installed.check_installed(kube, needs, workspace)
         else:
             yield lambda: inventory.check_namespaces(kube)
-    node = [workspace.image(tier.kind.node_image)] if provider == "kind" and kube is None else []
-    # A run copies these from the local Docker into the node.
-    loaded = workspace.loaded_images(tier.kind.load_images) if provider == "kind" else ()
-    in_docker = [*node, *loaded]
-    yield lambda: images.check_images([*node, *needs.images], in_docker=in_docker, kube=kube)
+    own, copied = provider.docker_images(tier, workspace, is_there=kube is not None)
+    in_docker = [*own, *copied]
+    yield lambda: images.check_images([*own, *needs.images], in_docker=in_docker, kube=kube)
 
 
 def _flat(found: Found) -> Sequence[Check]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from floe_tests.config.environment import EnvironmentName
 from floe_tests.config.project import Workspace
+from floe_tests.config.providers import EnvironmentName
 from floe_tests.config.selection import release_values
 from floe_tests.config.test_job import load_template
 from floe_tests.config.tier import TierSettings

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from floe_tests.config.providers import RequiredProgram
 from floe_tests.core import program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError, first_line
@@ -28,59 +27,45 @@ _DOCKER_DISK_FAILED_GIB = 2
 _DOCKER_DISK_WARNING_GIB = 6
 
 
-@dataclass(frozen=True)
-class _Program:
-    """A program, and the least version of it.
-
-    Attributes:
-        name: Its name.
-        arguments: Arguments that make it print its version.
-        minimum: The least version.
-        missing: What it means when it is not there.
-    """
-
-    name: str
-    arguments: Sequence[str]
-    minimum: Version
-    missing: State = "failed"
-
-
-_PROGRAMS = {
-    # An older one cannot load images into nodes with containerd 2, as those since Kubernetes 1.32.
-    # Source: https://github.com/kubernetes-sigs/kind/issues/3853
-    "kind": _Program("kind", ["version"], (0, 27, 0)),
+HELM = RequiredProgram(
+    "helm",
+    ("version", "--template", "{{.Version}}"),
     # The first with charts from oci:// addresses without a switch.
     # Source: https://helm.sh/docs/topics/registries/
-    "helm": _Program("helm", ["version", "--template", "{{.Version}}"], (3, 8, 0)),
-    # Runs do without it; the commands that they print, to look into what is kept, do not.
-    "kubectl": _Program(
-        "kubectl", ["version", "--client", "--output", "json"], (1, 28, 0), missing="warning"
-    ),
-}
+    (3, 8, 0),
+)
+# Runs do without it; the commands that they print, to look into what is kept, do not.
+KUBECTL = RequiredProgram(
+    "kubectl",
+    ("version", "--client", "--output", "json"),
+    (1, 28, 0),
+    is_optional=True,
+)
 
 
-def check_program(name: str) -> Check:
-    """Look at kind, helm or kubectl.
+def check_program(wanted: RequiredProgram) -> Check:
+    """Look at a program: there, answering, and new enough.
 
     Args:
-        name: Which of them.
+        wanted: The program.
     """
-    wanted = _PROGRAMS[name]
+    missing: State = "warning" if wanted.is_optional else "failed"
+    name, install = wanted.name, wanted.install or program.how_to_install(wanted.name)
     if shutil.which(name) is None:
-        return Check(name, wanted.missing, "not on PATH", program.how_to_install(name))
+        return Check(name, missing, "not on PATH", install)
     try:
         printed = program.run([name, *wanted.arguments], deadline=Deadline(_SECONDS))
     except FloeTestsError as error:
-        return Check(name, wanted.missing, first_line(error), program.how_to_install(name))
+        return Check(name, missing, first_line(error), install)
     version = version_in(printed)
     if version is None:
         return Check(name, "unknown", f"prints no version: {printed.strip()[:80]}")
     if version < wanted.minimum:
         return Check(
             name,
-            wanted.missing,
+            missing,
             f"{shown(version)}, older than {shown(wanted.minimum)}",
-            program.how_to_install(name),
+            install,
         )
     return Check(name, "ok", shown(version))
 

@@ -17,9 +17,11 @@ from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import ConfigurationError, FloeTestsError, InfrastructureError
 from floe_tests.core.ledger import Ledger
 from floe_tests.environments.cluster_lock import LEASE, ClusterLock, Renewal
+from floe_tests.environments.environment import Environment
+from floe_tests.environments.existing_cluster import on_clock_of
 from floe_tests.environments.lease import ENTRY, Lease, Log
 from floe_tests.environments.owned_objects import command_for, remove_owned_objects
-from floe_tests.environments.providers.context.provider import on_clock_of
+from floe_tests.environments.provider import Provider
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube, RefusedError
 
@@ -31,14 +33,16 @@ _renewals: dict[str, Renewal] = {}
 
 
 @dataclass(frozen=True)
-class InstalledEnvironment:
+class InstalledEnvironment(Environment):
     """A namespace of an existing cluster that runs share, one after the other.
 
     Attributes:
+        provider: Says how the cluster is reached.
         ledger: Where leases are written down.
         log: Receives one line a step.
     """
 
+    provider: Provider
     ledger: Ledger
     log: Log
 
@@ -51,7 +55,7 @@ class InstalledEnvironment:
             message = f"tier {settings.name} has no `installed` platform."
             raise ConfigurationError(message)
         check_memory(settings, workspace.root)
-        access = ClusterAccess(settings.context.kubeconfig, settings.context.context).pinned()
+        access = self.provider.access(settings).pinned()
         kube = Kube(access, patience_seconds=_API_SECONDS)
         self.log(f"cluster answers: Kubernetes {kube.server_version()}")
         _require_namespace(kube, installed)
@@ -112,6 +116,14 @@ class InstalledEnvironment:
         return tuple(
             command_for(kube, lease.namespace, lease.run_id, verb) for verb in ("get", "delete")
         )
+
+    def why_lost(self, lease: Lease) -> str:
+        """Say why the cluster is another run's by now; empty while it is this one's."""
+        return why_lost(lease)
+
+    def leave(self, lease: Lease) -> None:
+        """Leave the claim to the process that resumes the run: it stays valid for some minutes."""
+        stop_renewing(lease.run_id)
 
     def _give_up_claim(self, lease: Lease) -> None:
         renewal = _renewals.pop(lease.run_id, None)

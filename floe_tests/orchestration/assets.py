@@ -5,11 +5,12 @@ Dagster reads annotations when it builds an asset, so they are not postponed her
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 from pydantic import Field
 
+from floe_tests.config.providers import environment_names, environments_described
 from floe_tests.config.selection import Selection
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import FloeTestsError
@@ -18,16 +19,20 @@ from floe_tests.core.signals import uninterrupted
 from floe_tests.orchestration import metadata
 from floe_tests.orchestration.session import SessionResource
 
+if TYPE_CHECKING:
+    EnvironmentChoice = str
+else:  # the launchpad offers these
+    EnvironmentChoice = Literal[("default", *environment_names())]
+
 
 class RunConfig(dg.Config):
     """What a run may choose; it stands on the first asset, and all others follow it."""
 
-    environment: Literal["default", "local", "kind", "context"] = Field(
+    environment: EnvironmentChoice = Field(
         default="default",
         description=(
-            "Where to run: `local` as processes of this machine, `kind` on a kind cluster that is "
-            "created if absent, `context` on an existing cluster. `default` is FLOE_TESTS_CLUSTER, "
-            "then the tier's first environment."
+            f"Where to run: {environments_described()}. `default` is FLOE_TESTS_CLUSTER, then the "
+            "tier's first environment."
         ),
     )
     keep: Literal["default", "never", "on_failure", "always"] = Field(

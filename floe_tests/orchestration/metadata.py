@@ -81,7 +81,7 @@ def of_lease(lease: Lease, run: TierRun) -> Metadata:
     return {
         "variables": dg.MetadataValue.text(said(of_run) or "none of this run's own"),
         "environment": dg.MetadataValue.text(lease.provider),
-        "cluster": dg.MetadataValue.text(lease.kind_cluster or lease.provider),
+        "cluster": dg.MetadataValue.text(lease.cluster or lease.provider),
         "namespace": dg.MetadataValue.text(lease.namespace or "none"),
         "created cluster": dg.MetadataValue.bool(lease.cluster_id == lease.run_id),
         "keep": dg.MetadataValue.text(lease.keep),

@@ -68,8 +68,8 @@ def environment_name(lease: Lease | None) -> str:
     """Return the name of the cluster or context that a run had."""
     if lease is None:
         return "none"
-    if lease.kind_cluster:
-        return lease.kind_cluster
+    if lease.cluster:
+        return lease.cluster
     return (lease.access.context if lease.access else None) or lease.provider
 
 

@@ -15,8 +15,9 @@ from functools import partial
 from time import monotonic
 from typing import Protocol
 
-from floe_tests.config.environment import EnvironmentName, Keep
+from floe_tests.config.environment import Keep
 from floe_tests.config.project import Workspace
+from floe_tests.config.providers import EnvironmentName, capabilities_of
 from floe_tests.config.release import ReleaseChangeSettings, ReleaseSettings
 from floe_tests.config.selection import Selection, release_values
 from floe_tests.config.suite import SuiteSettings
@@ -34,17 +35,10 @@ from floe_tests.core.errors import (
 from floe_tests.core.ledger import Ledger
 from floe_tests.core.process_identity import Holder
 from floe_tests.core.signals import held_signals, no_reason, reason_of
-from floe_tests.environments.installed import stop_renewing, why_lost
-from floe_tests.environments.lease import (
-    ENTRY,
-    Environment,
-    Lease,
-    environment_of,
-    give_back,
-    live_lease,
-    new_lease,
-)
-from floe_tests.environments.providers.local.provider import EMBEDDED
+from floe_tests.environments.environment import Environment
+from floe_tests.environments.lease import ENTRY, Lease, new_lease
+from floe_tests.environments.leasing import environment_of_lease, give_back, live_lease
+from floe_tests.environments.provider import provider_of
 from floe_tests.execution.attempt import Attempt
 from floe_tests.execution.resume import Resume, never
 from floe_tests.execution.verdict.facts import ErrorFacts, Party
@@ -54,7 +48,7 @@ from floe_tests.kube.client import Kube
 from floe_tests.pipeline import resume
 from floe_tests.pipeline.gate import counts_required, quarantine_of, verdict_of
 from floe_tests.pipeline.judgement import compare_suite, judge_suite
-from floe_tests.platform.embedded import EmbeddedPlatform
+from floe_tests.platform.embedded import LEDGER_ENTRY, EmbeddedPlatform
 from floe_tests.platform.helm import InstalledRelease
 from floe_tests.platform.installed import Fingerprint
 from floe_tests.platform.substitutes import MissingImages
@@ -247,7 +241,9 @@ class TierRun:
         """Leave the run as it is, with its environment and its Job, to another process."""
         if not self.is_handed_over:
             resume.hand_over(self.ledger, self.run_id)
-            stop_renewing(self.run_id)
+            lease = self.ledger.read(self.run_id, ENTRY, Lease)
+            if lease is not None:
+                self._environment(lease).leave(lease)
             self.log("interrupted, and not cancelled: the run goes on in another process")
 
     def acquire(
@@ -280,16 +276,15 @@ class TierRun:
         self.variables()
         provider = environment or self.workspace.environment or self.settings.environments[0]
         if provider not in self.settings.environments:
-            why = (
-                "it needs a cluster" if provider == "local" else "it is not among its environments"
-            )
+            is_cluster = capabilities_of(provider).is_cluster
+            why = "it is not among its environments" if is_cluster else "it needs a cluster"
             message = (
                 f"tier {self.settings.name} does not run on {provider}: {why}. Choose one of "
                 f"{', '.join(self.settings.environments)} with FLOE_TESTS_CLUSTER or the run's "
                 "config."
             )
             raise ConfigurationError(message)
-        if provider != "local":
+        if capabilities_of(provider).is_cluster:
             self._check_releases(provider)
         lease = new_lease(
             self.settings, self.workspace, run_id=self.run_id, provider=provider, keep=keep
@@ -308,7 +303,7 @@ class TierRun:
         )
         if known.state in {"released", "kept"}:
             return known  # what the stages found is written down; they need no environment
-        if known.provider == "local":
+        if not capabilities_of(known.provider).outlives_process:
             message = (
                 "the process that had this run ended, and its environment, processes of that "
                 "machine, with it. Launch the whole job again."
@@ -316,15 +311,13 @@ class TierRun:
             raise InfrastructureError(message)
         lease = replace(known, holder=Holder.this_process())
         self.ledger.write(self.run_id, ENTRY, lease)
-        if lease.state == "acquiring" or lease.persistent:
+        if lease.state == "acquiring" or lease.installed:
             lease = self._environment(lease).acquire(lease, self.settings, self.workspace)
             self.ledger.write(self.run_id, ENTRY, lease)
         return self.lease()
 
     def _environment(self, lease: Lease) -> Environment:
-        return environment_of(
-            lease.provider, ledger=self.ledger, log=self.log, persistent=lease.persistent
-        )
+        return environment_of_lease(lease, ledger=self.ledger, log=self.log)
 
     def install(self) -> InstalledPlatform:
         """Install the tier's releases, or look at the installed one, and wait until ready.
@@ -344,7 +337,7 @@ class TierRun:
             )
             raise InfrastructureError(message)
         started = monotonic()
-        if lease.provider == "local":
+        if not capabilities_of(lease.provider).is_cluster:
             installed = InstalledPlatform(embedded=self._start_embedded(lease))
         elif self.settings.installed is not None:
             from floe_tests.platform.installed import wait_until_complete
@@ -479,10 +472,7 @@ class TierRun:
         """Render every release for the version of Kubernetes that it will meet."""
         from floe_tests.platform import helm
 
-        version = self.settings.kind.kubernetes_version
-        if provider == "context":
-            context = self.settings.context
-            version = Kube(ClusterAccess(context.kubeconfig, context.context)).server_version()
+        version = provider_of(provider).kube_version(self.settings)
         for release in self._releases():
             helm.check(
                 release,
@@ -532,7 +522,7 @@ class TierRun:
             deadline_seconds=wanted.ready_seconds,
             log=self.log,
         )
-        self.ledger.write(self.run_id, EMBEDDED, platform)
+        self.ledger.write(self.run_id, LEDGER_ENTRY, platform)
         return platform
 
     def _install_releases(self, lease: Lease) -> InstalledPlatform:
@@ -601,7 +591,7 @@ class TierRun:
         while True:
             prepared = self._prepare(lease, suite, number=len(attempts) + 1)
             attempt = prepared.run(record=record)
-            lost = why_lost(lease) if lease.persistent else ""
+            lost = self._environment(lease).why_lost(lease)
             if lost:
                 # Whoever has the cluster now was on it beside these tests.
                 attempt = _spoiled(attempt, lost)
@@ -642,9 +632,12 @@ class TierRun:
         directory.mkdir(parents=True, exist_ok=True)
 
         template = load_template(self.workspace.root / suite.job) if suite.job else None
-        if lease.provider == "local":
+        if not capabilities_of(lease.provider).is_cluster:
             if suite.shards is not None:
-                self.log(f"suite {suite.name} runs whole: shards are pods, and `local` has none")
+                self.log(
+                    f"suite {suite.name} runs whole: shards are pods, and `{lease.provider}` has "
+                    "none"
+                )
             command = (
                 ProcessCommand.from_template(template, passed=suite.pass_environment)
                 if template

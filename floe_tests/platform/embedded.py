@@ -35,6 +35,8 @@ JsonObject = Mapping[str, object]
 
 HOST = "127.0.0.1"
 MARKER = "FLOE_TESTS_EMBEDDED_PLATFORM"
+# Under this name a run's ledger has it, for the environment that stops it.
+LEDGER_ENTRY = "embedded"
 CODE_LOCATION = "floe"
 CODE_MODULE = "floe_platform.definitions"
 _PAUSE_SECONDS = 0.1

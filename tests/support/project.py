@@ -82,7 +82,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 # Where this package asks what time it is, and something depends on it that is removed or stays.
 CLOCKS = (
     "core.clock",
-    "environments.providers.context.provider",
+    "environments.existing_cluster",
     "environments.lease",
     "environments.namespace",
 )

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from floe_tests.config.environment import EnvironmentName, PodSecurity
+from floe_tests.config.environment import PodSecurity
+from floe_tests.config.providers import EnvironmentName
 from floe_tests.core.deadline import Deadline
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.examination import examine

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from floe_tests.config.environment import InstalledSettings
+from floe_tests.config.providers import description_of
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.core.labels import CLUSTER, PLATFORM, TIER, TRIGGER
@@ -185,10 +186,9 @@ def _answer(
 
 
 def _kube(settings: TierSettings) -> "Kube":
-    from floe_tests.kube.access import ClusterAccess
     from floe_tests.kube.client import Kube
 
-    return Kube(ClusterAccess(settings.context.kubeconfig, settings.context.context))
+    return Kube(description_of(settings.environments[0]).access(settings))
 
 
 def _state(settings: TierSettings, installed: InstalledSettings) -> "InstalledState":

@@ -328,7 +328,7 @@ def test_a_kind_cluster_that_cannot_be_looked_for_is_a_problem_if_a_killed_run_h
     dead = replace(Holder.this_process(), start_ticks=1)
     assert plan(Scope(ledger)).problems == ()
 
-    write_lease(ledger, run_id, dead, provider="kind", namespace="x", kind_cluster="floe-x")
+    write_lease(ledger, run_id, dead, provider="kind", namespace="x", cluster="floe-x")
     done = reap(Scope(ledger), log=print)
 
     (problem,) = done.problems

@@ -23,8 +23,10 @@ from floe_tests.core import labels
 from floe_tests.core.labels import Owner
 from floe_tests.core.ledger import Ledger
 from floe_tests.core.process_identity import Holder
-from floe_tests.environments.lease import ENTRY, Lease, give_back
-from floe_tests.environments.providers.kind.provider import CREATED, CreatedCluster, KindEnvironment
+from floe_tests.environments.lease import ENTRY, Lease
+from floe_tests.environments.leasing import give_back
+from floe_tests.environments.providers.kind.environment import KindEnvironment
+from floe_tests.environments.providers.kind.notes import CREATED, CreatedCluster
 
 if TYPE_CHECKING:
     from tests.support.kube_api import Api
@@ -117,7 +119,7 @@ class Machine:
                 "release_seconds": 60,
                 "state": "held",
                 "holder": holder,
-                "kind_cluster": "floe-x",
+                "cluster": "floe-x",
                 "cluster_id": run_id,
                 **changes,
             }
@@ -391,7 +393,7 @@ def test_labels_and_an_old_date_alone_remove_nothing(machine: Machine, what: str
     if known != "expired":
         state = "released" if known == "released" else "held"
         access = machine.api.access
-        machine.lease(RUN, DEAD, provider="context", state=state, access=access, kind_cluster=None)
+        machine.lease(RUN, DEAD, provider="context", state=state, access=access, cluster=None)
     scope = Scope(
         machine.ledger,
         clusters=(machine.api.access,),
@@ -530,7 +532,7 @@ def test_a_run_takes_a_cluster_for_one_of_ours_only_if_its_nodes_say_so(
     del script.answers["GET", NODES]
     script.answers["POST", NAMESPACES] = (201, made)
     script.answers["POST", f"{NAMESPACES}/floe-test-{new[:8]}/resourcequotas"] = (201, {})
-    machine.lease(new, ALIVE, state="acquiring", kind_cluster=None)
+    machine.lease(new, ALIVE, state="acquiring", cluster=None)
     lease = machine.ledger.read(new, ENTRY, Lease)
     assert lease is not None
 

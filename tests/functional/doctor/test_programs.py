@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from floe_tests.config.providers import capabilities_of
 from floe_tests.doctor.check import Check
-from floe_tests.doctor.programs import check_docker, check_program
+from floe_tests.doctor.programs import HELM, KUBECTL, check_docker, check_program
 
 Put = Callable[[str, str], Path]
 GIB = 1024**3
+PROGRAMS = {each.name: each for each in (*capabilities_of("kind").programs, HELM, KUBECTL)}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_a_program_is_asked_for_its_version(
 ):
     programs(name, script)
 
-    check = check_program(name)
+    check = check_program(PROGRAMS[name])
 
     assert (check.name, check.state, check.found) == (name, state, found)
     assert bool(check.remedy) == (state in {"failed", "warning"})
@@ -56,7 +58,7 @@ def test_a_program_is_asked_for_its_version(
 def test_one_that_is_missing_says_where_it_comes_from(programs: Put, name: str, state: str):
     programs("other", "exit 0")
 
-    check = check_program(name)
+    check = check_program(PROGRAMS[name])
 
     assert (check.state, check.found) == (state, "not on PATH")
     assert f"{name}: https://" in check.remedy

@@ -59,7 +59,7 @@ def test_a_run_uses_the_platform_and_leaves_it_as_it_was(
     assert installed.fingerprint.digests
     assert held_by(kube, NAMESPACE) is None
     lease = lease_of(run)
-    assert (lease.state, lease.namespace, lease.persistent) == ("released", NAMESPACE, True)
+    assert (lease.state, lease.namespace, lease.installed) == ("released", NAMESPACE, True)
     logs = {path.name: path.read_text() for path in published.directory.glob("platform-logs/*")}
     said = logs[f"{daemon}-daemon.log"]
     assert "said while the run went on" in said

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from floe_tests.config import references
 from floe_tests.config.deadlines import BudgetSettings
-from floe_tests.config.environment import KindSettings
 from floe_tests.config.measured import BenchmarkSettings, SoakSettings
 from floe_tests.config.suite import SuiteSettings
 from floe_tests.config.tier import TierSettings
+from floe_tests.environments.providers.kind.settings import KindSettings
 
 SUITE: dict[str, Any] = {"name": "one", "job": "tests/one/test-job.yaml"}
 TIER: dict[str, Any] = {

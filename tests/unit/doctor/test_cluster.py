@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from floe_tests.doctor.cluster import check_network, check_nodes, check_storage, reach
+from floe_tests.environments.provider import provider_of
 from floe_tests.kube.client import Kube
 from tests.support.doctor import deployment, needs, tier
 from tests.support.small_server import Server
@@ -54,14 +55,16 @@ def test_a_cluster_says_its_version(
 ):
     server.answers["/version"] = {"gitVersion": version}
 
-    reached = reach(tier(context={"kubeconfig": str(kubeconfig)}), "context")
+    reached = reach(tier(context={"kubeconfig": str(kubeconfig)}), provider_of("context"))
 
     assert [(check.state, check.found) for check in reached.checks] == [(state, found)]
     assert reached.version == version
 
 
 def test_a_context_that_is_not_there_fails_with_the_command_that_lists_them(kubeconfig: Path):
-    reached = reach(tier(context={"kubeconfig": str(kubeconfig), "context": "staging"}), "context")
+    reached = reach(
+        tier(context={"kubeconfig": str(kubeconfig), "context": "staging"}), provider_of("context")
+    )
 
     (check,) = reached.checks
     assert (reached.kube, check.state) == (None, "failed")
@@ -72,7 +75,7 @@ def test_a_context_that_is_not_there_fails_with_the_command_that_lists_them(kube
 def test_a_kind_cluster_that_is_not_there_is_made_by_the_run(programs: Put):
     programs("kind", "echo other")
 
-    reached = reach(tier(environments=["kind"]), "kind")
+    reached = reach(tier(environments=["kind"]), provider_of("kind"))
 
     assert (reached.kube, reached.version) == (None, "v1.34.2")
     assert [check.state for check in reached.checks] == ["ok"]
@@ -88,7 +91,7 @@ def test_a_kind_cluster_that_is_there_is_asked(server: Server, kubeconfig: Path,
     )
     assert yaml.safe_load(text)["kind"] == "Config"
 
-    reached = reach(tier(environments=["kind"]), "kind")
+    reached = reach(tier(environments=["kind"]), provider_of("kind"))
 
     assert reached.version == "v1.33.1"
     assert reached.kube is not None
@@ -104,7 +107,7 @@ def test_a_kind_cluster_whose_docker_was_stopped_fails_with_its_removal(programs
     )
     programs("kind", f'if [ "$2" = clusters ]; then echo floe-tests; else echo "{config}"; fi')
 
-    (check,) = reach(tier(environments=["kind"]), "kind").checks
+    (check,) = reach(tier(environments=["kind"]), provider_of("kind")).checks
 
     assert check.state == "failed"
     assert check.remedy == "kind delete cluster --name floe-tests"

@@ -21,7 +21,8 @@ from floe_tests.core.ledger import Ledger
 from floe_tests.core.process_identity import Holder
 from floe_tests.environments import installed
 from floe_tests.environments.cluster_lock import LEASE, held_by
-from floe_tests.environments.lease import ENTRY, Lease, give_back, live_lease, new_lease
+from floe_tests.environments.lease import ENTRY, Lease, new_lease
+from floe_tests.environments.leasing import environment_of, give_back, live_lease
 from tests.support.small_cluster import JOB, NAMESPACE, Cluster
 
 RUN = "1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d"
@@ -72,7 +73,7 @@ def acquired(
     settings = tier(cluster, **changes)
     lease = new_lease(settings, workspace, run_id=run_id, provider="context")
     ledger.write(run_id, ENTRY, lease)
-    environment = installed.InstalledEnvironment(ledger=ledger, log=print)
+    environment = environment_of("context", ledger=ledger, log=print, installed=True)
     held = environment.acquire(lease, settings, workspace)
     ledger.write(run_id, ENTRY, held)
     return held
@@ -129,7 +130,7 @@ def test_a_lease_creates_a_claim_and_nothing_else(
 ) -> None:
     held = acquired(cluster, ledger, workspace)
 
-    assert (held.state, held.namespace, held.persistent) == ("held", NAMESPACE, True)
+    assert (held.state, held.namespace, held.installed) == ("held", NAMESPACE, True)
     written = {request for request in cluster.requests if request[0] != "GET"}
     assert written == {("POST", "leases")}
     assert live_lease(ledger, RUN, parent_run_id=None, log=print) == held

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from floe_tests.core.labels import Owner
-from floe_tests.environments.providers.kind.provider import kind_config
+from floe_tests.environments.providers.kind.environment import kind_config
 
 OWNER = Owner(
     run_id="1a2b3c4d",

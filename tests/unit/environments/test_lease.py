@@ -13,14 +13,8 @@ from floe_tests.config.project import Workspace
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import LeaseError
 from floe_tests.core.ledger import Ledger
-from floe_tests.environments.lease import (
-    ENTRY,
-    Lease,
-    environment_of,
-    give_back,
-    live_lease,
-    new_lease,
-)
+from floe_tests.environments.lease import ENTRY, Lease, new_lease
+from floe_tests.environments.leasing import environment_of, give_back, live_lease
 from floe_tests.kube.access import ClusterAccess
 
 RUN = "1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d"

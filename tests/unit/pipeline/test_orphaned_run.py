@@ -33,7 +33,7 @@ LEASE = Lease(
     release_seconds=60,
     state="held",
     holder=Holder(process_id=4711, created=BEGAN.timestamp()),
-    kind_cluster="floe-tests",
+    cluster="floe-tests",
 )
 JUNIT = (
     '<testsuites><testsuite name="s" tests="2"><testcase classname="a" name="test_one" time="1"/>'

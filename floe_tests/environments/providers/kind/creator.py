@@ -8,7 +8,7 @@ from datetime import timedelta
 from floe_tests.core import labels
 from floe_tests.environments.lease import Lease
 from floe_tests.environments.providers.kind.nodes import KindCluster
-from floe_tests.environments.providers.kind.provider import CreatedCluster
+from floe_tests.environments.providers.kind.notes import CreatedCluster
 
 # A cluster whose configuration is not written yet was begun at most this long before.
 _CREATING = timedelta(minutes=10)
@@ -62,7 +62,7 @@ def _is_creating(lease: Lease | None, cluster: KindCluster) -> bool:
     """Return whether a run said in its lease that it creates the cluster, which comes first."""
     return (
         lease is not None
-        and lease.kind_cluster == cluster.name
+        and lease.cluster == cluster.name
         and lease.cluster_id == lease.run_id
         and lease.state != "released"
     )

@@ -16,6 +16,7 @@ from typing import cast
 from floe_tests.core import program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError
+from floe_tests.environments.provider import FoundCluster
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
 
@@ -35,22 +36,15 @@ _LABEL = re.compile(r"(floe-tests/[a-z-]+)=([A-Za-z0-9_.-]*)")
 
 
 @dataclass(frozen=True)
-class KindCluster:
-    """A kind cluster as Docker knows it.
+class KindCluster(FoundCluster):
+    """A kind cluster as Docker knows it; it is created when its first container is.
 
     Attributes:
-        name: Its name.
         node: Container of a control plane; of any node when there is none yet.
-        created_at: When its first container was created (UTC).
-        labels: The labels of this project that it was created with, empty for somebody else's;
-            None when its configuration is not written yet.
         node_id: Docker's own id of that container: its name may be another's later.
     """
 
-    name: str
-    node: str
-    created_at: datetime
-    labels: Mapping[str, str] | None = None
+    node: str = ""
     node_id: str = ""
 
     @property

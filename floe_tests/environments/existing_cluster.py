@@ -1,4 +1,7 @@
-"""An existing cluster: a kubeconfig context, or the account of the pod this runs in."""
+"""An existing cluster, in which each run creates a namespace of its own.
+
+The environment of every provider whose clusters are there before a run.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from floe_tests.core import labels, program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import InfrastructureError
 from floe_tests.core.ledger import Ledger
+from floe_tests.environments.environment import Environment
 from floe_tests.environments.lease import ENTRY, Lease, Log
 from floe_tests.environments.namespace import NamespaceRules, create_namespace, delete_namespace
+from floe_tests.environments.provider import Provider
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
 
@@ -21,23 +26,25 @@ _SAME_TIME = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
-class ContextEnvironment:
+class ExistingClusterEnvironment(Environment):
     """A namespace of an existing cluster, for one run.
 
     Attributes:
+        provider: Says how the cluster is reached.
         ledger: Where leases are written down.
         log: Receives one line a step.
     """
 
+    provider: Provider
     ledger: Ledger
     log: Log
 
     def acquire(self, lease: Lease, settings: TierSettings, workspace: Workspace) -> Lease:
-        """Create the run's namespace in the cluster that the settings or KUBECONFIG name."""
+        """Create the run's namespace in the provider's cluster."""
         if settings.releases:
             program.require("helm")
         # By name: the current context may be another one when the namespace is to be deleted.
-        access = ClusterAccess(settings.context.kubeconfig, settings.context.context).pinned()
+        access = self.provider.access(settings).pinned()
         kube = Kube(access)
         self.log(f"cluster answers: Kubernetes {kube.server_version()}")
         lease = on_clock_of(kube, replace(lease, access=access))

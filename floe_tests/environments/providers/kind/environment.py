@@ -7,7 +7,6 @@ while it comes up.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from dataclasses import dataclass, replace
@@ -17,57 +16,29 @@ from time import monotonic
 
 import yaml
 
-from floe_tests.config.environment import KindSettings
 from floe_tests.config.project import Workspace
 from floe_tests.config.tier import TierSettings
 from floe_tests.core import labels, program
 from floe_tests.core.clock import certain_now
 from floe_tests.core.deadline import Deadline
-from floe_tests.core.errors import (
-    CleanupError,
-    DeadlineError,
-    FloeTestsError,
-    HarnessError,
-    InfrastructureError,
-)
+from floe_tests.core.errors import DeadlineError, FloeTestsError, InfrastructureError
 from floe_tests.core.ledger import Ledger
+from floe_tests.environments.environment import Environment
+from floe_tests.environments.existing_cluster import extend_namespace, namespace_is_live
 from floe_tests.environments.lease import ENTRY, Lease, Log
 from floe_tests.environments.namespace import NamespaceRules, create_namespace, delete_namespace
 from floe_tests.environments.ownership import mark
-from floe_tests.environments.providers.context.provider import extend_namespace, namespace_is_live
 from floe_tests.environments.providers.kind import nodes
+from floe_tests.environments.providers.kind.clusters import delete_cluster, lock_of
+from floe_tests.environments.providers.kind.notes import CREATED, CreatedCluster
+from floe_tests.environments.providers.kind.settings import KindSettings
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, parts
 
-CREATED = "_kind"
-
 
 @dataclass(frozen=True)
-class CreatedCluster:
-    """A kind cluster that a run of ours created.
-
-    Attributes:
-        cluster_id: The run that created it.
-        created_at: When (UTC).
-        node_id: Docker's id of its node; empty until it was up.
-    """
-
-    cluster_id: str
-    created_at: datetime
-    node_id: str = ""
-
-    def is_of(self, node_id: str) -> bool:
-        """Return whether a cluster of that name is the one that was created, as far as is known.
-
-        Args:
-            node_id: Docker's id of the cluster's node.
-        """
-        return not self.node_id or self.node_id == node_id
-
-
-@dataclass(frozen=True)
-class KindEnvironment:
+class KindEnvironment(Environment):
     """A kind cluster, with a namespace for one run.
 
     Attributes:
@@ -81,10 +52,11 @@ class KindEnvironment:
     def acquire(self, lease: Lease, settings: TierSettings, workspace: Workspace) -> Lease:
         """Create the cluster if it is absent, and the run's namespace in it."""
         program.require("docker", "kind", *(["helm"] if settings.releases else []))
-        name = settings.kind.cluster
+        own = settings.settings_of("kind", KindSettings)
+        name = own.cluster
         deadline = Deadline(settings.deadlines.cluster_seconds)
         kubeconfig = self.ledger.folder(lease.run_id) / "kubeconfig"
-        with self.ledger.locked(f"kind-{name}", timeout_seconds=settings.deadlines.cluster_seconds):
+        with self.ledger.locked(lock_of(name), timeout_seconds=settings.deadlines.cluster_seconds):
             if name in self._clusters(deadline):
                 created = self._created(name, deadline=deadline)
                 cluster_id = created.cluster_id if created else None
@@ -92,19 +64,17 @@ class KindEnvironment:
                     f"kind cluster {name} is there"
                     f"{'' if created else ', and is left alone afterwards'}"
                 )
-                lease = replace(lease, kind_cluster=name, cluster_id=cluster_id)
+                lease = replace(lease, cluster=name, cluster_id=cluster_id)
                 _private_file(
                     kubeconfig,
                     program.run(["kind", "get", "kubeconfig", "--name", name], deadline=deadline),
                 )
             else:
-                lease = replace(lease, kind_cluster=name, cluster_id=lease.run_id)
+                lease = replace(lease, cluster=name, cluster_id=lease.run_id)
                 self.ledger.write(lease.run_id, ENTRY, lease)
                 note = CreatedCluster(cluster_id=lease.run_id, created_at=datetime.now(UTC))
                 self.ledger.write(CREATED, name, note)
-                self._create(
-                    lease, settings.kind, workspace, kubeconfig=kubeconfig, deadline=deadline
-                )
+                self._create(lease, own, workspace, kubeconfig=kubeconfig, deadline=deadline)
                 node_id = nodes.node_id_of(name, deadline=deadline)
                 self.ledger.write(CREATED, name, replace(note, node_id=node_id))
             lease = replace(lease, access=ClusterAccess(kubeconfig=str(kubeconfig)))
@@ -127,7 +97,7 @@ class KindEnvironment:
                 rules=NamespaceRules(settings.budget.memory, settings.pod_security),
                 deadline=deadline,
             )
-        self._load_images(settings.kind, workspace, deadline=deadline)
+        self._load_images(own, workspace, deadline=deadline)
         self.log(f"namespace {lease.namespace} created, quota {settings.budget.memory}")
         return replace(lease, state="held", namespace_uid=uid)
 
@@ -137,11 +107,11 @@ class KindEnvironment:
 
     def release(self, lease: Lease) -> None:
         """Delete the cluster if runs of ours created it and no other needs it, or the namespace."""
-        name = lease.kind_cluster
+        name = lease.cluster
         if name is None:
             return
         deadline = Deadline(lease.release_seconds)
-        with self.ledger.locked(f"kind-{name}", timeout_seconds=lease.release_seconds):
+        with self.ledger.locked(lock_of(name), timeout_seconds=lease.release_seconds):
             if name not in self._clusters(deadline):
                 self.ledger.forget(CREATED, name)
                 return
@@ -184,7 +154,7 @@ class KindEnvironment:
         return (
             access.kubectl("get pods --namespace", lease.namespace),
             access.kubectl("logs --namespace", lease.namespace, "deployment/NAME"),
-            f"kind delete cluster --name {lease.kind_cluster}",
+            f"kind delete cluster --name {lease.cluster}",
         )
 
     def _created(self, name: str, *, deadline: Deadline) -> CreatedCluster | None:
@@ -229,7 +199,7 @@ class KindEnvironment:
         except (DeadlineError, InfrastructureError) as error:
             message = (
                 f"kind cluster {name} has no ready node after {deadline.elapsed_seconds:.0f} s: "
-                f"{error} If it is a left-over of a stopped Docker, "
+                f"{error} If a stopped Docker left it behind, "
                 f"`kind delete cluster --name {name}` removes it; else see "
                 f"`docker logs {name}-control-plane`."
             )
@@ -275,31 +245,6 @@ class KindEnvironment:
     def _is_abandoned(self, run_id: str) -> bool:
         other = self.ledger.read(run_id, ENTRY, Lease)
         return other is not None and other.state != "kept" and other.holder.liveness == "dead"
-
-
-def delete_cluster(ledger: Ledger, name: str, *, deadline: Deadline, log: Log) -> None:
-    """Delete a kind cluster, and what the ledger has of it. The caller holds its lock.
-
-    Raises:
-        CleanupError: It stays.
-    """
-    started = monotonic()
-    try:
-        program.run(["kind", "delete", "cluster", "--name", name], deadline=deadline, log=log)
-    except FloeTestsError as error:
-        message = (
-            f"kind cluster {name} could not be deleted: {error} Delete it by hand: "
-            f"`kind delete cluster --name {name}`."
-        )
-        raise CleanupError(message) from error
-    ledger.forget(CREATED, name)
-    for run_id in ledger.runs(ENTRY):
-        # One that cannot be read must not keep the others' credentials on disk.
-        with contextlib.suppress(HarnessError):
-            lease = ledger.read(run_id, ENTRY, Lease)
-            if lease is not None and lease.kind_cluster == name:
-                (ledger.folder(run_id) / "kubeconfig").unlink(missing_ok=True)
-    log(f"kind cluster {name} deleted in {monotonic() - started:.1f} s")
 
 
 def kind_config(owner: labels.Owner, *, workers: int) -> str:

@@ -1,4 +1,7 @@
-"""Processes of this machine: no Docker, no Kubernetes."""
+"""Processes of this machine, without Docker and Kubernetes.
+
+The environment of every provider that is no cluster; derive from it to add what a run needs.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,14 @@ from floe_tests.config.project import Workspace
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import CleanupError
 from floe_tests.core.ledger import Ledger
+from floe_tests.environments.environment import Environment
 from floe_tests.environments.lease import Lease, Log
 from floe_tests.platform import embedded
-from floe_tests.platform.embedded import EmbeddedPlatform
-
-EMBEDDED = "embedded"
+from floe_tests.platform.embedded import LEDGER_ENTRY, EmbeddedPlatform
 
 
 @dataclass(frozen=True)
-class LocalEnvironment:
+class ProcessEnvironment(Environment):
     """This machine, for one run.
 
     Attributes:
@@ -35,12 +37,12 @@ class LocalEnvironment:
 
     def is_live(self, lease: Lease) -> bool:
         """Return whether the embedded platform, if one was started, still runs."""
-        running = self.ledger.read(lease.run_id, EMBEDDED, EmbeddedPlatform)
+        running = self.ledger.read(lease.run_id, LEDGER_ENTRY, EmbeddedPlatform)
         return running is None or embedded.is_alive(running)
 
     def release(self, lease: Lease) -> None:
         """Stop the embedded platform."""
-        running = self.ledger.read(lease.run_id, EMBEDDED, EmbeddedPlatform)
+        running = self.ledger.read(lease.run_id, LEDGER_ENTRY, EmbeddedPlatform)
         if running is None:
             return
         embedded.stop(running, deadline_seconds=lease.release_seconds)
@@ -56,7 +58,7 @@ class LocalEnvironment:
 
     def commands(self, lease: Lease) -> tuple[str, ...]:
         """Return the address of the embedded platform, and the command that ends it."""
-        running = self.ledger.read(lease.run_id, EMBEDDED, EmbeddedPlatform)
+        running = self.ledger.read(lease.run_id, LEDGER_ENTRY, EmbeddedPlatform)
         if running is None:
             return ()
         ids = " ".join(str(number) for number in running.process_ids)

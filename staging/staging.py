@@ -99,7 +99,8 @@ class Staging:
         if self.cluster in program.run(["kind", "get", "clusters"], deadline=deadline).split():
             say(f"kind cluster {self.cluster} is there")
             return
-        image = self.workspace.image(self.workspace.variables.get("FLOE_TESTS_KIND_IMAGE") or NODE_IMAGE)
+        named = self.workspace.variables.get("FLOE_TESTS_KIND_IMAGE")
+        image = self.workspace.image(named or NODE_IMAGE)
         command = ["kind", "create", "cluster", "--name", self.cluster, "--image", image]
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
             config.write(KIND_CONFIG)

@@ -33,6 +33,8 @@ TEST_IMAGE = "ghcr.io/floe/test-runner:0.1.0"
 
 _rows = pytest.StashKey[list[Row]]()
 _VERDICT_SECONDS = 5.0
+# They have clusters by the names of the shipped tiers.
+_SHIPPED_TIERS = {"test_integration_job.py", "test_e2e_job.py", "test_statefun_job.py"}
 # `make faults` sets it: all faults are done, and the page is written here.
 _PAGE = "FLOE_FAULTS_PAGE"
 # `make staging-tests` sets it: what is thorough elsewhere.
@@ -48,16 +50,29 @@ def _missing() -> str | None:
     return None if answer.returncode == 0 else "Docker does not answer"
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = _missing()
     # Items of the whole session come here, those of other folders too.
     for item in (item for item in items if item.path.is_relative_to(Path(__file__).parent)):
         item.add_marker("cluster")
+        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
         if reason:
             item.add_marker(pytest.mark.skip(reason=f"no kind cluster here: {reason}"))
         elif item.get_closest_marker("thorough") and not os.environ.get(_variable_of(item)):
             command = "faults" if _variable_of(item) == _PAGE else "staging-tests"
             item.add_marker(pytest.mark.skip(reason=f"takes minutes: `make {command}` runs it"))
+
+
+def _group_of(item: pytest.Item) -> str:
+    """Which tests share clusters: pytest-xdist gives a group to one worker (`--dist loadgroup`).
+
+    Most of their time is waiting, so that three groups beside each other suit two cores.
+    """
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    if folder in {"staging", "installed"}:
+        return "staging"
+    return "tiers" if item.path.name in _SHIPPED_TIERS else "small"
 
 
 def _variable_of(item: pytest.Item) -> str:

@@ -74,10 +74,12 @@ staging-tests: setup ## The tests of staging that take long, on kind clusters of
 
 check: lint types charts test docs-current ## What CI runs
 
-lint: setup ## ruff, shellcheck, and actionlint where `make actionlint` has put it
+lint: setup ## ruff, shellcheck, imports, dependencies, and actionlint where `make actionlint` has put it
 	@if test -x $(ACTIONLINT); then $(ACTIONLINT); else echo "not checked: .github/workflows (make actionlint)" >&2; fi
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+	@.ci/dependencies
 	@$(BIN)/shellcheck --external-sources --severity=warning $(SHELL_SCRIPTS)
 
 actionlint: $(ACTIONLINT) ## The linter of .github/workflows, outside the checkout; needs Go

@@ -1,4 +1,4 @@
-"""What a unit test may do: no process of its own, whatever programs this machine has."""
+"""What a unit test may do: no process of its own and no call to another machine."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _EVENTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spaw
 _STARTERS = frozenset({"mixed_run", "postgres_server", "postgres_url", "run_pytest"})
 
 
-class NoProcessError(OSError):
-    """A unit test would have started a program: mark it `functional`."""
+class NotAUnitError(OSError):
+    """A unit test would have started a program, or called another machine."""
 
 
 class _Guard:
-    """Refuses to start programs, as a machine does that has none."""
+    """Refuses both, as a machine does that has no programs and no network."""
 
     def __init__(self) -> None:
         self.is_on = False
@@ -30,7 +30,16 @@ class _Guard:
     def _look(self, event: str, words: tuple[object, ...]) -> None:
         if self.is_on and event in _EVENTS:
             message = f"a unit test starts no process ({words[0] if words else event}): "
-            raise NoProcessError(message + "mark it functional, or have it need no program")
+            raise NotAUnitError(message + "mark it functional, or have it need no program")
+        if self.is_on and event == "socket.connect" and not _is_here(words[1]):
+            message = f"a unit test calls no other machine ({words[1]}): serve it on 127.0.0.1"
+            raise NotAUnitError(message)
+
+
+def _is_here(address: object) -> bool:
+    """Whether an address is of this machine: loopback, or a socket in its file system."""
+    host = str(address[0]) if isinstance(address, tuple) else "localhost"
+    return host.startswith("127.") or host in {"localhost", "::1"}
 
 
 _GUARD = _Guard()

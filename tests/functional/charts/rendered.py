@@ -26,13 +26,17 @@ def named(manifests: list[Manifest], kind: str, name: str) -> Manifest:
     return found[0]
 
 
-def pod_specs(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+def pod_specs(manifests: list[Manifest]) -> list[tuple[str, Manifest]]:
+    """Return each pod's specification; what holds for every pod holds for one at least."""
+    found: list[tuple[str, Manifest]] = []
     for manifest in manifests:
         name = f"{manifest['kind']}/{manifest['metadata']['name']}"
         if manifest["kind"] == "Pod":
-            yield name, manifest["spec"]
+            found.append((name, manifest["spec"]))
         elif "template" in manifest.get("spec", {}):
-            yield name, manifest["spec"]["template"]["spec"]
+            found.append((name, manifest["spec"]["template"]["spec"]))
+    assert found, "nothing of this has a pod"
+    return found
 
 
 def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:

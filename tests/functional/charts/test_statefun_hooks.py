@@ -335,6 +335,8 @@ def test_the_wait_outlives_an_api_server_that_is_away(
         api.KubeApi(serve(answers), "token"), "floe-test", "statefun", program.Waiting(30)
     )
 
+    assert next(statuses, None) is None, "it asked until it was answered"
+
 
 class Operator:
     """An API server with one FlinkDeployment, which goes when somebody lets it."""

@@ -8,7 +8,7 @@ from floe_tests.cleanup.inventory import Inventory, Place, namespace_place
 from floe_tests.cleanup.plan import Leftover
 from floe_tests.core import labels
 from floe_tests.core.errors import FloeTestsError
-from floe_tests.environments.cluster_lock import LEASE, held_by
+from floe_tests.environments.cluster_holder import LEASE, held_by
 from floe_tests.environments.owned_objects import OwnedObjects, command_for, owned_objects_in
 from floe_tests.kube.client import Kube
 

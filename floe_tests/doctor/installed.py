@@ -11,7 +11,7 @@ from floe_tests.core import labels
 from floe_tests.core.errors import ConfigurationError, FloeTestsError, first_line
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
-from floe_tests.environments.cluster_lock import LEASE, held_by
+from floe_tests.environments.cluster_holder import LEASE, held_by
 from floe_tests.environments.owned_objects import command_for, owned_objects_in
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, part, parts

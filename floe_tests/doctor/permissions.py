@@ -12,7 +12,7 @@ from typing import cast
 from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import Needs
-from floe_tests.environments.cluster_lock import LEASE
+from floe_tests.environments.cluster_holder import LEASE
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, part, parts
 

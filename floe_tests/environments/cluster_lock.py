@@ -15,22 +15,20 @@ Source: https://github.com/kubernetes/client-go/blob/v0.34.0/tools/leaderelectio
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
-from floe_tests.core.errors import DeadlineError, FloeTestsError, InfrastructureError, first_line
+from floe_tests.core.errors import DeadlineError, InfrastructureError
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.labels import Owner
+from floe_tests.environments.cluster_holder import LEASE, ClusterHolder, holder_of
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part
 
 Log = Callable[[str], None]
-
-LEASE = "floe-tests"
 
 # A run worker that died is resumed within run monitoring's poll (30 s), the start of its pod and
 # that of Dagster: until then nobody renews, and nobody else may come.
@@ -45,75 +43,6 @@ _CONFLICT = 409
 
 class ClusterBusyError(InfrastructureError):
     """Another run holds the cluster; the message names it."""
-
-
-@dataclass(frozen=True)
-class ClusterHolder:
-    """Who holds a cluster.
-
-    Attributes:
-        identity: The run, its tier and its machine in one word, as kubectl shows it.
-        run_id: The run, as its label has it; empty when somebody else than this project holds it.
-        tier: Its tier.
-        renewed_at: When it last said that it lives (UTC); None when it never did.
-        duration_seconds: For how long that counts.
-    """
-
-    identity: str
-    run_id: str
-    tier: str
-    renewed_at: datetime | None
-    duration_seconds: float
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """When the cluster is free unless it is renewed (UTC)."""
-        if self.renewed_at is None:
-            return None
-        return self.renewed_at + timedelta(seconds=self.duration_seconds)
-
-    def has_expired(self, now: datetime) -> bool:
-        """Return whether its time is over by a clock."""
-        return self.expires_at is None or self.expires_at < now
-
-    def __str__(self) -> str:
-        """Name it as messages do."""
-        until = f", until {self.expires_at:%H:%M:%S} UTC unless renewed" if self.expires_at else ""
-        return f"{self.identity}{until}"
-
-
-def holder_of(lease: JsonObject | None) -> ClusterHolder | None:
-    """Return who holds a Lease; None when nobody does."""
-    spec = part(lease or {}, "spec")
-    identity = str(spec.get("holderIdentity") or "")
-    if lease is None or not identity:
-        return None
-    found = part(lease, "metadata", "labels")
-    renewed = spec.get("renewTime")
-    return ClusterHolder(
-        identity=identity,
-        run_id=str(found.get(labels.RUN, "")),
-        tier=str(found.get(labels.TIER, "")),
-        renewed_at=datetime.fromisoformat(str(renewed)) if renewed else None,
-        duration_seconds=float(spec.get("leaseDurationSeconds") or 0),
-    )
-
-
-def held_by(kube: Kube, namespace: str, *, now: datetime | None = None) -> ClusterHolder | None:
-    """Return who holds the cluster now; None when nobody does, or its time is over.
-
-    Args:
-        kube: The cluster.
-        namespace: The platform's namespace.
-        now: The time (UTC); None for the API server's.
-
-    Raises:
-        InfrastructureError: It cannot be read.
-    """
-    holder = holder_of(kube.get("Lease", LEASE, namespace=namespace))
-    if holder is None or holder.has_expired(now or kube.now()):
-        return None
-    return holder
 
 
 @dataclass(frozen=True)
@@ -283,52 +212,6 @@ class _Waiting:
     @property
     def is_over(self) -> bool:
         return self._unchanged.passed
-
-
-class Renewal:
-    """Renews a run's claim from a thread, for as long as this process lives."""
-
-    def __init__(self, lease: ClusterLock) -> None:
-        """Begin.
-
-        Args:
-            lease: The claim, which is held.
-        """
-        self._lease = lease
-        self._stopped = threading.Event()
-        self._renewed = Deadline(DURATION_SECONDS)
-        self._lost = ""
-        self._why = ""
-        self._thread = threading.Thread(
-            target=self._go_on, daemon=True, name=f"renewal of lease/{LEASE}"
-        )
-        self._thread.start()
-
-    @property
-    def lost(self) -> str:
-        """Why the cluster is no longer this run's; empty while it is."""
-        if not self._lost and self._renewed.passed:
-            return f"lease/{LEASE} could not be renewed for {DURATION_SECONDS} s: {self._why}"
-        return self._lost
-
-    def stop(self) -> None:
-        """End it, and wait for a renewal that is under way: none may come after a release."""
-        self._stopped.set()
-        self._thread.join(timeout=RENEW_SECONDS)
-
-    def _go_on(self) -> None:
-        while not self._stopped.wait(RENEW_SECONDS):
-            try:
-                if not self._lease.renew() and not self._lease.is_held():
-                    holder = holder_of(
-                        self._lease.kube.get("Lease", LEASE, namespace=self._lease.namespace)
-                    )
-                    self._lost = f"lease/{LEASE} is held by {holder or 'nobody'} now"
-                    return
-            except FloeTestsError as error:
-                self._why = first_line(error)
-                continue
-            self._renewed = Deadline(DURATION_SECONDS)
 
 
 def _micro_time(time: datetime) -> str:

@@ -202,7 +202,7 @@ def _hindrances(
 ) -> tuple[str, ...]:
     """Return why no run should start now: runs here, runs of other orchestrators, trouble."""
     from floe_tests.environments.cluster_health import health_problems
-    from floe_tests.environments.cluster_lock import held_by
+    from floe_tests.environments.cluster_holder import held_by
 
     kube = _kube(settings)
     records = instance.get_run_records(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from floe_tests.environments.cluster_lock import ClusterBusyError, held_by
+from floe_tests.environments.cluster_holder import held_by
+from floe_tests.environments.cluster_lock import ClusterBusyError
 from floe_tests.environments.lease import Lease
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject

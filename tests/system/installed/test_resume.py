@@ -19,7 +19,7 @@ import yaml
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.labels import PLATFORM, RUN, TRIGGER
-from floe_tests.environments.cluster_lock import held_by
+from floe_tests.environments.cluster_holder import held_by
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject
 from floe_tests.results.history.store import History

@@ -15,7 +15,7 @@ from floe_tests.core.labels import Owner
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.installed import check_installed
 from floe_tests.doctor.needs import Needs, needs_of
-from floe_tests.environments.cluster_lock import LEASE
+from floe_tests.environments.cluster_holder import LEASE
 from tests.support.small_cluster import JOB, NAMESPACE, Cluster, put_platform
 
 

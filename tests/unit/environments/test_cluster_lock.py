@@ -13,15 +13,10 @@ from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import InfrastructureError
 from floe_tests.core.labels import Owner
-from floe_tests.environments import cluster_lock
-from floe_tests.environments.cluster_lock import (
-    LEASE,
-    ClusterBusyError,
-    ClusterLock,
-    Renewal,
-    held_by,
-    holder_of,
-)
+from floe_tests.environments import cluster_lock, lock_renewal
+from floe_tests.environments.cluster_holder import LEASE, held_by, holder_of
+from floe_tests.environments.cluster_lock import ClusterBusyError, ClusterLock
+from floe_tests.environments.lock_renewal import Renewal
 from tests.support.small_cluster import NAMESPACE, Cluster
 
 RUN = "1a2b3c4d-5e6f-4a8b-9c0d-1e2f3a4b5c6d"
@@ -64,7 +59,7 @@ def quick(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster.watch_seconds = 0.05
     monkeypatch.setattr(cluster_lock, "_LEAST_SECONDS", 0.2)
     monkeypatch.setattr(cluster_lock, "_TICK_SECONDS", 0.1)
-    monkeypatch.setattr(cluster_lock, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(lock_renewal, "RENEW_SECONDS", 0.05)
 
 
 def spec_of(cluster: Cluster) -> dict[str, Any]:

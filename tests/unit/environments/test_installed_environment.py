@@ -20,7 +20,7 @@ from floe_tests.core.labels import Owner
 from floe_tests.core.ledger import Ledger
 from floe_tests.core.process_identity import Holder
 from floe_tests.environments import installed
-from floe_tests.environments.cluster_lock import LEASE, held_by
+from floe_tests.environments.cluster_holder import LEASE, held_by
 from floe_tests.environments.lease import ENTRY, Lease, new_lease
 from floe_tests.environments.leasing import environment_of, give_back, live_lease
 from tests.support.small_cluster import JOB, NAMESPACE, Cluster

@@ -11,7 +11,7 @@ import pytest
 
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.labels import CLUSTER, PLATFORM, TIER
-from floe_tests.environments.cluster_lock import LEASE
+from floe_tests.environments.cluster_holder import LEASE
 from floe_tests.orchestration.component import job_tags
 from floe_tests.orchestration.sensors.installed import tier_schedules, trigger_sensors
 from floe_tests.platform.installed import state_of

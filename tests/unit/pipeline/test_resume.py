@@ -22,7 +22,7 @@ from floe_tests.core.labels import Owner
 from floe_tests.core.ledger import Ledger
 from floe_tests.core.process_identity import Holder
 from floe_tests.environments import installed
-from floe_tests.environments.cluster_lock import LEASE, held_by
+from floe_tests.environments.cluster_holder import LEASE, held_by
 from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.execution.attempt import Attempt, Timings
 from floe_tests.execution.job_run import JobRun

@@ -10,9 +10,10 @@ from floe_tests.config.test_job import JobTemplate
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.signals import no_reason
 from floe_tests.execution.attempt import Attempt, timings_of
+from floe_tests.execution.exporter_log import Keeping
 from floe_tests.execution.manifest import AttemptSpec, build_job
 from floe_tests.execution.pod_end import LastLook
-from floe_tests.execution.pod_run import Keeping, PodRun
+from floe_tests.execution.pod_run import PodRun
 from floe_tests.execution.pod_watcher import Heard, PodSeen
 from floe_tests.execution.resume import Resume
 from floe_tests.execution.suite_run import Log, SuiteRun

@@ -7,58 +7,23 @@ in one pod has one of these (`execution/job_run.py`), a suite in shards one for 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.verdict import Verdict
 from floe_tests.execution.attempt import judge
-from floe_tests.execution.lost_frames import LostFrames
+from floe_tests.execution.exporter_log import ExporterLog, Keeping
 from floe_tests.execution.observation import Observation, has_ended
-from floe_tests.execution.pod_watcher import (
-    FramesAgain,
-    LogBeside,
-    LogEnded,
-    LogPiece,
-    PodSeen,
-    PodWatcher,
-    Said,
-)
+from floe_tests.execution.pod_watcher import PodSeen, PodWatcher, Said
 from floe_tests.execution.receiver import Receiver
-from floe_tests.execution.resume import FrameJournal
 from floe_tests.execution.start import Start
-from floe_tests.execution.timeouts import (
-    EXPORT_SECONDS,
-    LAST_SILENCE_SECONDS,
-    LINGERING_BYTES,
-    SILENT_SECONDS,
-    TESTS_SLACK_SECONDS,
-)
+from floe_tests.execution.timeouts import LINGERING_BYTES, TESTS_SLACK_SECONDS
 from floe_tests.execution.verdict.facts import DeadlineName, Facts, NodeFacts, PodFacts, run_seconds
 from floe_tests.kube.objects import JsonObject, part
-from floe_tests.results.formats.events import DEFAULT_LIMITS, EventLimits
 
 Log = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """What is kept of a pod while it runs.
-
-    Attributes:
-        limits: What its events may cost while they arrive.
-        shows_progress: Whether more is said of it than its failures.
-        keeps_frames: Whether what it sends is kept for a process that resumes the run.
-        log_bytes: How much of a container's log is kept in the end.
-    """
-
-    limits: EventLimits = DEFAULT_LIMITS
-    shows_progress: bool = True
-    keeps_frames: bool = False
-    log_bytes: int = 5 * 1024 * 1024
 
 
 class PodRun:
@@ -92,26 +57,11 @@ class PodRun:
         self._seen = seen
         self._say = log
         self.is_resumed = is_resumed
-        # Received anew, from frames that a process before has kept: half a file is no beginning.
-        shutil.rmtree(directory / "results", ignore_errors=True)
-        directory.mkdir(parents=True, exist_ok=True)
-        self._journal = FrameJournal(directory, log=log) if keeping.keeps_frames else None
-        self.receiver = Receiver(
-            directory / "results",
-            log=log,
-            limits=keeping.limits,
-            shows_progress=keeping.shows_progress,
-            journal=self._journal,
-            clock=seen.spec.clock,
+        self._exporter_log = ExporterLog(
+            directory, spec=seen.spec, watcher=watcher, log=log, keeping=keeping
         )
-        self._lost = LostFrames(self.receiver, watcher, log=log)
         self.start = Start(seen)
         self._tests: Deadline | None = None
-        self._export: Deadline | None = None
-        self._beside: Deadline | None = None
-        self._was_read_beside = False
-        self._is_read = False
-        self._log_done = False
         self.is_absent = False
         self.started_at = datetime.now(UTC)
         self._clock = self._deadline(float("inf"))
@@ -120,20 +70,10 @@ class PodRun:
 
     def hear(self, said: Said) -> None:
         """Take what was heard of it."""
-        match said:
-            case PodSeen(pod=pod):
-                self.see(pod)
-            case LogPiece(data=data, first=first):
-                if first:
-                    self.receiver.begin()
-                self.receiver.feed(data)
-            case LogEnded():
-                self._log_done = True
-            case FramesAgain():
-                self._lost.take(said)
-            case LogBeside(lines=lines):
-                self._was_read_beside = True
-                self.receiver.feed_lines(lines)
+        if isinstance(said, PodSeen):
+            self.see(said.pod)
+        else:
+            self._exporter_log.hear(said)
 
     def see(self, pod: JsonObject | None) -> None:
         """Take the pod as it is now; None when it is there no more."""
@@ -154,8 +94,7 @@ class PodRun:
 
     def read(self) -> None:
         """Begin to follow the exporter's log."""
-        self._is_read = True
-        self.watcher.follow_log(self.name, is_over=self._exporter_is_over)
+        self._exporter_log.follow(self.name, is_over=self._exporter_is_over)
 
     def lose_node(self, node: NodeFacts) -> None:
         """Note that its node is lost."""
@@ -172,11 +111,14 @@ class PodRun:
 
     def leave(self) -> None:
         """Let go of it, for the process that resumes the run."""
-        self.watcher.stop()
-        if self._journal is not None:
-            self._journal.close()
+        self._exporter_log.leave()
 
     # --- What it is
+
+    @property
+    def receiver(self) -> Receiver:
+        """What keeps its results."""
+        return self._exporter_log.receiver
 
     @property
     def seen(self) -> Observation:
@@ -235,13 +177,12 @@ class PodRun:
     @property
     def is_heard(self) -> bool:
         """Whether its exporter may still say something."""
-        is_silent = self._log_done or self.is_absent or self.receiver.has_manifest
-        return self._is_read and not is_silent
+        return self._exporter_log.may_say_more and not self.is_absent
 
     @property
     def is_read(self) -> bool:
         """Whether its log is followed, or was."""
-        return self._is_read
+        return self._exporter_log.is_followed
 
     @property
     def node_is_lost(self) -> bool:
@@ -282,23 +223,23 @@ class PodRun:
         facts = self.facts
         exporter = facts.exporter if facts else None
         there_is_one = exporter is not None and exporter.state != "waiting"
-        return there_is_one and not self._is_read and not self.is_absent
+        return there_is_one and not self.is_read and not self.is_absent
 
     @property
     def silent_on(self) -> str:
         """The node to look at, for its exporter has not been heard for a while; else empty."""
-        facts, silent = self.facts, self.receiver.silent_seconds
-        is_quiet = silent is None or silent > SILENT_SECONDS
-        awaited = facts is not None and self._export is None and not self.has_ended
-        return facts.node if facts is not None and awaited and is_quiet else ""
+        facts, log = self.facts, self._exporter_log
+        if facts is None or log.last_is_expected or self.has_ended or not log.is_quiet:
+            return ""
+        return facts.node
 
     def is_over(self) -> bool:
         """Decide whether there is nothing more to wait for."""
         pod = self.facts
         if pod is None or self.node_is_lost or self._seen.cancelled:
             return pod is not None
-        self._lost.ask(pod)
-        if self.has_ended or self._export is not None:
+        self._exporter_log.ask_for_lost(pod)
+        if self.has_ended or self._exporter_log.last_is_expected:
             return self._export_is_over()
         if self._tests is not None:
             if self._tests.passed:
@@ -310,11 +251,11 @@ class PodRun:
     @property
     def is_to_be_stopped(self) -> bool:
         """Whether a deadline has passed for a pod that still runs."""
-        return self._seen.passed in {"tests", "job"} and self._export is None
+        return self._seen.passed in {"tests", "job"} and not self._exporter_log.last_is_expected
 
     def expect_last(self) -> None:
         """Wait for what the exporter of a pod that was told to end still sends."""
-        self._export = self._deadline(EXPORT_SECONDS)
+        self._exporter_log.expect_last()
 
     @property
     def is_to_be_finished(self) -> bool:
@@ -331,21 +272,12 @@ class PodRun:
         self._seen.is_dismissed = True
 
     def _export_is_over(self) -> bool:
-        if not self._is_read:
+        if not self.is_read:
             # Its turn to be read is still to come, if there is anything to read.
             return not self.wants_reader
-        self._export = self._export or self._deadline(EXPORT_SECONDS)
-        if self.receiver.has_manifest or self._export.passed:
-            return True
-        if self._log_done and (self.is_gone or self._was_read_beside):
-            return not self._lost.is_asking
-        # After a rotation the API may go on following the file that was put aside.
-        silent = self.receiver.silent_seconds
-        due = self._log_done or (silent is not None and silent > LAST_SILENCE_SECONDS)
-        if due and not self.is_absent and (self._beside is None or self._beside.passed):
-            self._beside = self._deadline(LAST_SILENCE_SECONDS)
-            self.watcher.read_beside(self.name)
-        return False
+        return self._exporter_log.is_read_to_its_end(
+            self.name, is_gone=self.is_gone, is_absent=self.is_absent
+        )
 
     def judged(self, *, elapsed_seconds: float | None = None) -> tuple[Facts, Verdict]:
         """Judge it by what it has sent: reads its files, and lets go of what it held in memory.
@@ -353,9 +285,7 @@ class PodRun:
         Args:
             elapsed_seconds: Since the attempt began; None where that was when it was first seen.
         """
-        self.watcher.stop()
-        if self._journal is not None:
-            self._journal.remove()
+        self._exporter_log.close()
         elapsed = self._clock.elapsed_seconds if elapsed_seconds is None else elapsed_seconds
         facts = self._seen.facts(elapsed_seconds=elapsed)
         completeness = self.receiver.finish(facts)

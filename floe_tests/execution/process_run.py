@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import os
 import queue
-import re
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from floe_tests import exporter
-from floe_tests.config.test_job import RESULTS, JobTemplate
 from floe_tests.config.variables import inherited
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.signals import held_signals, no_reason, reason_of, uninterrupted
 from floe_tests.execution.attempt import Attempt, Timings, judge
 from floe_tests.execution.launched import LaunchedCommand
 from floe_tests.execution.manifest import ADDOPTS_VARIABLE, AttemptSpec, run_variables
+from floe_tests.execution.process_command import ProcessCommand
 from floe_tests.execution.receiver import Receiver
 from floe_tests.execution.verdict.facts import ContainerFacts, ErrorFacts, Facts, PodFacts
-from floe_tests.kube.objects import parts
 
 Log = Callable[[str], None]
 
@@ -36,46 +33,6 @@ _STOP_SECONDS = 15.0
 _TESTS_SLACK_SECONDS = 5.0
 _MEBIBYTE = 1024 * 1024
 _PIPE_BYTES_PER_SECOND = 1024 * _MEBIBYTE
-
-
-@dataclass(frozen=True)
-class ProcessCommand:
-    """What runs a suite on this machine.
-
-    Attributes:
-        words: Program and arguments; /results in them is replaced.
-        environment: Its own variables.
-        passed: Names of this process' variables that it gets, beside those that every suite gets.
-    """
-
-    words: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...] = ()
-    passed: tuple[str, ...] = ()
-
-    @classmethod
-    def from_template(
-        cls, template: JobTemplate, *, passed: tuple[str, ...] = ()
-    ) -> ProcessCommand:
-        """Take command and plain variables from a suite's test-job.yaml.
-
-        Raises:
-            ConfigurationError: It has no command: only its image knows what it runs.
-        """
-        container = template.test_container
-        if not container.get("command"):
-            message = (
-                f"{template.path}: container {template.container} has no `command`, and `local` "
-                "has no image to take one from. Write it, or leave `local` out of the tier's "
-                "`environments`."
-            )
-            raise ConfigurationError(message)
-        plain = tuple(
-            (str(item["name"]), str(item["value"]))
-            for item in parts(container, "env")
-            if "value" in item
-        )
-        words: list[object] = [*container.get("command", []), *container.get("args", [])]
-        return cls(words=tuple(str(word) for word in words), environment=plain, passed=passed)
 
 
 class ProcessRun:
@@ -160,7 +117,7 @@ class ProcessRun:
         return f"process/{self._spec.job_name}"
 
     def _start_tests(self) -> LaunchedCommand:
-        words = [_in_directory(word, self._written) for word in self._command.words]
+        words = self._command.words_in(self._written)
         owner = self._spec.owner
         try:
             process = LaunchedCommand(
@@ -309,11 +266,6 @@ class ProcessRun:
                 to_verdict=(datetime.now(UTC) - end).total_seconds() if end else None,
             ),
         )
-
-
-def _in_directory(word: str, directory: Path) -> str:
-    """Put the results folder in place of /results in a word of the command."""
-    return re.sub(rf"(?<![\w.]){re.escape(RESULTS)}(?=/|$)", str(directory), word)
 
 
 def _exporter_environment(spec: AttemptSpec, directory: Path) -> Mapping[str, str]:

@@ -613,7 +613,8 @@ class TierRun:
         from floe_tests.config.test_job import load_template
         from floe_tests.execution.job_run import JobRun
         from floe_tests.execution.manifest import AttemptSpec
-        from floe_tests.execution.process_run import ProcessCommand, ProcessRun
+        from floe_tests.execution.process_command import ProcessCommand
+        from floe_tests.execution.process_run import ProcessRun
 
         request = AttemptSpec(
             owner=lease.owner,

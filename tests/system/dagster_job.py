@@ -227,10 +227,11 @@ class DagsterJob:
         return any(text in line for line in self._lines)
 
     def _read(self, stream: IO[str]) -> None:
-        for line in stream:
-            with self._news:
-                self._lines.append(line.rstrip("\n"))
-                self._news.notify_all()
+        with stream:
+            for line in stream:
+                with self._news:
+                    self._lines.append(line.rstrip("\n"))
+                    self._news.notify_all()
         with self._news:
             self._ended = True
             self._news.notify_all()

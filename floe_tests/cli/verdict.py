@@ -16,7 +16,7 @@ from floe_tests.results.cases import legible
 from floe_tests.results.records import UNKNOWN_COUNT
 
 if TYPE_CHECKING:
-    from floe_tests.pipeline.publish import Summary
+    from floe_tests.pipeline.summary import Summary
 
 _SHOWN_FAILURES = 20
 _SHOWN_NOTICES = 10
@@ -27,7 +27,8 @@ def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> N
     from pydantic import TypeAdapter, ValidationError
 
     from floe_tests.config.project import VERDICT
-    from floe_tests.pipeline.publish import Summary, torn
+    from floe_tests.pipeline.files import torn
+    from floe_tests.pipeline.summary import Summary
 
     try:
         path = workspace_of(os.environ).newest(tier) / VERDICT

@@ -68,7 +68,7 @@ def print_summary(summary: Summary) -> None:
             f"  {each.suite}, attempt {each.number}: {legible(each.verdict)[:500]}"
             for each in summary.attempts
         ]
-    lines += [f"  not selected: suite {name}" for name in summary.left_out]
+    lines += [f"  not selected: suite {name}" for name in summary.not_selected]
     lines += [f"  note: {legible(text)[:500]}" for text in summary.notices[:_SHOWN_NOTICES]]
     lines += [
         "",

@@ -49,7 +49,7 @@ class PublishedSuite:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What is to be said of the run, its results, and the failures that the gate lets pass."""
+        """What is to be said of the run, its results, and the failures in quarantine."""
         set_by_run = [f"variables of this run: {said(self.variables)}"] if self.variables else []
         excused = (f"{name} failed; {entry}" for name, entry in self.quarantined.items())
         measured = self.measured.judgement if self.measured else None

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
 
 from floe_tests.config.project import JUNIT
 from floe_tests.core.errors import FloeTestsError
@@ -33,6 +36,10 @@ class AttemptSummary:
 class Summary:
     """A published run without its cases, as the ledger and verdict.json hold it."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        serialize_by_alias=True, validate_by_name=True, validate_by_alias=True
+    )
+
     run_id: str
     tier: str
     provider: str
@@ -54,7 +61,8 @@ class Summary:
     first_test_seconds: float | None = None
     memory_peak_mib: float | None = None
     attempts: tuple[AttemptSummary, ...] = ()
-    left_out: tuple[str, ...] = ()
+    # verdict.json has had this name from the beginning.
+    not_selected: Annotated[tuple[str, ...], Field(alias="left_out")] = ()
     quarantined: int = 0
     report: Path | None = None
     flaky: int | None = None
@@ -123,7 +131,7 @@ def summary_of(
             for suite in published.suites
             for attempt in suite.attempts
         ),
-        left_out=published.not_selected,
+        not_selected=published.not_selected,
         quarantined=sum(len(suite.quarantined) for suite in published.suites),
         report=published.report,
         flaky=published.account.flaky if published.account else None,

@@ -22,7 +22,7 @@ from floe_tests.execution.attempt import Attempt, with_outcomes
 from floe_tests.execution.verdict.facts import JudgedFacts, ResultFacts
 from floe_tests.execution.verdict.rules import classify
 from floe_tests.exporter.results import COLLECTION_FILE
-from floe_tests.pipeline.measuring import measure
+from floe_tests.pipeline.measurements import measure
 from floe_tests.pipeline.presence import compare_suite
 from floe_tests.pipeline.records import SuiteVerdict
 from floe_tests.pipeline.state import RunState

@@ -14,7 +14,7 @@ from floe_tests.config.tier import TierSettings
 from floe_tests.execution.attempt import Attempt, Timings
 from floe_tests.execution.verdict.facts import Facts
 from floe_tests.execution.verdict.rules import classify
-from floe_tests.pipeline.measuring import measure
+from floe_tests.pipeline.measurements import measure
 from floe_tests.pipeline.state import RunState, read_state
 from tests.support.soaks import FINGERPRINT, soak_lines, write_lines
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from floe_tests.pipeline.judgement import reported_in
+from floe_tests.pipeline.presence import reported_in
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.presence import definitions
 from floe_tests.results.presence.changes import GitChanges

@@ -16,12 +16,12 @@ import numpy as np
 
 from floe_tests.config.measured import BenchmarkSettings, SoakSettings
 from floe_tests.core.verdict import Cause, Fault, Verdict
-from floe_tests.pipeline.judgement import SuiteJudgement
-from floe_tests.pipeline.publish import PublishedRun, PublishedSuite
+from floe_tests.pipeline.published import PublishedRun, PublishedSuite
 from floe_tests.report import measured
 from floe_tests.results.collate import collate
-from floe_tests.results.measurements import benchmark, soak, soak_log
+from floe_tests.results.measurements import benchmark, plots, soak, soak_log
 from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement
+from floe_tests.results.measurements.suite import Measured, SuiteMeasurements
 
 BEGAN = datetime(2026, 11, 24, 2, tzinfo=UTC)
 FINGERPRINT = {"scale": 10_000, "seed": 7}
@@ -42,13 +42,18 @@ def main() -> None:
             "soak (synthetic data)",
             verdict(Cause.SOAK_DRIFT, soaked.judgement.drifts),
             collate(folder),
-            judged=SuiteJudgement(soaked.judgement, soak=soaked),
+            measured=SuiteMeasurements(
+                soaked.judgement, soak=Measured(soaked.judgement, plots.of_soak(soaked))
+            ),
         ),
         PublishedSuite(
             "benchmark (synthetic data)",
             verdict(Cause.REGRESSION, compared.judgement.regressions),
             collate(folder),
-            judged=SuiteJudgement(compared.judgement, benchmark=compared),
+            measured=SuiteMeasurements(
+                compared.judgement,
+                benchmark=Measured(compared.judgement, plots.of_benchmark(compared.compared)),
+            ),
         ),
     ]
     for suite in suites:

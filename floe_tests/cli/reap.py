@@ -37,8 +37,8 @@ def reap(
     from floe_tests.config.loader import platforms_of
     from floe_tests.environments.ownership import platform_namespaces
     from floe_tests.kube.access import ClusterAccess
-    from floe_tests.pipeline.orphaned_run import remember_killed
-    from floe_tests.pipeline.run import ledger_of
+    from floe_tests.pipeline.entries import ledger_of
+    from floe_tests.pipeline.orphaned_run import remember_orphaned_run
     from floe_tests.report import inventory
 
     workspace = workspace_of(os.environ)
@@ -54,7 +54,7 @@ def reap(
         found = remove(
             scope,
             log=lambda line: progress.print(line, markup=False),
-            on_killed=partial(remember_killed, workspace),
+            on_killed=partial(remember_orphaned_run, workspace),
         )
         failed = bool(found.remaining or found.problems)
     else:

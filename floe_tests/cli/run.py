@@ -136,10 +136,9 @@ def _execute(
 
 
 def _show_verdict(run_id: str, variables: dict[str, str]) -> None:
-    from floe_tests.pipeline.publish import PUBLISHED, Summary
-    from floe_tests.pipeline.run import ledger_of
+    from floe_tests.pipeline.entries import entries_of
 
-    summary = ledger_of(workspace_of(variables)).read(run_id, PUBLISHED, Summary)
+    summary = entries_of(workspace_of(variables), run_id).summary()
     if summary is None:
         fail(f"run {run_id} ended without a verdict: see its log with --verbose.")
     print_summary(summary)

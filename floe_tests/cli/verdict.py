@@ -16,7 +16,7 @@ from floe_tests.results.cases import legible
 from floe_tests.results.records import UNKNOWN_COUNT
 
 if TYPE_CHECKING:
-    from floe_tests.pipeline.publish import Summary
+    from floe_tests.pipeline.summary import Summary
 
 _SHOWN_FAILURES = 20
 _SHOWN_NOTICES = 10
@@ -27,7 +27,8 @@ def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> N
     from pydantic import TypeAdapter, ValidationError
 
     from floe_tests.config.project import VERDICT
-    from floe_tests.pipeline.publish import Summary, torn
+    from floe_tests.pipeline.files import torn
+    from floe_tests.pipeline.summary import Summary
 
     try:
         path = workspace_of(os.environ).newest(tier) / VERDICT
@@ -67,7 +68,7 @@ def print_summary(summary: Summary) -> None:
             f"  {each.suite}, attempt {each.number}: {legible(each.verdict)[:500]}"
             for each in summary.attempts
         ]
-    lines += [f"  not selected: suite {name}" for name in summary.left_out]
+    lines += [f"  not selected: suite {name}" for name in summary.not_selected]
     lines += [f"  note: {legible(text)[:500]}" for text in summary.notices[:_SHOWN_NOTICES]]
     lines += [
         "",

@@ -68,6 +68,14 @@ class Ledger:
             )
             raise HarnessError(message) from error
 
+    def has(self, run_id: str, name: str) -> bool:
+        """Return whether the run has an entry of that name."""
+        return (self._place(run_id) / f"{name}.json").exists()
+
+    def names(self, run_id: str, prefix: str) -> tuple[str, ...]:
+        """Return the names of the run's entries that begin so."""
+        return tuple(sorted(path.stem for path in self._place(run_id).glob(f"{prefix}*.json")))
+
     def forget(self, run_id: str, name: str) -> None:
         """Remove an entry; one that is not there is fine."""
         (self._place(run_id) / f"{name}.json").unlink(missing_ok=True)

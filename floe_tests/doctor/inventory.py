@@ -9,7 +9,7 @@ from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.doctor.check import Check
 from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.kube.client import Kube
-from floe_tests.pipeline.run import ledger_of
+from floe_tests.pipeline.entries import ledger_of
 
 _NAME = "left-overs"
 _SHOWN = 5

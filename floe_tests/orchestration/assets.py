@@ -43,7 +43,7 @@ class RunConfig(dg.Config):
     groups: list[str] = Field(
         default_factory=list,
         description="Run only tests with one of these pytest markers. A suite without any of them "
-        "is left out, and what it alone needs is not installed.",
+        "is not selected, and what it alone needs is not installed.",
     )
     excluded_groups: list[str] = Field(
         default_factory=list, description="Leave out tests with one of these pytest markers."
@@ -91,7 +91,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
         context: dg.AssetExecutionContext, config: RunConfig, session: SessionResource
     ) -> dg.MaterializeResult[None]:
         run = session.begin(context, settings, root)
-        uninterrupted(context.instance.add_run_tags)(run.run_id, metadata.run_tags(run))
+        uninterrupted(context.instance.add_run_tags)(run.run_id, metadata.run_tags(run.workspace))
         with failing_plainly(), run.stage("cluster"):
             lease = run.acquire(
                 environment=None if config.environment == "default" else config.environment,
@@ -101,7 +101,8 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
                 ),
             )
             uninterrupted(context.instance.add_run_tags)(run.run_id, {ENVIRONMENT: lease.provider})
-        return dg.MaterializeResult[None](value=None, metadata=metadata.of_lease(lease, run))
+        shown = metadata.of_lease(lease, run.state())
+        return dg.MaterializeResult[None](value=None, metadata=shown)
 
     @stage("platform", "cluster")
     def platform(
@@ -123,7 +124,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
         with failing_plainly(), run.stage("test_job"):
             attempts = run.run_suites()
         return dg.MaterializeResult[None](
-            value=None, metadata=metadata.of_attempts(attempts, run.installed())
+            value=None, metadata=metadata.of_attempts(attempts, run.entries.platform())
         )
 
     @stage("results", "test_job", check_specs=checks)
@@ -135,7 +136,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
         run = session.begin(context, settings, root)
         with failing_plainly(), run.stage("results"):
             run.require_lease()
-            published = uninterrupted(publish)(run)
+            published = uninterrupted(publish)(run.state())
         run.log(f"VERDICT {published.verdict}")
         uninterrupted(context.instance.add_run_tags)(run.run_id, metadata.verdict_tags(published))
         for observation in metadata.observations_of(published, keys["results"]):
@@ -145,7 +146,10 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
             metadata=metadata.of_results(published, run.workspace),
             check_results=[
                 *(metadata.check_of(suite, keys["results"]) for suite in published.suites),
-                *(metadata.check_of_left_out(name, keys["results"]) for name in published.left_out),
+                *(
+                    metadata.check_of_not_selected(name, keys["results"])
+                    for name in published.not_selected
+                ),
             ],
         )
 

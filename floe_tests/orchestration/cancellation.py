@@ -20,9 +20,9 @@ from floe_tests.config.project import Workspace
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.labels import REF, TIER
 from floe_tests.core.ledger import Ledger
-from floe_tests.environments.lease import ENTRY, Lease
+from floe_tests.environments.lease import Lease
 from floe_tests.pipeline.cancellation import CANCELLED_TAG, ActiveRun
-from floe_tests.pipeline.run import ledger_of
+from floe_tests.pipeline.entries import RunEntries, ledger_of
 
 Log = Callable[[str], None]
 
@@ -135,18 +135,18 @@ class Canceller:
         run = self.instance.get_run_by_id(run_id)
         if run is not None and not run.is_finished:
             return False
-        lease = self.ledger.read(run_id, ENTRY, Lease)
+        lease = RunEntries(self.ledger, run_id).lease()
         return lease is None or not _is_held(lease) or lease.holder.liveness == "dead"
 
     def has_left_something(self, run_id: str) -> bool:
         """Return whether a run that is over has not given its environment back."""
-        lease = self.ledger.read(run_id, ENTRY, Lease)
+        lease = RunEntries(self.ledger, run_id).lease()
         return lease is not None and _is_held(lease)
 
     def hindrance(self, run_id: str) -> str:
         """Say why a run has not ended, and what to do."""
         run = self.instance.get_run_by_id(run_id)
-        lease = self.ledger.read(run_id, ENTRY, Lease)
+        lease = RunEntries(self.ledger, run_id).lease()
         status = run.status.value if run else "gone"
         if lease is not None and lease.holder.liveness == "dead":
             return (
@@ -163,7 +163,7 @@ class Canceller:
 
     def _end_process(self, run: dg.DagsterRun) -> str | None:
         """End a run of `dagster job execute`, if it is on this machine."""
-        lease = self.ledger.read(run.run_id, ENTRY, Lease)
+        lease = RunEntries(self.ledger, run.run_id).lease()
         if lease is None or lease.holder.liveness != "alive":
             return None
         # Before the signal: a run that ends by one alone is a failed run to Dagster.

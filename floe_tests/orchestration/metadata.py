@@ -22,8 +22,9 @@ from floe_tests.core.verdict import Fault, Verdict
 from floe_tests.environments.lease import Lease
 from floe_tests.execution.attempt import Attempt
 from floe_tests.execution.sharding.summary import ShardSummary
-from floe_tests.pipeline.publish import PublishedRun, PublishedSuite
-from floe_tests.pipeline.run import InstalledPlatform, TierRun
+from floe_tests.pipeline.published import PublishedRun, PublishedSuite
+from floe_tests.pipeline.records import InstalledPlatform
+from floe_tests.pipeline.state import RunState
 from floe_tests.results.cases import CaseResult
 from floe_tests.results.collate import SuiteResults
 from floe_tests.results.records import UNKNOWN_COUNT
@@ -55,12 +56,12 @@ def code(text: str) -> str:
     return f"{fence}{space}{text}{space}{fence}"
 
 
-def run_tags(run: TierRun) -> Mapping[str, str]:
+def run_tags(workspace: Workspace) -> Mapping[str, str]:
     """Return the tags that a run is found by in the UI."""
     return {
-        REF: run.workspace.ref,
-        COMMIT: run.workspace.commit,
-        TRIGGER: run.workspace.trigger,
+        REF: workspace.ref,
+        COMMIT: workspace.commit,
+        TRIGGER: workspace.trigger,
     }
 
 
@@ -74,10 +75,10 @@ def verdict_tags(published: PublishedRun) -> Mapping[str, str]:
     }
 
 
-def of_lease(lease: Lease, run: TierRun) -> Metadata:
+def of_lease(lease: Lease, state: RunState) -> Metadata:
     """Describe the environment."""
-    seconds = run.stages()["cluster"].seconds
-    of_run = {name: value for each in run.variables().values() for name, value in each.items()}
+    seconds = state.stages["cluster"].seconds
+    of_run = {name: value for each in state.variables().values() for name, value in each.items()}
     return {
         "variables": dg.MetadataValue.text(said(of_run) or "none of this run's own"),
         "environment": dg.MetadataValue.text(lease.provider),
@@ -206,7 +207,7 @@ def of_results(published: PublishedRun, workspace: Workspace) -> Metadata:
 
 def _measured(published: PublishedRun) -> Metadata:
     """Return what was measured as numbers, so that the UI plots them over the runs."""
-    found = [suite.judged.judgement for suite in published.suites if suite.judged]
+    found = [suite.measured.judgement for suite in published.suites if suite.measured]
     numbers = {
         f"{each.name} median {each.unit}".rstrip(): each.median
         for judgement in found
@@ -358,7 +359,7 @@ def observations_of(published: PublishedRun, asset: dg.AssetKey) -> list[dg.Asse
     ]
 
 
-def check_of_left_out(name: str, asset: dg.AssetKey) -> dg.AssetCheckResult:
+def check_of_not_selected(name: str, asset: dg.AssetKey) -> dg.AssetCheckResult:
     """Return the check of a suite that the run did not choose: neither passed nor blocking."""
     return dg.AssetCheckResult(
         asset_key=asset,

@@ -82,7 +82,7 @@ def all_runs(workspace: "Workspace", instance: dg.DagsterInstance) -> "Iterable[
     from datetime import UTC, datetime
 
     from floe_tests.cleanup.prune import stored_files, stored_in_history
-    from floe_tests.pipeline.run import ledger_of
+    from floe_tests.pipeline.entries import ledger_of
 
     now = datetime.now(UTC)
     return chain(
@@ -97,7 +97,7 @@ def remove_all(
 ) -> "tuple[Left, ...]":
     """Remove old runs from all places, and return what stays."""
     from floe_tests.cleanup.prune import remove, remove_files, remove_from_history
-    from floe_tests.pipeline.run import ledger_of
+    from floe_tests.pipeline.entries import ledger_of
 
     removers: Mapping[Place, partial[Iterator[Left]]] = {
         "files": partial(remove_files, workspace, ledger_of(workspace)),

@@ -26,7 +26,7 @@ def is_resumable(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     )
 
 
-def hands_over(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+def will_resume(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Return whether a run that is interrupted now goes on in another process.
 
     A pod is told to end for an eviction or a drained node in the same way as for a cancellation;

@@ -22,7 +22,7 @@ from floe_tests.core.labels import COMMIT, REF, TRIGGER
 from floe_tests.core.signals import held_signals, uninterrupted
 from floe_tests.orchestration import metadata
 from floe_tests.orchestration.cancellation import why_cancelled
-from floe_tests.orchestration.resume import hands_over, is_resumable
+from floe_tests.orchestration.resume import is_resumable, will_resume
 from floe_tests.pipeline.run import TierRun
 
 Log = Callable[[str], None]
@@ -52,7 +52,7 @@ class SessionResource(dg.ConfigurableResource[None]):
             parent_run_id=context.run.parent_run_id,
             why_cancelled=partial(why_cancelled, context.instance, context.run.run_id),
             is_resumable=is_resumable(context.instance, context.run),
-            hands_over=partial(hands_over, context.instance, context.run),
+            will_resume=partial(will_resume, context.instance, context.run),
         )
         self._runs[run.run_id] = run, context.instance
         return run
@@ -107,12 +107,12 @@ def _end(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:
     Reading results may take minutes, so signals are held for the environment alone. Who interrupts
     the reading gets a verdict on what can be read in seconds.
     """
-    if run.is_anothers:
-        log("another process has taken this run up: this one leaves it alone")
+    if run.is_resumed_elsewhere:
+        log("another process has resumed this run: this one leaves it alone")
         return
-    if not run.is_handed_over and run.is_unfinished and run.hands_over():
-        run.hand_over()  # interrupted between two stages
-    if run.is_handed_over:
+    if not run.is_left_for_resume and run.is_unfinished and run.will_resume():
+        run.leave_for_resume()  # interrupted between two stages
+    if run.is_left_for_resume:
         return
     try:
         _publish(run, instance, log=log)
@@ -134,11 +134,11 @@ def _end(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:
 
 
 def _publish(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:
-    from floe_tests.pipeline.publish import PUBLISHED, publish
+    from floe_tests.pipeline.publish import publish
 
-    if (run.ledger.folder(run.run_id) / f"{PUBLISHED}.json").exists():
+    if run.entries.is_published():
         return
-    published = publish(run)
+    published = publish(run.state())
     log(f"VERDICT {published.verdict}; JUnit: {published.junit}")
     instance.add_run_tags(run.run_id, metadata.verdict_tags(published))
     results = dg.AssetKey([run.settings.name.replace("-", "_"), "results"])

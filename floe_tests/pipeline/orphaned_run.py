@@ -1,4 +1,4 @@
-"""A run whose orchestrator was killed, remembered: nobody else is left to do it.
+"""An orphaned run: its process was killed, and nobody else is left to remember it.
 
 It goes into the history alone. The tier's junit.xml and verdict.json are the newest run's, which
 may be a later one by now.
@@ -7,8 +7,7 @@ may be a later one by now.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import replace
 
 from floe_tests.config.project import Workspace
 from floe_tests.core.verdict import Verdict
@@ -16,15 +15,16 @@ from floe_tests.environments.lease import Lease
 from floe_tests.execution.sharding.combined_results import merge_received
 from floe_tests.execution.verdict.facts import ErrorFacts, Facts
 from floe_tests.execution.verdict.rules import classify
-from floe_tests.pipeline.judgement import environment_name
-from floe_tests.pipeline.publish import PUBLISHED, PublishedSuite, suite_record
-from floe_tests.pipeline.run import STAGES, StageRecord, attempts_of, ledger_of
+from floe_tests.pipeline.entries import entries_of
+from floe_tests.pipeline.history_record import Origin, run_record
+from floe_tests.pipeline.published import PublishedSuite
+from floe_tests.pipeline.records import STAGES
+from floe_tests.pipeline.state import RecordedRun, recorded_run
 from floe_tests.results.received import read as read_received
-from floe_tests.results.records import RunRecord, SuiteRecord
 
 
-def remember_killed(workspace: Workspace, lease: Lease) -> Verdict | None:
-    """Write a killed run into the history, with the results that it had received.
+def remember_orphaned_run(workspace: Workspace, lease: Lease) -> Verdict | None:
+    """Write an orphaned run into the history, with the results that it had received.
 
     Args:
         workspace: The project's folders, with the history.
@@ -38,69 +38,68 @@ def remember_killed(workspace: Workspace, lease: Lease) -> Verdict | None:
     """
     from floe_tests.results.history.store import History
 
-    ledger, run_id = ledger_of(workspace), lease.run_id
-    if PUBLISHED in _entries(ledger.directory / run_id):
+    entries = entries_of(workspace, lease.run_id)
+    if entries.is_published():
         return None
-    records = {
-        name: record
-        for name in STAGES
-        if (record := ledger.read(run_id, f"stage-{name}", StageRecord)) is not None
-    }
-    stage = next((name for name in STAGES if name not in records), "the end")
+    run = replace(recorded_run(entries), lease=lease)
+    verdict = _verdict(run, lease)
+    owner = lease.owner
+    with History.open(workspace.history_url) as history:
+        if history.run(run_id=run.run_id) is not None:
+            return None
+        suites = tuple(_suites(workspace, run, owner.tier, verdict))
+        origin = Origin(owner.tier, ref=owner.ref, commit=owner.commit)
+        history.record(run=run_record(run, origin, verdict, suites))
+    return verdict
+
+
+def _verdict(run: RecordedRun, lease: Lease) -> Verdict:
+    stage = next((name for name in STAGES if name not in run.stages), "the end")
     killed = (
         f"the orchestrator (process {lease.holder.process_id}) was killed in {stage}: it left no "
         "verdict, and its environment to the reaper."
     )
-    verdict = classify(Facts(subject=f"run/{run_id[:8]}", error=ErrorFacts("harness", killed)))
-    began = datetime.fromtimestamp(lease.holder.created, tz=UTC)
-    with History.open(workspace.history_url) as history:
-        if history.run(run_id=run_id) is not None:
-            return None
-        history.record(
-            run=RunRecord(
-                run_id=run_id,
-                tier=lease.owner.tier,
-                provider=lease.provider,
-                environment=environment_name(lease),
-                outcome=verdict.outcome,
-                cause=verdict.cause,
-                fault=verdict.fault,
-                summary=killed,
-                ref=lease.owner.ref,
-                commit=lease.owner.commit,
-                started_at=min((record.started_at for record in records.values()), default=began),
-                finished_at=datetime.now(UTC),
-                stage_seconds={name: record.seconds for name, record in records.items()},
-                suites=tuple(_suites(workspace, lease, verdict)),
-            )
-        )
-    return verdict
+    subject = f"run/{run.run_id[:8]}"
+    return classify(Facts(subject=subject, error=ErrorFacts("harness", killed)))
 
 
-def _suites(workspace: Workspace, lease: Lease, verdict: Verdict) -> Iterator[SuiteRecord]:
+def _suites(
+    workspace: Workspace, run: RecordedRun, tier: str, verdict: Verdict
+) -> Iterator[PublishedSuite]:
     """Return what the suites had sent; one that had come to its end has a verdict of its own."""
-    received = workspace.received(lease.owner.tier, lease.run_id)
+    received = workspace.received(tier, run.run_id)
     last: dict[str, int] = {}
     for directory in sorted(received.glob("*-*")):
         name, _, number = directory.name.rpartition("-")
         if number.isdecimal():
             last[name] = max(int(number), last.get(name, 0))
     for name, number in last.items():
-        if not (received / f"{name}-{number}" / "results").exists():
-            merge_received(received / f"{name}-{number}")
-        attempts = tuple(attempts_of(ledger_of(workspace), lease.run_id, name))
-        ended = attempts[-1] if attempts and attempts[-1].number == number else None
-        # After one that is made again, the next would have had the last word.
-        is_last = ended is not None and number > ended.verdict.retries
-        yield suite_record(
+        folder = received / f"{name}-{number}"
+        if not (folder / "results").exists():
+            merge_received(folder)
+        yield _suite(
+            run,
             PublishedSuite(
-                name=name,
-                verdict=ended.verdict if ended and is_last else verdict,
-                results=read_received(received / f"{name}-{number}" / "results"),
-                attempts=attempts,
-            )
+                name, verdict, read_received(folder / "results"), attempts=run.attempts_of(name)
+            ),
+            last=number,
         )
 
 
-def _entries(folder: Path) -> set[str]:
-    return {path.stem for path in folder.glob("*.json")}
+def _suite(run: RecordedRun, received: PublishedSuite, *, last: int) -> PublishedSuite:
+    """Return a suite with its own verdict, if it had one before the run was killed."""
+    attempts = received.attempts
+    ended = attempts[-1] if attempts and attempts[-1].number == last else None
+    if ended is None:
+        return received
+    judged = run.verdicts.get(received.name)
+    if judged is not None and judged.attempts == len(attempts):
+        return replace(
+            received,
+            verdict=judged.verdict,
+            quarantined=judged.quarantined,
+            measured=judged.measured,
+            presence=judged.presence,
+        )
+    # After an attempt that is made again, the next would have had the last word.
+    return replace(received, verdict=ended.verdict) if last > ended.verdict.retries else received

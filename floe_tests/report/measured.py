@@ -10,16 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from floe_tests.core import durable
 from floe_tests.core.evidence import Evidence
+from floe_tests.core.verdict import Verdict
 from floe_tests.results.measurements.judgement import Judgement
+from floe_tests.results.measurements.suite import Plot, SuiteMeasurements
 from floe_tests.results.records import MeasurementRecord, SoakRecord
-
-if TYPE_CHECKING:
-    from floe_tests.pipeline.publish import PublishedRun, PublishedSuite
-    from floe_tests.results.measurements.plots import Plot
 
 Kind = Literal["soak", "benchmark"]
 
@@ -38,6 +36,59 @@ _PAGE = Path(__file__).with_name("page")
 _MIB = 2.0**20
 
 
+class MeasuredSuite(Protocol):
+    """A suite of a run, as its page shows it."""
+
+    @property
+    def name(self) -> str:
+        """Name of the suite."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it came to."""
+        ...
+
+    @property
+    def measured(self) -> SuiteMeasurements | None:
+        """What it measured; None for a suite that measures nothing."""
+        ...
+
+
+class MeasuredRun(Protocol):
+    """A run that is published, as its pages show it."""
+
+    @property
+    def run_id(self) -> str:
+        """The Dagster run."""
+        ...
+
+    @property
+    def tier(self) -> str:
+        """Name of the tier."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it came to."""
+        ...
+
+    @property
+    def suites(self) -> Sequence[MeasuredSuite]:
+        """Its suites."""
+        ...
+
+    @property
+    def report(self) -> Path:
+        """The page of the tier's history, which the newest pages stand beside."""
+        ...
+
+    @property
+    def directory(self) -> Path:
+        """The run's own folder."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class SuiteSection:
     """A suite on the page."""
@@ -54,7 +105,7 @@ class SuiteSection:
     notices: Sequence[str]
 
 
-def write(published: PublishedRun, *, at: datetime, commit: str) -> tuple[Path, ...]:
+def write(published: MeasuredRun, *, at: datetime, commit: str) -> tuple[Path, ...]:
     """Write a run's pages beside its other files, and where the tier's newest ones stand.
 
     Args:
@@ -82,25 +133,18 @@ def write(published: PublishedRun, *, at: datetime, commit: str) -> tuple[Path, 
     return tuple(written)
 
 
-def _section(suite: PublishedSuite, kind: Kind, commit: str) -> SuiteSection | None:
-    from floe_tests.results.measurements import plots
-
-    judged = suite.judged
-    if judged is None:
+def _section(suite: MeasuredSuite, kind: Kind, commit: str) -> SuiteSection | None:
+    if suite.measured is None:
         return None
+    part = suite.measured.soak if kind == "soak" else suite.measured.benchmark
+    if part is None:
+        return None
+    found = part.judgement
     if kind == "soak":
-        if judged.soak is None:
-            return None
-        found = judged.soak.judgement
         rows, heads = [soak_row(each) for each in found.soak], SOAK_HEADS
-        drawn = plots.of_soak(judged.soak)
         caption = "Components and operations, the warm-up left out"
     else:
-        if judged.benchmark is None:
-            return None
-        found = judged.benchmark.judgement
         rows, heads = [measurement_row(each) for each in found.measurements], BENCHMARK_HEADS
-        drawn = plots.of_benchmark(judged.benchmark.compared)
         caption = "Measurements against the last good runs on the same environment"
     return SuiteSection(
         name=suite.name,
@@ -111,7 +155,7 @@ def _section(suite: PublishedSuite, kind: Kind, commit: str) -> SuiteSection | N
         caption=caption,
         heads=heads,
         rows=rows,
-        plots=drawn,
+        plots=part.plots,
         notices=found.notices,
     )
 
@@ -185,7 +229,7 @@ def _quantity(value: float | None, unit: str) -> str:
 
 
 def _html(
-    published: PublishedRun,
+    published: MeasuredRun,
     kind: Kind,
     sections: Sequence[SuiteSection],
     *,

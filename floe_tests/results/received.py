@@ -1,6 +1,6 @@
 """The received results of an attempt: read once, and by a deadline.
 
-The runner judges them, the gate looks at them again, and publishing writes them down: reading a
+The attempt is judged by them, then its suite, and publishing writes them down: reading a
 suite of 50,000 tests takes seconds each time. And a test pod can write files that take minutes.
 """
 

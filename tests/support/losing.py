@@ -17,8 +17,8 @@ from floe_tests.core.verdict import Verdict
 from floe_tests.execution.attempt import Attempt, Timings, judge
 from floe_tests.execution.stream import Completeness
 from floe_tests.execution.verdict.facts import ContainerFacts, Facts, PodFacts
-from floe_tests.pipeline.gate import verdict_of
-from floe_tests.pipeline.judgement import reported_in
+from floe_tests.pipeline.presence import reported_in
+from floe_tests.pipeline.verdicts import verdict_of
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import collate
 from floe_tests.results.presence.changes import GitChanges

@@ -20,7 +20,8 @@ from floe_tests.core.labels import RUN
 from floe_tests.environments.lease import Lease
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
-from floe_tests.pipeline.publish import PublishedRun, publish
+from floe_tests.pipeline.publish import publish
+from floe_tests.pipeline.published import PublishedRun
 from floe_tests.pipeline.run import TierRun
 
 from .fault_table import Row, markdown, slowest_but_few, write_page
@@ -232,7 +233,7 @@ class SmallTier:
         """Take a run that was prepared from cluster to verdict and back."""
         try:
             go_through(run)
-            return publish(run)
+            return publish(run.state())
         finally:
             run.give_back()
             sys.stdout.write("\n".join(self.log))
@@ -263,7 +264,7 @@ def small_tier(tmp_path: Path, kubeconfig: Path, kube: Kube) -> Iterator[SmallTi
 @pytest.fixture
 def lease_of() -> Callable[[TierRun], Lease]:
     def read(run: TierRun) -> Lease:
-        lease = run.ledger.read(run.run_id, "lease", Lease)
+        lease = run.entries.lease()
         assert lease is not None
         return lease
 

@@ -18,8 +18,8 @@ import dagster as dg
 import yaml
 
 from floe_tests.config.project import Workspace
-from floe_tests.pipeline.publish import PUBLISHED, Summary
-from floe_tests.pipeline.run import ledger_of
+from floe_tests.pipeline.entries import entries_of
+from floe_tests.pipeline.summary import Summary
 from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord
 
@@ -207,7 +207,7 @@ class DagsterJob:
         workspace = Workspace(
             root=ROOT, output=self.place.output, home=self.place.home, history_url=""
         )
-        summary = ledger_of(workspace).read(self.run_id, PUBLISHED, Summary)
+        summary = entries_of(workspace, self.run_id).summary()
         assert summary is not None, "the run left no verdict"
         return summary
 

@@ -16,7 +16,7 @@ from floe_tests.results.formats import junit
 from .conftest import job
 
 if TYPE_CHECKING:
-    from floe_tests.pipeline.publish import PublishedRun
+    from floe_tests.pipeline.published import PublishedRun
 
     from .conftest import SmallTier
 

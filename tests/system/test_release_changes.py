@@ -13,7 +13,6 @@ from floe_tests.core.errors import PlatformError
 from floe_tests.core.verdict import Cause
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
-from floe_tests.pipeline.run import InstalledPlatform
 from floe_tests.platform import helm
 from floe_tests.platform.rollout import Target
 
@@ -90,7 +89,7 @@ def test_each_suite_meets_the_release_as_it_was_changed_before_it(small_tier: Sm
         ["test_suite::test_upgraded"],
         ["test_suite::test_rolled_back"],
     ]
-    installed = run.ledger.read(run.run_id, "platform", InstalledPlatform)
+    installed = run.entries.platform()
     assert installed is not None
     assert [
         (change.suite, change.action, change.release.revision) for change in installed.changes

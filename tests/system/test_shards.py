@@ -218,7 +218,7 @@ def test_who_resumes_a_run_goes_on_with_its_shards(small_tier: SmallTier) -> Non
     try:
         with run.stage("cluster"):
             run.acquire()
-        dies = replace(run, log=interrupt, is_resumable=True, hands_over=lambda: True)
+        dies = replace(run, log=interrupt, is_resumable=True, will_resume=lambda: True)
         with pytest.raises(KeyboardInterrupt):
             dies.run_suites()
 

@@ -69,7 +69,7 @@ def test_two_runs_beside_each_other_keep_to_their_own_namespaces(small_tier: Sma
         for run in (second, first):
             with run.stage("test_job"):
                 run.run_suites()
-            verdicts.append(str(publish(run).verdict.cause))
+            verdicts.append(str(publish(run.state()).verdict.cause))
             run.give_back()
     finally:
         for run in (first, second):

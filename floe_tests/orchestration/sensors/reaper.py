@@ -33,13 +33,13 @@ def reaper_definitions(root: Path) -> dg.Definitions:
         """Remove what killed and expired runs have left."""
         from floe_tests.cleanup.reaper import reap
         from floe_tests.config.project import Workspace
-        from floe_tests.pipeline.orphaned_run import remember_killed
+        from floe_tests.pipeline.orphaned_run import remember_orphaned_run
 
         workspace = Workspace.from_environment(root, os.environ)
         done = reap(
             _scope(root, context.instance),
             log=context.log.info,
-            on_killed=functools.partial(remember_killed, workspace),
+            on_killed=functools.partial(remember_orphaned_run, workspace),
         )
         for item in done.removed:
             context.log.info("removed: %s %s (%s)", item.what, item.name, item.reason)
@@ -119,7 +119,7 @@ def _scope(root: Path, instance: dg.DagsterInstance) -> "Scope":
     from floe_tests.config.project import Workspace
     from floe_tests.environments.ownership import platform_namespaces
     from floe_tests.kube.access import ClusterAccess
-    from floe_tests.pipeline.run import ledger_of
+    from floe_tests.pipeline.entries import ledger_of
 
     # In a pod the cluster around it is where runs of other pods, with ledgers of their own, are.
     around = (ClusterAccess(),) if "KUBERNETES_SERVICE_HOST" in os.environ else ()

@@ -12,7 +12,6 @@ import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +21,7 @@ from floe_tests.results.measurements import soak
 from floe_tests.results.measurements.benchmark import Compared
 from floe_tests.results.measurements.drift import Drift, Series
 from floe_tests.results.measurements.estimates import Array
+from floe_tests.results.measurements.suite import Plot
 
 # Source: https://jfly.uni-koeln.de/color/ (Okabe and Ito), those that stand out on white and black.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -35,23 +35,6 @@ MOST_PLOTS = 40
 """Most drawings of components; each takes a tenth of a second and 20 kB of the page."""
 _WIDTH, _HEIGHT = 6.4, 2.6
 _MIB = 2.0**20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plot:
-    """A drawing.
-
-    Attributes:
-        name: What its file is called, without an ending.
-        title: What it shows.
-        description: The same in words, with the numbers that matter.
-        svg: The drawing, an `<svg>` element.
-    """
-
-    name: str
-    title: str
-    description: str
-    svg: str
 
 
 def of_soak(judged: soak.Judged) -> tuple[Plot, ...]:

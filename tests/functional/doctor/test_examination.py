@@ -20,7 +20,7 @@ from floe_tests.doctor import inventory
 from floe_tests.doctor.examination import examine
 from floe_tests.environments.lease import ENTRY, new_lease
 from floe_tests.kube.client import Kube
-from floe_tests.pipeline.run import ledger_of
+from floe_tests.pipeline.entries import ledger_of
 from tests.support.doctor import tier
 from tests.support.small_server import Server
 

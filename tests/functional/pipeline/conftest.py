@@ -14,7 +14,8 @@ import pytest
 
 from floe_tests.config.project import Workspace
 from floe_tests.config.tier import TierSettings
-from floe_tests.pipeline.publish import PublishedRun, publish
+from floe_tests.pipeline.publish import publish
+from floe_tests.pipeline.published import PublishedRun
 from floe_tests.pipeline.run import TierRun
 
 HERE = Path(__file__).parent
@@ -85,7 +86,7 @@ class Suites:
         try:
             with run.stage("test_job"):
                 run.run_suites()
-            return publish(run)
+            return publish(run.state())
         finally:
             run.give_back()
 

@@ -53,7 +53,7 @@ def main(folder: Path, command: list[str]) -> None:
     with run.stage("test_job"):
         run.run_suites()
     judged_mib = memory_mib("VmHWM")
-    published = publish(run)
+    published = publish(run.state())
     peak_mib = memory_mib("VmHWM")
     run.give_back()
     suite = published.suites[0]

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from floe_tests.core.verdict import Cause
-from floe_tests.pipeline.publish import PublishedRun
+from floe_tests.pipeline.published import PublishedRun
 
 from .conftest import Suites
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from floe_tests.pipeline.publish import PublishedRun
+from floe_tests.pipeline.published import PublishedRun
 from floe_tests.results.formats import junit
 from floe_tests.results.history.store import History
 

@@ -19,7 +19,7 @@ from floe_tests.results.history.store import History
 
 if TYPE_CHECKING:
     from conftest import Suites
-    from floe_tests.pipeline.publish import PublishedRun
+    from floe_tests.pipeline.published import PublishedRun
 
 TWENTY = "\n".join(f"def test_{n}(): pass" for n in range(20))
 COMMAND = ["pytest", "-q", "-p", "no:cacheprovider", "--junitxml=/results/junit.xml"]

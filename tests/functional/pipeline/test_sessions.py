@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Suites
-    from floe_tests.pipeline.publish import PublishedRun
+    from floe_tests.pipeline.published import PublishedRun
 
 PASSING = "def test_1(): pass\n\ndef test_2(): pass\n"
 FAILING = "def test_1(): assert 0\n\ndef test_2(): pass\n"

@@ -12,11 +12,11 @@ import pytest
 from floe_tests.config.measured import BenchmarkSettings, SoakSettings
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.verdict import Cause, Fault, Verdict
-from floe_tests.pipeline.judgement import SuiteJudgement
-from floe_tests.pipeline.publish import PublishedRun, PublishedSuite
+from floe_tests.pipeline.published import PublishedRun, PublishedSuite
 from floe_tests.report import measured as page
 from floe_tests.results.collate import SuiteResults
-from floe_tests.results.measurements import benchmark, soak, soak_log
+from floe_tests.results.measurements import benchmark, plots, soak, soak_log
+from floe_tests.results.measurements.suite import Measured, SuiteMeasurements
 from tests.support import soaks
 
 from . import browser
@@ -60,10 +60,21 @@ def run(tmp_path: Path) -> PublishedRun:
         verdict=drift,
         suites=(
             PublishedSuite(
-                "soak", drift, NOTHING, judged=SuiteJudgement(soaked.judgement, soak=soaked)
+                "soak",
+                drift,
+                NOTHING,
+                measured=SuiteMeasurements(
+                    soaked.judgement, soak=Measured(soaked.judgement, plots.of_soak(soaked))
+                ),
             ),
             PublishedSuite(
-                "bench", slow, NOTHING, judged=SuiteJudgement(compared.judgement, None, compared)
+                "bench",
+                slow,
+                NOTHING,
+                measured=SuiteMeasurements(
+                    compared.judgement,
+                    benchmark=Measured(compared.judgement, plots.of_benchmark(compared.compared)),
+                ),
             ),
             PublishedSuite("plain", drift, NOTHING),
         ),

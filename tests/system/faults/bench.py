@@ -17,7 +17,8 @@ from floe_tests.core.verdict import Cause
 from floe_tests.execution.attempt import Attempt
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject
-from floe_tests.pipeline.publish import PublishedRun, publish
+from floe_tests.pipeline.publish import publish
+from floe_tests.pipeline.published import PublishedRun
 from floe_tests.pipeline.run import TierRun
 
 from ..conftest import SmallTier, go_through  # noqa: TID252 - suites are folders, not packages
@@ -45,7 +46,7 @@ class RunningRun:
             # The stage has kept the error, and the verdict rests on it.
             with contextlib.suppress(FloeTestsError):
                 go_through(run)
-            self._published = publish(run)
+            self._published = publish(run.state())
         except BaseException as error:  # noqa: BLE001 - raised again by finish()
             self._failure = error
         finally:

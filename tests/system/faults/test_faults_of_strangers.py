@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from floe_tests.core.verdict import Cause
-from floe_tests.pipeline.publish import PublishedRun
+from floe_tests.pipeline.published import PublishedRun
 
 from ..conftest import job  # noqa: TID252 - suites are folders, not packages
 from .bench import FaultBench

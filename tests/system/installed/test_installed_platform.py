@@ -49,7 +49,7 @@ def test_a_run_uses_the_platform_and_leaves_it_as_it_was(
     daemon = say_in_a_daemon(kube)
     with run.stage("test_job"):
         run.run_suites()
-    published = publish(run)
+    published = publish(run.state())
     run.give_back()
 
     assert published.verdict.cause == "PASS", published.verdict
@@ -88,7 +88,7 @@ def test_of_two_runs_the_second_waits_and_is_told_who_has_the_cluster(
     try:
         with pytest.raises(ClusterBusyError), second.stage("cluster"):
             second.acquire()
-        verdict = publish(second).verdict
+        verdict = publish(second.state()).verdict
         assert verdict.fault == "infrastructure"
         assert f"small/{first.run_id}@" in str(verdict)
         second.give_back()

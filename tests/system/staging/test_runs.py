@@ -59,7 +59,7 @@ def test_a_run_whose_pod_is_killed_is_resumed_with_the_same_test_job(
     orchestrator.kubectl("delete", "pod", run_pod, "--grace-period", "0", "--force")
 
     orchestrator.wait(
-        "another pod has taken the run up",
+        "another pod has resumed the run",
         lambda: orchestrator.run_pod(run_id) not in {None, run_pod},
         timeout_seconds=90,
     )

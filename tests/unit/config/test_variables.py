@@ -188,7 +188,7 @@ def test_run_changes_a_tiers_variable_and_says_so_wherever_it_is_read(tmp_path: 
         run.install()
     with run.stage("test_job"):
         run.run_suites()
-    published = publish(run)
+    published = publish(run.state())
     run.give_back()
 
     assert published.verdict.passed, published.verdict
@@ -204,4 +204,4 @@ def test_run_with_a_wrong_variable_creates_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no suite of this run knows ROUND"):
         run.acquire(selection=Selection(variables={"ROUND": "3"}))
 
-    assert run.ledger.read(run.run_id, "lease", dict) is None
+    assert run.entries.lease() is None

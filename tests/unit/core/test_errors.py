@@ -7,7 +7,7 @@ import pytest
 from floe_tests.core import errors
 from floe_tests.core.errors import FloeTestsError, ProgramError
 from floe_tests.core.evidence import Evidence
-from floe_tests.pipeline.run import error_facts
+from floe_tests.pipeline.records import error_facts
 
 
 def classes_below(base: type[FloeTestsError]) -> set[type[FloeTestsError]]:

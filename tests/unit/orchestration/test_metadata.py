@@ -17,11 +17,11 @@ from floe_tests.config.quarantine import QuarantineEntry
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.verdict import Cause, Fault, Verdict
 from floe_tests.orchestration import metadata
-from floe_tests.pipeline.judgement import SuiteJudgement
-from floe_tests.pipeline.publish import PublishedRun, PublishedSuite
+from floe_tests.pipeline.published import PublishedRun, PublishedSuite
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults
 from floe_tests.results.measurements.judgement import Judgement
+from floe_tests.results.measurements.suite import SuiteMeasurements
 from floe_tests.results.records import MeasurementRecord, SoakRecord
 
 ASSET = dg.AssetKey(["tiny", "results"])
@@ -158,8 +158,8 @@ def test_what_was_measured_are_numbers_that_the_ui_plots() -> None:
         slope_per_hour=3 * 2.0**20,
     )
     latency = replace(memory, component="totals", metric="latency", unit="s", slope_per_hour=None)
-    judged = SuiteJudgement(Judgement(measurements=(measured,), soak=(memory, latency)))
-    red = run(replace(suite(RED), judged=judged))
+    found = SuiteMeasurements(Judgement(measurements=(measured,), soak=(memory, latency)))
+    red = run(replace(suite(RED), measured=found))
     page = Path("/out/tiny/soak.html")
 
     shown = metadata.of_results(replace(red, pages=(page,)), workspace())

@@ -17,9 +17,9 @@ from floe_tests.core.verdict import Cause, Fault, Verdict
 from floe_tests.environments.lease import Lease
 from floe_tests.execution.attempt import Attempt, Timings
 from floe_tests.execution.verdict.facts import Facts
-from floe_tests.pipeline.orphaned_run import remember_killed
-from floe_tests.pipeline.publish import PUBLISHED
-from floe_tests.pipeline.run import StageRecord, ledger_of
+from floe_tests.pipeline.entries import entries_of, ledger_of
+from floe_tests.pipeline.orphaned_run import remember_orphaned_run
+from floe_tests.pipeline.records import StageRecord
 from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord
 
@@ -61,7 +61,7 @@ def history(workspace: Workspace) -> Iterator[History]:
 def ended(workspace: Workspace, *stages: str) -> None:
     for name in stages:
         record = StageRecord(name=name, started_at=BEGAN, seconds=2.5)
-        ledger_of(workspace).write(RUN, f"stage-{name}", record)
+        entries_of(workspace, RUN).write_stage(record)
 
 
 def remembered(history: History) -> RunRecord:
@@ -80,7 +80,7 @@ def test_it_says_where_it_was_killed(
 ):
     ended(workspace, *stages)
 
-    verdict = remember_killed(workspace, LEASE)
+    verdict = remember_orphaned_run(workspace, LEASE)
 
     assert verdict is not None
     run = remembered(history)
@@ -97,7 +97,7 @@ def test_it_keeps_what_it_had_received(workspace: Workspace, history: History):
     results.mkdir(parents=True)
     (results / "junit.xml").write_text(JUNIT)
 
-    remember_killed(workspace, LEASE)
+    remember_orphaned_run(workspace, LEASE)
 
     (suite,) = remembered(history).suites
     assert (suite.name, suite.cause) == ("my-suite", "HARNESS")
@@ -126,10 +126,10 @@ def test_a_suite_has_its_last_attempts_verdict_unless_another_was_to_come(
             ),
             timings=Timings(total=1),
         )
-        ledger_of(workspace).write(RUN, f"attempt-one-{each}", made)
+        entries_of(workspace, RUN).write_attempt(made)
     (runs / f"one-{number}" / "results" / "junit.xml").write_text(JUNIT)
 
-    remember_killed(workspace, LEASE)
+    remember_orphaned_run(workspace, LEASE)
 
     run = remembered(history)
     (suite,) = run.suites
@@ -138,9 +138,9 @@ def test_a_suite_has_its_last_attempts_verdict_unless_another_was_to_come(
 
 
 def test_a_verdict_that_it_had_stands(workspace: Workspace, history: History):
-    ledger_of(workspace).write(RUN, PUBLISHED, {"cause": "PASS"})
+    ledger_of(workspace).write(RUN, "published", {"cause": "PASS"})
 
-    assert remember_killed(workspace, LEASE) is None
+    assert remember_orphaned_run(workspace, LEASE) is None
     assert history.run(run_id=RUN) is None
 
 
@@ -157,7 +157,7 @@ def test_one_that_the_history_knows_is_not_written_over(workspace: Workspace, hi
     )
     history.record(run=own)
 
-    assert remember_killed(workspace, LEASE) is None
+    assert remember_orphaned_run(workspace, LEASE) is None
     assert remembered(history).cause == "PASS"
 
 
@@ -165,7 +165,7 @@ def test_a_history_that_cannot_be_written_is_an_error(workspace: Workspace, tmp_
     nowhere = replace(workspace, history_url=f"sqlite:///{tmp_path}")
 
     with pytest.raises(FloeTestsError):
-        remember_killed(nowhere, LEASE)
+        remember_orphaned_run(nowhere, LEASE)
 
 
 def test_a_lease_whose_tier_is_a_path_writes_nothing_elsewhere(
@@ -179,7 +179,7 @@ def test_a_lease_whose_tier_is_a_path_writes_nothing_elsewhere(
     lease = replace(LEASE, owner=replace(LEASE.owner, tier=str(elsewhere)))
 
     with pytest.raises(ConfigurationError, match="cannot be a tier"):
-        remember_killed(workspace, lease)
+        remember_orphaned_run(workspace, lease)
 
     assert sorted(elsewhere.rglob("*")) == before
     assert history.run(run_id=RUN) is None

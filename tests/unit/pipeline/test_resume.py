@@ -15,6 +15,7 @@ import pytest
 
 from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.config.project import Workspace
+from floe_tests.config.suite import SuiteSettings
 from floe_tests.config.test_job import load_template
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import InfrastructureError, PlatformError
@@ -33,11 +34,12 @@ from floe_tests.execution.verdict.facts import ErrorFacts, Facts, ResultFacts
 from floe_tests.execution.verdict.rules import classify
 from floe_tests.exporter.frames import FrameWriter, Place
 from floe_tests.exporter.settings import CHUNK_BYTES, Settings
-from floe_tests.orchestration.resume import hands_over, is_resumable
+from floe_tests.orchestration.resume import is_resumable, will_resume
 from floe_tests.pipeline import resume
 from floe_tests.pipeline.cancellation import CANCELLED_TAG
-from floe_tests.pipeline.resume import Workers
-from floe_tests.pipeline.run import InstalledPlatform, StageRecord, TierRun, ledger_of
+from floe_tests.pipeline.entries import RunEntries, ledger_of
+from floe_tests.pipeline.records import InstalledPlatform, StageRecord, Workers
+from floe_tests.pipeline.run import TierRun
 from floe_tests.platform import helm
 from tests.support.small_cluster import JOB, NAMESPACE, Cluster, put_platform
 
@@ -168,11 +170,11 @@ def tier_run(cluster: Cluster, tmp_path: Path) -> Callable[..., TierRun]:
 def become_another_process(run: TierRun) -> None:
     """Let all that was done so far be another process' work."""
     installed.stop_renewing(RUN)
-    run.ledger.write(RUN, "workers", Workers((DEAD,)))
-    run.ledger.forget(RUN, "handed-over")
-    lease = run.ledger.read(RUN, ENTRY, Lease)
+    run.entries.write_workers(Workers((DEAD,)))
+    run.entries.ledger.forget(RUN, "left-for-resume")
+    lease = run.entries.lease()
     if lease is not None:
-        run.ledger.write(RUN, ENTRY, lease.__class__(**{**lease.__dict__, "holder": DEAD}))
+        run.entries.write_lease(lease.__class__(**{**lease.__dict__, "holder": DEAD}))
 
 
 def go_up_to_the_tests(run: TierRun) -> None:
@@ -188,7 +190,7 @@ def test_a_run_that_is_resumed_finds_its_lease_and_its_platform(
     put_platform(cluster)
     first = tier_run()
     go_up_to_the_tests(first)
-    found, stages = first.installed(), first.stages()
+    found, stages = first.entries.platform(), first.entries.stages()
     become_another_process(first)
     put_platform(cluster, digest="changed-meanwhile")
     cluster.requests.clear()
@@ -197,8 +199,8 @@ def test_a_run_that_is_resumed_finds_its_lease_and_its_platform(
     go_up_to_the_tests(second)
 
     assert second.is_resumed
-    assert second.installed() == found, "what the tests run against was looked at once"
-    assert second.stages() == stages, "how long a stage took is what it took"
+    assert second.entries.platform() == found, "what the tests run against was looked at once"
+    assert second.entries.stages() == stages, "how long a stage took is what it took"
     assert ("POST", "leases") not in cluster.requests
     lease = second.lease()
     assert (lease.state, lease.holder) == ("held", Holder.this_process())
@@ -211,45 +213,47 @@ def test_a_stage_that_has_failed_fails_again_and_does_nothing(
 ) -> None:
     run = tier_run()
     evidence_free = ErrorFacts("platform", "release floe-platform: code did not come up")
-    run.ledger.write(RUN, "workers", Workers((DEAD,)))
+    run.entries.write_workers(Workers((DEAD,)))
     record = StageRecord("platform", datetime.now(UTC), 3.5, error=evidence_free)
-    run.ledger.write(RUN, "stage-platform", record)
+    run.entries.write_stage(record)
 
     with pytest.raises(PlatformError, match="code did not come up"), run.stage("platform"):
         pytest.fail("the stage was done again")
 
-    assert run.stages()["platform"] == record
+    assert run.entries.stages()["platform"] == record
 
 
 def test_an_interrupted_run_that_goes_on_elsewhere_gives_nothing_back(
     cluster: Cluster, tier_run: Callable[..., TierRun]
 ) -> None:
     put_platform(cluster)
-    run = tier_run(hands_over=yes, is_resumable=True)
+    run = tier_run(will_resume=yes, is_resumable=True)
     go_up_to_the_tests(run)
 
     with pytest.raises(KeyboardInterrupt), run.stage("test_job"):
         raise KeyboardInterrupt
 
-    assert run.is_handed_over
-    assert "test_job" not in run.stages()
+    assert run.is_left_for_resume
+    assert "test_job" not in run.entries.stages()
     assert held_by(cluster.kube(), NAMESPACE) is not None
     become_another_process(run)
-    assert not run.is_handed_over, "that was the other one"
+    assert not run.is_left_for_resume, "that was the other one"
 
 
 def test_an_interrupted_run_that_ends_here_says_so(
     cluster: Cluster, tier_run: Callable[..., TierRun]
 ) -> None:
     put_platform(cluster)
-    run = tier_run(hands_over=never)
+    run = tier_run(will_resume=never)
     go_up_to_the_tests(run)
 
     with pytest.raises(KeyboardInterrupt), run.stage("test_job"):
         raise KeyboardInterrupt
 
-    assert not run.is_handed_over
-    assert run.stages()["test_job"].cancelled == "interrupted in test_job (KeyboardInterrupt)"
+    assert not run.is_left_for_resume
+    assert (
+        run.entries.stages()["test_job"].cancelled == "interrupted in test_job (KeyboardInterrupt)"
+    )
     run.give_back()
 
 
@@ -260,10 +264,10 @@ def test_a_process_that_was_thought_dead_leaves_the_run_to_the_one_that_has_it(
     put_platform(cluster)
     run = tier_run()
     go_up_to_the_tests(run)
-    resume.hand_over(run.ledger, RUN)
-    run.ledger.write(RUN, "workers", Workers((Holder.this_process(), DEAD)))
+    resume.leave_for_resume(run.entries)
+    run.entries.write_workers(Workers((Holder.this_process(), DEAD)))
 
-    assert run.is_anothers
+    assert run.is_resumed_elsewhere
     assert run.give_back() is None
     assert held_by(cluster.kube(), NAMESPACE) is not None
 
@@ -274,7 +278,7 @@ def test_a_run_that_had_given_its_environment_back_takes_it_no_more(
     put_platform(cluster)
     first = tier_run()
     go_up_to_the_tests(first)
-    first.ledger.write(RUN, "stage-test_job", StageRecord("test_job", datetime.now(UTC), 1))
+    first.entries.write_stage(StageRecord("test_job", datetime.now(UTC), 1))
     first.give_back()
     become_another_process(first)
 
@@ -292,11 +296,11 @@ def test_processes_of_a_machine_are_not_resumed(
     run = tier_run()
     go_up_to_the_tests(run)
     become_another_process(run)
-    lease = run.ledger.read(RUN, ENTRY, Lease)
+    lease = run.entries.lease()
     assert lease is not None
     local = lease.__class__(**{**lease.__dict__, "provider": "local"})
-    run.ledger.write(RUN, ENTRY, local)
-    run.ledger.forget(RUN, "stage-cluster")
+    run.entries.write_lease(local)
+    run.entries.ledger.forget(RUN, "stage-cluster")
 
     with (
         pytest.raises(InfrastructureError, match="processes of that machine"),
@@ -309,9 +313,9 @@ def test_what_was_installed_before_a_resume_is_not_installed_again(
     tier_run: Callable[..., TierRun],
 ) -> None:
     run = tier_run()
-    assert run.installed() is None
-    run.ledger.write(RUN, "platform", InstalledPlatform(seconds=2))
-    known = run.installed()
+    assert run.entries.platform() is None
+    run.entries.write_platform(InstalledPlatform(seconds=2))
+    known = run.entries.platform()
     assert known is not None
     assert run.install() == known
 
@@ -512,14 +516,14 @@ def _origin() -> Any:
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), "soak")
 
 
-def test_a_run_that_a_launcher_started_is_handed_over(launcher: dict[str, Any]) -> None:
+def test_a_run_that_a_launcher_started_is_left_for_resume(launcher: dict[str, Any]) -> None:
     with dg.DagsterInstance.local_temp(overrides=monitored(launcher)) as instance:
         run = launched(instance)
         by_hand = launched(instance, by_launcher=False)
 
         assert is_resumable(instance, run)
-        assert hands_over(instance, run)
-        assert not hands_over(instance, by_hand), "`dagster job execute` has nobody after it"
+        assert will_resume(instance, run)
+        assert not will_resume(instance, by_hand), "`dagster job execute` has nobody after it"
 
 
 @pytest.mark.parametrize(
@@ -538,7 +542,7 @@ def test_a_run_that_was_cancelled_is_not_handed_over(
         run = dg.DagsterRun("soak", **{"status": dg.DagsterRunStatus.STARTED, **options})
         run = instance.add_run(run._replace(remote_job_origin=_origin()))
 
-        assert not hands_over(instance, run)
+        assert not will_resume(instance, run)
 
 
 def test_a_run_that_was_resumed_as_often_as_it_may_is_not_handed_over(
@@ -546,11 +550,11 @@ def test_a_run_that_was_resumed_as_often_as_it_may_is_not_handed_over(
 ) -> None:
     with dg.DagsterInstance.local_temp(overrides=monitored(launcher, attempts=1)) as instance:
         run = launched(instance)
-        assert hands_over(instance, run)
+        assert will_resume(instance, run)
 
         instance.report_engine_event("Launching a new run worker to resume run", run)
 
-        assert not hands_over(instance, run)
+        assert not will_resume(instance, run)
 
 
 def test_a_launcher_that_resumes_nothing_hands_nothing_over() -> None:
@@ -558,15 +562,15 @@ def test_a_launcher_that_resumes_nothing_hands_nothing_over() -> None:
         run = launched(instance)
 
         assert not is_resumable(instance, run)
-        assert not hands_over(instance, run)
+        assert not will_resume(instance, run)
 
 
 def test_the_ledger_of_a_run_that_nobody_worked_on_says_nothing(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
-    assert not resume.is_resumed(ledger, RUN)
-    assert not resume.is_anothers(ledger, RUN)
-    resume.take_up(ledger, RUN)
-    assert not resume.is_resumed(ledger, RUN)
+    entries = RunEntries(Ledger(tmp_path), RUN)
+    assert not resume.is_resumed(entries)
+    assert not resume.is_resumed_elsewhere(entries)
+    resume.claim(entries)
+    assert not resume.is_resumed(entries)
     workspace = Workspace(root=tmp_path, output=tmp_path, home=tmp_path, history_url="")
     assert ledger_of(workspace).runs(ENTRY) == ()
 
@@ -574,23 +578,14 @@ def test_the_ledger_of_a_run_that_nobody_worked_on_says_nothing(tmp_path: Path) 
 # --- A cluster that another run has taken meanwhile
 
 
-class StolenRun(TierRun):
-    """Runs a suite that passes, while somebody takes the cluster over."""
-
-    cluster: Cluster
-
-    def _prepare(self, lease: Lease, suite: Any, *, number: int) -> Any:
-        return PassingSuite(self, lease, suite.name, number)
-
-
 class PassingSuite:
-    """An attempt that passes."""
+    """An attempt that passes, while somebody takes the cluster over."""
 
-    def __init__(self, run: StolenRun, lease: Lease, suite: str, number: int) -> None:
-        self._run, self._lease, self._suite, self._number = run, lease, suite, number
+    def __init__(self, cluster: Cluster, output: Path, suite: str, number: int) -> None:
+        self._cluster, self._output, self._suite, self._number = cluster, output, suite, number
 
     def run(self, *, record: Callable[[Attempt], None]) -> Attempt:
-        found = StolenRun.cluster.objects["leases", LEASE]
+        found = self._cluster.objects["leases", LEASE]
         found["metadata"]["labels"]["floe-tests/run"] = "another-run"
         facts = Facts(
             subject="job/soak",
@@ -599,7 +594,7 @@ class PassingSuite:
         attempt = Attempt(
             suite=self._suite,
             number=self._number,
-            directory=self._run.workspace.output,
+            directory=self._output,
             started_at=datetime.now(UTC),
             facts=facts,
             verdict=classify(facts),
@@ -613,20 +608,23 @@ class PassingSuite:
 
 
 def test_tests_that_passed_beside_another_run_are_not_green(
-    cluster: Cluster, tier_run: Callable[..., TierRun]
+    cluster: Cluster, tier_run: Callable[..., TierRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_platform(cluster)
-    like = tier_run()
-    StolenRun.cluster = cluster
-    run = StolenRun(settings=like.settings, workspace=like.workspace, run_id=RUN, log=print)
+    run = tier_run()
     go_up_to_the_tests(run)
+
+    def prepare(run: TierRun, _lease: Lease, suite: SuiteSettings, *, number: int) -> PassingSuite:
+        return PassingSuite(cluster, run.workspace.output, suite.name, number)
+
+    monkeypatch.setattr("floe_tests.pipeline.suites.prepare", prepare)
 
     with run.stage("test_job"):
         (attempt,) = run.run_suites()
 
     assert attempt.verdict.fault == "infrastructure"
     assert "another run has taken the cluster over" in str(attempt.verdict)
-    assert run.attempts() == (attempt,)
+    assert run.state().attempts == (attempt,)
     run.give_back()
     assert cluster.objects["leases", LEASE]["spec"].get("holderIdentity"), "it is the other's"
 
@@ -646,7 +644,7 @@ def test_what_the_platform_said_since_the_run_began_is_kept(
 
     folder = run.workspace.received("staging-soak", RUN) / "platform-logs"
     assert [path.name for path in folder.iterdir()] == ["code-1-code.log"]
-    began = run.stages()["cluster"].started_at
+    began = run.entries.stages()["cluster"].started_at
     assert cluster.log_queries == [
         {
             "container": "code",

@@ -20,7 +20,7 @@ from floe_tests.execution.sharding.record import read_all
 from floe_tests.execution.stream import Completeness
 from floe_tests.execution.verdict.facts import ErrorFacts
 from floe_tests.execution.verdict.rules import classify
-from floe_tests.pipeline.gate import verdict_of
+from floe_tests.pipeline.verdicts import verdict_of
 from floe_tests.results.collate import collate
 
 Split = Callable[[int], tuple[list[str], list[list[str]]]]

@@ -1,12 +1,13 @@
-"""What a tier's lists, its history and its rules of soak and benchmark make of a verdict.
+"""The verdict of a suite: its attempts, and what the tier's lists, history and rules make of them.
 
-The one place where they enter: they add to the facts, and the same table decides.
+A run judges each suite once, when its last attempt has ended, and writes the verdict down. Lists,
+history and rules add to the facts, and the same table (execution/verdict/rules.py) decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,14 +16,19 @@ from floe_tests.config.quarantine import Quarantine
 from floe_tests.config.removals import Removals
 from floe_tests.config.suite import SuiteSettings
 from floe_tests.config.tier import TierSettings
+from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.verdict import Verdict
 from floe_tests.execution.attempt import Attempt, with_outcomes
 from floe_tests.execution.verdict.facts import JudgedFacts, ResultFacts
 from floe_tests.execution.verdict.rules import classify
 from floe_tests.exporter.results import COLLECTION_FILE
-from floe_tests.results import received
-from floe_tests.results.attempts import with_earlier
+from floe_tests.pipeline.measurements import measure
+from floe_tests.pipeline.presence import compare_suite
+from floe_tests.pipeline.records import SuiteVerdict
+from floe_tests.pipeline.state import RunState
+from floe_tests.pipeline.suite_results import results_of
 from floe_tests.results.collate import SuiteResults
+from floe_tests.results.measurements.judgement import Judgement
 from floe_tests.results.presence.compare import Presence
 
 _UNCOUNTED = (
@@ -32,45 +38,102 @@ _UNCOUNTED = (
 )
 
 
-def quarantine_of(settings: TierSettings, root: Path) -> Quarantine:
-    """Return a tier's list as it holds today; an empty one where it has none.
+@dataclass(frozen=True)
+class Lists:
+    """A tier's lists, as they hold on the day of the run.
+
+    Attributes:
+        quarantine: Tests that may fail.
+        removals: Tests that may be missing; None when the list cannot be read, and nothing can be
+            said of missing tests.
+    """
+
+    quarantine: Quarantine = quarantine.NOTHING
+    removals: Removals | None = removals.NOTHING
+
+
+def lists_of(settings: TierSettings, root: Path) -> Lists:
+    """Return a tier's lists as they hold today; empty ones where it has none.
 
     Raises:
-        ConfigurationError: The list is missing or wrong.
+        ConfigurationError: One is missing or wrong.
     """
-    if settings.quarantine is None:
-        return quarantine.NOTHING
-    return quarantine.read(root / settings.quarantine, today=datetime.now(UTC).date())
+    today = datetime.now(UTC).date()
+    return Lists(
+        quarantine.NOTHING
+        if settings.quarantine is None
+        else quarantine.read(root / settings.quarantine, today=today),
+        removals.NOTHING
+        if settings.removals is None
+        else removals.read(root / settings.removals, today=today),
+    )
 
 
-def removals_of(settings: TierSettings, root: Path) -> Removals:
-    """Return a tier's list of removed tests as it holds today; an empty one where it has none.
+def readable_lists_of(settings: TierSettings, root: Path) -> Lists:
+    """Return a tier's lists, or none at all where one is wrong: that has ended the run."""
+    try:
+        return lists_of(settings, root)
+    except ConfigurationError:
+        return Lists(removals=None)
 
-    Raises:
-        ConfigurationError: The list is missing or wrong.
+
+def judge_suite(
+    state: RunState, suite: SuiteSettings, attempts: Sequence[Attempt], lists: Lists
+) -> SuiteVerdict:
+    """Judge a suite whose last attempt has ended.
+
+    Args:
+        state: The run.
+        suite: The suite's settings, narrowed to what the run chose.
+        attempts: Its attempts, each judged by itself, oldest first; at least one.
+        lists: The tier's lists.
     """
-    if settings.removals is None:
-        return removals.NOTHING
-    return removals.read(root / settings.removals, today=datetime.now(UTC).date())
+    results = results_of(attempts)
+    measured = measure(state, suite, attempts[-1])
+    presence = (
+        compare_suite(state, suite, attempts[-1], results, removals=lists.removals)
+        if lists.removals is not None
+        else None
+    )
+    verdict = verdict_of(
+        attempts,
+        lists.quarantine,
+        results=results,
+        judged=_judged_facts(measured.judgement) if measured else None,
+        presence=presence,
+        require_collection=counts_required(state.settings, suite),
+    )
+    return SuiteVerdict(
+        suite=suite.name,
+        attempts=len(attempts),
+        verdict=verdict,
+        quarantined={
+            case.name: entry
+            for case in results.cases
+            if case.outcome.is_failing
+            and (entry := lists.quarantine.entry(suite=suite.name, test=case.name)) is not None
+        },
+        measured=measured,
+        presence=presence,
+    )
+
+
+def _judged_facts(found: Judgement) -> JudgedFacts:
+    """Return what the rules of soak and benchmark found, as the table of verdicts takes it."""
+    return JudgedFacts(
+        achieved=found.achieved,
+        broken=found.broken,
+        drifts=found.drifts,
+        regressions=found.regressions,
+        doubts=found.doubts,
+        notes=found.notes,
+    )
 
 
 def counts_required(settings: TierSettings, suite: SuiteSettings) -> bool:
     """Return whether a suite's results are complete only with a count of collected tests."""
     own = suite.require_collection
     return settings.require_collection if own is None else own
-
-
-def results_of(attempts: Sequence[Attempt]) -> SuiteResults:
-    """Return what a suite's attempts came to: the last one, with the failures of those before it.
-
-    Args:
-        attempts: The attempts, oldest first; at least one.
-    """
-    *earlier, last = (
-        received.read(attempt.directory / "results", cut=attempt.facts.results.cut)
-        for attempt in attempts
-    )
-    return with_earlier(last, earlier)
 
 
 def verdict_of(

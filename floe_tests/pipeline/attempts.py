@@ -105,7 +105,7 @@ def _process(
     directory: Path,
 ) -> SuiteRun:
     from floe_tests.execution.process_command import ProcessCommand
-        from floe_tests.execution.process_run import ProcessRun
+    from floe_tests.execution.process_run import ProcessRun
 
     if suite.shards is not None:
         run.log(f"suite {suite.name} runs whole: shards are pods, and `{spec.provider}` has none")

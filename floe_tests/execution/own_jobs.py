@@ -116,11 +116,11 @@ class OwnJobs:
         self._stop(pods)
 
     def remove(self, *, lost: Collection[str] = ()) -> None:
-        """Delete the Jobs and wait until their pods are gone, so that fresh ones find their room.
+        """Delete the Jobs and wait until their pods are gone, so that fresh ones find capacity.
 
         Args:
-            lost: Pods on nodes that are lost, where nobody can end them: they are struck from the
-                cluster's books.
+            lost: Pods on nodes that are lost, where nobody can end them: they are deleted
+                without a grace.
 
         Raises:
             CleanupError: Some are still there.
@@ -147,8 +147,8 @@ class OwnJobs:
         for pods in self._kube.follow(
             "Pod", namespace=self._namespace, label_selector=self.selector, deadline=deadline
         ):
-            # One that has ended takes no room: the Job controller, which may be away as long as
-            # the API was, still has to strike it from its books.
+            # One that has ended needs no capacity: the Job controller, which may be away as long as
+            # the API was, still has to remove its finalizer.
             if all(map(pod_is_over, pods.values())):
                 return
 

@@ -207,8 +207,8 @@ class PodRun:
     def is_unplaced(self, seconds: float) -> bool:
         """Return whether it has waited for a node for so long."""
         facts = self.facts
-        waits = facts is not None and facts.phase == "Pending" and not facts.node
-        return waits and not self.is_absent and self._clock.elapsed_seconds > seconds
+        is_pending = facts is not None and facts.phase == "Pending" and not facts.node
+        return is_pending and not self.is_absent and self._clock.elapsed_seconds > seconds
 
     def _exporter_is_over(self) -> bool:
         """Return whether the exporter writes no more: a sidecar that fails is started again."""

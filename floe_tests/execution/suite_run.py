@@ -108,9 +108,9 @@ class SuiteRun(ABC):
         return attempt
 
     def remove(self) -> None:
-        """Delete the Jobs and wait until their pods are gone, so that fresh ones find their room.
+        """Delete the Jobs and wait until their pods are gone, so that fresh ones find capacity.
 
-        On a node that is lost nobody can end a pod: there it is struck from the cluster's books.
+        On a node that is lost nobody can end a pod: there it is deleted without a grace.
 
         Raises:
             CleanupError: Some are still there.

@@ -26,7 +26,7 @@ def parts(value: Mapping[str, Any], *keys: str) -> list[JsonObject]:
 
 
 def pod_is_over(pod: JsonObject) -> bool:
-    """Return whether all of a pod has ended: it takes no room any more."""
+    """Return whether all of a pod has ended: it needs no capacity any more."""
     return part(pod, "status").get("phase") in {"Succeeded", "Failed"}
 
 

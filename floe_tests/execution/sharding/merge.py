@@ -140,7 +140,7 @@ def _ended_by_tests(
 ) -> tuple[Facts, Verdict]:
     """Judge all tests together, by the exit code of a shard that stands for all."""
     order = (Cause.TEST_FAILURE, Cause.SUSPECT_ENV, Cause.PASS)
-    standing = min(
+    representative = min(
         parts,
         key=lambda part: (
             part.explains_its_exit,
@@ -150,7 +150,7 @@ def _ended_by_tests(
         ),
         default=None,
     )
-    facts = _whole(end, results, pod=standing)
+    facts = _whole(end, results, pod=representative)
     verdict = classify(facts)
     failing = [part for part in parts if part.facts.failed]
     shards = [

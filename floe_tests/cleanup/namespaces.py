@@ -13,8 +13,6 @@ from floe_tests.environments.lease import Lease
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject
 
-_FORBIDDEN = 403
-
 
 def is_of_existing_cluster(lease: Lease) -> bool:
     """Return whether a run's namespace is in a cluster that was there before it."""
@@ -42,7 +40,7 @@ def look_at_clusters(inventory: Inventory) -> None:
             place.kube.now()  # as all below needs it
         except FloeTestsError as error:
             # An account may have its rights beside an installed platform alone.
-            forbidden = isinstance(error, RefusedError) and error.status == _FORBIDDEN
+            forbidden = isinstance(error, RefusedError) and error.is_forbidden
             needs_it = is_needed and not (forbidden and access in beside)
             inventory.not_seen(name, str(error), needed=needs_it)
             continue

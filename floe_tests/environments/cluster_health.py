@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, parts
 
-_FORBIDDEN = 403
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
@@ -31,7 +30,7 @@ def _of_nodes(kube: Kube) -> Iterator[str]:
     try:
         nodes = kube.list("Node")
     except RefusedError as error:
-        if error.status == _FORBIDDEN:
+        if error.is_forbidden:
             return
         raise
     if not nodes:

@@ -38,7 +38,6 @@ RENEW_SECONDS = 20.0
 _LEAST_SECONDS = 2 * RENEW_SECONDS
 _TICK_SECONDS = 5.0
 _TRIES = 5
-_CONFLICT = 409
 
 
 class ClusterBusyError(InfrastructureError):
@@ -164,7 +163,7 @@ class ClusterLock:
         try:
             made = self.kube.create(manifest, namespace=self.namespace)
         except RefusedError as error:
-            if error.status == _CONFLICT:
+            if error.is_conflict:
                 return False
             raise
         # A try whose answer was lost is followed by what is there, which may be another's.
@@ -184,7 +183,7 @@ class ClusterLock:
                 is not None
             )
         except RefusedError as error:
-            if error.status == _CONFLICT:
+            if error.is_conflict:
                 return False
             raise
 

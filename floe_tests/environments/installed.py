@@ -28,7 +28,6 @@ from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube, RefusedError
 
 _API_SECONDS = 60.0
-_FORBIDDEN = 403
 
 # By run: a claim is renewed by whichever process runs the stages, also after a resume.
 _renewals: dict[str, Renewal] = {}
@@ -175,7 +174,7 @@ def _require_namespace(kube: Kube, installed: InstalledSettings) -> None:
     try:
         found = kube.get("Namespace", name)
     except RefusedError as error:
-        if error.status == _FORBIDDEN:  # the right to see it is no condition: the claim will tell
+        if error.is_forbidden:  # the right to see it is no condition: the claim will tell
             return
         raise
     if found is None or "deletionTimestamp" in found["metadata"]:

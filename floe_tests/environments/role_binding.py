@@ -16,7 +16,6 @@ from floe_tests.kube.objects import part
 
 _SERVICE_ACCOUNT = "system:serviceaccount:"
 _PAUSE_SECONDS = 0.1
-_CONFLICT = 409
 # What a run does first in its namespace.
 _FIRST_RIGHT = {"verb": "create", "resource": "resourcequotas"}
 
@@ -68,7 +67,7 @@ def bind_role(kube: Kube, namespace: str, *, role: str, deadline: Deadline) -> N
             namespace=namespace,
         )
     except RefusedError as error:
-        if error.status == _CONFLICT:
+        if error.is_conflict:
             return  # another process bound it before this one resumed the run
         message = (
             f"the account may not bind itself to ClusterRole {role} in {namespace}: {error}. "

@@ -11,7 +11,6 @@ from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part
 
 CLAIM = "PersistentVolumeClaim"
-FORBIDDEN = 403
 # From so many objects of a kind on, one request reads them all.
 _MANY = 3
 
@@ -44,7 +43,7 @@ class Reader:
         try:
             return self.kube.get_any(version, kind, name, namespace=namespace)
         except RefusedError as error:
-            if error.status != FORBIDDEN or error.is_passing:
+            if not error.is_forbidden or error.is_passing:
                 raise
             self.unseen[kind, namespace] = first_line(error)
             return None
@@ -66,7 +65,7 @@ class Reader:
             try:
                 found = self.kube.list_any(version, kind, namespace=namespace)
             except RefusedError as error:
-                if error.status != FORBIDDEN or error.is_passing:
+                if not error.is_forbidden or error.is_passing:
                     raise
                 self._one_by_one.add((kind, namespace))
             else:
@@ -99,7 +98,7 @@ class Reader:
         try:
             return self.kube.list(kind, namespace=namespace, field_selector=field_selector)
         except RefusedError as error:
-            if error.status != FORBIDDEN or error.is_passing:
+            if not error.is_forbidden or error.is_passing:
                 raise
             self.unseen[kind, namespace] = first_line(error)
             return []

@@ -15,7 +15,7 @@ from floe_tests.core.errors import HarnessError, InfrastructureError, first_line
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, parts, pod_is_over
 from floe_tests.platform.readiness import WORKLOADS
-from floe_tests.platform.reading import CLAIM, FORBIDDEN, Reader
+from floe_tests.platform.reading import CLAIM, Reader
 from floe_tests.platform.record import Record, hook_events, newest_record
 from floe_tests.platform.troubles import Events, is_of_job
 
@@ -148,7 +148,7 @@ class Scope:
                 return
             why = "helm has no record of it"
         except (RefusedError, HarnessError) as error:
-            if isinstance(error, RefusedError) and error.status != FORBIDDEN:
+            if isinstance(error, RefusedError) and not error.is_forbidden:
                 raise
             why = first_line(error)
         found = [

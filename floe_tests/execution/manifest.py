@@ -106,7 +106,19 @@ def build_job(template: JobTemplate, spec: AttemptSpec) -> JsonObject:
     metadata["name"] = spec.job_name
     metadata["namespace"] = spec.namespace
     metadata["labels"] = {**(metadata.get("labels") or {}), **owned}
-    job_spec = job["spec"]
+    _bound_job(job["spec"], spec)
+    template_metadata = job["spec"]["template"].setdefault("metadata", {})
+    template_metadata["labels"] = {
+        **(template_metadata.get("labels") or {}),
+        **owned,
+        labels.ROLE: labels.ROLE_TEST_RUNNER,
+    }
+    _complete_pod(job["spec"]["template"]["spec"], template, spec)
+    return job
+
+
+def _bound_job(job_spec: JsonObject, spec: AttemptSpec) -> None:
+    """Set what the Job controller may do: make one pod, end it at its deadline, keep its logs."""
     job_spec["backoffLimit"] = 0
     # A run removes its Jobs itself. One that removes itself takes its logs with it.
     seconds = int(job_spec.get("ttlSecondsAfterFinished", _TTL_SECONDS))
@@ -114,13 +126,10 @@ def build_job(template: JobTemplate, spec: AttemptSpec) -> JsonObject:
     for policy in _POLICIES:
         job_spec.pop(policy, None)
     job_spec["activeDeadlineSeconds"] = int(spec.deadlines.job_seconds)
-    template_metadata = job_spec["template"].setdefault("metadata", {})
-    template_metadata["labels"] = {
-        **(template_metadata.get("labels") or {}),
-        **owned,
-        labels.ROLE: labels.ROLE_TEST_RUNNER,
-    }
-    pod = job_spec["template"]["spec"]
+
+
+def _complete_pod(pod: JsonObject, template: JobTemplate, spec: AttemptSpec) -> None:
+    """Add deadlines, registry prefix, variables and the exporter."""
     pod["restartPolicy"] = "Never"
     # Counted from the pod's start on the node: the pull of the image is in it, the wait for a node
     # is not.
@@ -137,7 +146,6 @@ def build_job(template: JobTemplate, spec: AttemptSpec) -> JsonObject:
         *parts(pod, "volumes"),
         {"name": _STATE_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
     ]
-    return job
 
 
 def marker_expression(groups: tuple[str, ...], excluded: tuple[str, ...]) -> str:

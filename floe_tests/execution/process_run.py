@@ -219,36 +219,7 @@ class ProcessRun:
 
     def _finish(self, *, cancelled: str | None = None, error: ErrorFacts | None = None) -> Attempt:
         end = self._ended_at
-        seconds = (end - self._started_at).total_seconds() if end else None
-        test = ContainerFacts(
-            name=self._spec.suite,
-            state="terminated" if end else "unknown",
-            exit_code=self._exit_code,
-            started_at=self._started_at,
-            finished_at=end,
-        )
-        facts = Facts(
-            subject=self._subject,
-            cancelled=cancelled,
-            error=error,
-            passed_deadline="tests" if self._timed_out else None,
-            pod=PodFacts(
-                name=self._spec.job_name,
-                phase="Succeeded" if self._exit_code == 0 else "Failed",
-                test=test,
-                created_at=self._started_at,
-                ended_undisturbed=end is not None,
-                memory_peak_mib=self._memory_peak_bytes / _MEBIBYTE,
-            )
-            if error is None
-            else None,
-            elapsed_seconds=self._clock.elapsed_seconds,
-            tests_seconds=seconds,
-            deadlines=(
-                ("tests", self._spec.deadlines.tests_seconds),
-                ("job", self._spec.deadlines.job_seconds),
-            ),
-        )
+        facts = self._facts(cancelled=cancelled, error=error)
         facts, verdict = judge(
             facts, directory=self._receiver.directory, completeness=self._receiver.finish(facts)
         )
@@ -262,9 +233,41 @@ class ProcessRun:
             timings=Timings(
                 total=self._clock.elapsed_seconds,
                 pod_start=0,
-                tests=seconds,
+                tests=facts.tests_seconds,
                 to_verdict=(datetime.now(UTC) - end).total_seconds() if end else None,
             ),
+        )
+
+    def _facts(self, *, cancelled: str | None, error: ErrorFacts | None) -> Facts:
+        end, deadlines = self._ended_at, self._spec.deadlines
+        return Facts(
+            subject=self._subject,
+            cancelled=cancelled,
+            error=error,
+            passed_deadline="tests" if self._timed_out else None,
+            pod=self._pod_facts() if error is None else None,
+            elapsed_seconds=self._clock.elapsed_seconds,
+            tests_seconds=(end - self._started_at).total_seconds() if end else None,
+            deadlines=(("tests", deadlines.tests_seconds), ("job", deadlines.job_seconds)),
+        )
+
+    def _pod_facts(self) -> PodFacts:
+        """Return what a pod would have shown."""
+        end = self._ended_at
+        test = ContainerFacts(
+            name=self._spec.suite,
+            state="terminated" if end else "unknown",
+            exit_code=self._exit_code,
+            started_at=self._started_at,
+            finished_at=end,
+        )
+        return PodFacts(
+            name=self._spec.job_name,
+            phase="Succeeded" if self._exit_code == 0 else "Failed",
+            test=test,
+            created_at=self._started_at,
+            ended_undisturbed=end is not None,
+            memory_peak_mib=self._memory_peak_bytes / _MEBIBYTE,
         )
 
 

@@ -50,12 +50,15 @@ unit: setup ## The fast tests alone, on all cores: no process, no cluster
 functional: setup ## The tests that start processes on this machine: no cluster
 	@$(BIN)/pytest tests/unit tests/functional -m "functional and not thorough" $(XDIST) -q
 
-# Two points below what was measured; rooms that judge have a gate of their own.
-coverage: setup ## What of floe_tests the unit tests run, branches too: the gate of CI
+# Two points below what was measured: 84 %, 93 % of execution/ and of results/. What runs as a process
+# of its own is not seen: the launcher, the exporter, most of the command line.
+coverage: setup ## What of floe_tests the tests run, branches too; fails below CI's gate
 	@mkdir -p output/coverage
-	@$(BIN)/pytest tests/unit -m "not functional" $(XDIST) -q --cov --cov-report=
-	@$(BIN)/coverage report --fail-under=80
-	@$(BIN)/coverage report --include='floe_tests/execution/*,floe_tests/results/*' --fail-under=90
+	@$(BIN)/pytest tests/unit tests/functional/execution tests/functional/pipeline/test_ends.py -m "not thorough" \
+		$(XDIST) -q --cov --cov-report=
+	@$(BIN)/coverage report --fail-under=82
+	@$(BIN)/coverage report --include='floe_tests/execution/*' --fail-under=90
+	@$(BIN)/coverage report --include='floe_tests/results/*' --fail-under=91
 
 test-kind: setup ## The tests on a real kind cluster alone
 	@$(BIN)/pytest tests/system -ra

@@ -1,7 +1,7 @@
 {{/* Iceberg's REST server. It exits when Postgres refuses it at its start, hence the wait before. */}}
 {{- define "floe-platform.icebergRestContainer" -}}
 {{- $image := .Values.catalog.icebergRest.image }}
-image: {{ include "floe-platform.image" (dict "root" . "repository" $image.repository "tag" $image.tag) }}
+image: {{ include "floe-platform.image" (dict "root" . "repository" $image.repository "tag" (default .Chart.AppVersion $image.tag)) }}
 env:
   - name: CATALOG_REST_PORT
     value: "8181"

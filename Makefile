@@ -92,6 +92,7 @@ types: setup ## pyright, strict for floe_tests
 	@$(BIN)/pyright --project pyproject.toml
 
 charts: setup ## helm lint and the chart's own tests
+	@helm lint --quiet charts/floe-common
 	@helm lint --quiet charts/floe-platform --set minimal=true
 	@helm lint --quiet charts/floe-platform
 	@helm lint --quiet charts/floe-platform --values charts/floe-platform/values-production.yaml
@@ -101,6 +102,12 @@ charts: setup ## helm lint and the chart's own tests
 	@helm lint --quiet charts/flink-operator
 	@helm lint --quiet charts/statefun
 	@$(BIN)/pytest tests/functional/charts -q
+
+.PHONY: charts-common
+charts-common: ## Copy charts/floe-common into the charts that depend on it
+	@for chart in $(patsubst %/Chart.yaml,%,$(shell grep -l 'repository: file://../floe-common' charts/*/Chart.yaml)); do \
+	  rm -rf $$chart/charts && mkdir $$chart/charts && cp -R charts/floe-common $$chart/charts/; \
+	done
 
 docs: setup ## Regenerate the pages that are made from code
 	@$(BIN)/python -m floe_tests.report

@@ -44,7 +44,7 @@ PLACES = (
     _place(r"packages/[^/]+/pyproject\.toml", rf'^version = "{NUMBER}"$'),
     _place(r"floe_tests/__init__\.py", rf'^__version__ = "{NUMBER}"$'),
     # Indented: the version of floe-common that a chart depends on.
-    _place(r"charts/[^/]+/Chart\.yaml", rf"^ *version: {NUMBER}$"),
+    _place(r"charts/.+/Chart\.yaml", rf"^ *version: {NUMBER}$"),
     # The operator's appVersion is upstream's.
     _place(r"charts/(?!flink-operator/)[^/]+/Chart\.yaml", rf"^appVersion: {NUMBER}$"),
     # The project's images, and their manifests in a registry. The changelog tells of old ones, the

@@ -11,7 +11,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
   bases/kafka/run) charts/*/files/*/*.sh images/build images/push \
-  images/statefun-functions/assemble docs/pictures/take .ci/*
+  images/statefun-functions/assemble docs/pictures/take $(filter-out %.py,$(wildcard .ci/*))
 
 # Its path has the version: another one is installed beside it.
 ACTIONLINT_VERSION := v1.7.12
@@ -83,6 +83,7 @@ lint: setup ## ruff, shellcheck, imports, dependencies, and actionlint where `ma
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
 	@.ci/dependencies
+	@$(BIN)/python .ci/version.py check
 	@$(BIN)/shellcheck --external-sources --severity=warning $(SHELL_SCRIPTS)
 
 actionlint: $(ACTIONLINT) ## The linter of .github/workflows, outside the checkout; needs Go
@@ -94,6 +95,7 @@ types: setup ## pyright, strict for floe_tests
 	@$(BIN)/pyright --project pyproject.toml
 
 charts: setup ## helm lint and the chart's own tests
+	@helm lint --quiet charts/floe-common
 	@helm lint --quiet charts/floe-platform --set minimal=true
 	@helm lint --quiet charts/floe-platform
 	@helm lint --quiet charts/floe-platform --values charts/floe-platform/values-production.yaml
@@ -103,6 +105,12 @@ charts: setup ## helm lint and the chart's own tests
 	@helm lint --quiet charts/flink-operator
 	@helm lint --quiet charts/statefun
 	@$(BIN)/pytest tests/functional/charts -q
+
+.PHONY: charts-common
+charts-common: ## Copy charts/floe-common into the charts that depend on it
+	@for chart in $(patsubst %/Chart.yaml,%,$(shell grep -l 'repository: file://../floe-common' charts/*/Chart.yaml)); do \
+	  rm -rf $$chart/charts && mkdir $$chart/charts && cp -R charts/floe-common $$chart/charts/; \
+	done
 
 docs: setup ## Regenerate the pages that are made from code
 	@$(BIN)/python -m floe_tests.report
@@ -120,6 +128,10 @@ ui: setup ## Dagster's UI with the history, on http://127.0.0.1:3000
 
 images: ## The project's images, into the local Docker (IMAGE_REGISTRY_PREFIX is honoured)
 	@images/build
+
+.PHONY: release
+release: ## The project's version in every file that names it: make release VERSION=1.2.3 (DRY_RUN=1 prints the diff)
+	@$(PYTHON) .ci/version.py set $(or $(VERSION),$(error make release VERSION=1.2.3)) $(if $(DRY_RUN),--dry-run)
 
 lock: setup ## Renew requirements.lock and the images' locks (host-free)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev pyproject.toml -o requirements.lock

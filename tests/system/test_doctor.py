@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from floe_tests import __version__
 from floe_tests.config.environment import PodSecurity
 from floe_tests.config.providers import EnvironmentName
 from floe_tests.core.deadline import Deadline
@@ -112,7 +113,7 @@ def test_the_shipped_tier_is_green_on_a_cluster_that_it_runs_on(
     assert found["cluster"]["found"] == f"answers, Kubernetes {kube.server_version()}"
     assert found["chart floe-platform"]["found"].startswith("renders for Kubernetes v1.")
     for image in ("platform", "test-runner", "test-exporter"):
-        assert any(name.endswith(f"/floe/{image}:0.1.0") for name in found)
+        assert any(name.endswith(f"/floe/{image}:{__version__}") for name in found)
     assert {"permissions", "nodes", "room", "storage", "helm"} <= set(found)
 
 

@@ -106,28 +106,11 @@ with a volume or a server that outlives the release. YAML, for fromYamlArray.
 {{- default "floe-polaris-token" .Values.catalog.polaris.tokenSecret.name -}}
 {{- end }}
 
-{{/* An environment variable out of a Secret. Argument: a dict with `variable`, `secret` and `key`. */}}
-{{- define "floe-platform.secretVariable" -}}
-- name: {{ .variable }}
-  valueFrom:
-    secretKeyRef:
-      name: {{ .secret }}
-      key: {{ .key }}
-{{- end }}
-
-{{/* The password of a role of Postgres. Argument: a dict with `root`, `role` and `variable`. */}}
-{{- define "floe-platform.postgresPassword" -}}
-{{- include "floe-platform.secretVariable" (dict
-  "variable" .variable
-  "secret" (include "floe-platform.postgresSecret" .)
-  "key" (index .root.Values.postgres .role).existingSecret.passwordKey) }}
-{{- end }}
-
 {{/* The access key of the object storage, under the names that every S3 client reads. */}}
 {{- define "floe-platform.objectStorageKey" -}}
 {{- $secret := include "floe-platform.objectStorageSecret" . }}
-{{- include "floe-platform.secretVariable" (dict "variable" "AWS_ACCESS_KEY_ID" "secret" $secret "key" .Values.objectStorage.existingSecret.accessKeyKey) }}
-{{ include "floe-platform.secretVariable" (dict "variable" "AWS_SECRET_ACCESS_KEY" "secret" $secret "key" .Values.objectStorage.existingSecret.secretKeyKey) }}
+{{- include "floe-common.secretVariable" (dict "variable" "AWS_ACCESS_KEY_ID" "secret" $secret "key" .Values.objectStorage.existingSecret.accessKeyKey) }}
+{{ include "floe-common.secretVariable" (dict "variable" "AWS_SECRET_ACCESS_KEY" "secret" $secret "key" .Values.objectStorage.existingSecret.secretKeyKey) }}
 {{- end }}
 
 {{/*
@@ -135,6 +118,13 @@ Credentials of a principal of Polaris. Argument: a dict with `prefix` of the var
 name) and `keys` (the values that name the keys).
 */}}
 {{- define "floe-platform.polarisPrincipal" -}}
-{{- include "floe-platform.secretVariable" (dict "variable" (print .prefix "_CLIENT_ID") "secret" .secret "key" .keys.clientIdKey) }}
-{{ include "floe-platform.secretVariable" (dict "variable" (print .prefix "_CLIENT_SECRET") "secret" .secret "key" .keys.clientSecretKey) }}
+{{- include "floe-common.secretVariable" (dict "variable" (print .prefix "_CLIENT_ID") "secret" .secret "key" .keys.clientIdKey) }}
+{{ include "floe-common.secretVariable" (dict "variable" (print .prefix "_CLIENT_SECRET") "secret" .secret "key" .keys.clientSecretKey) }}
+{{- end }}
+
+{{/* What the library's templates of Postgres are told, beside the root. YAML, for fromYaml. */}}
+{{- define "floe-platform.postgresArguments" -}}
+roles: [dagster, catalog, serving, cube]
+claim: floe-platform-postgres
+scripts: floe-postgres-scripts
 {{- end }}

@@ -1,12 +1,4 @@
 {{/* Where the servers of the full form are, whether the chart runs them or not. */}}
-{{- define "floe-platform.postgresHost" -}}
-{{- ternary "postgres" .Values.postgres.host .Values.postgres.deploy -}}
-{{- end }}
-
-{{- define "floe-platform.postgresPort" -}}
-{{- ternary 5432 .Values.postgres.port .Values.postgres.deploy -}}
-{{- end }}
-
 {{/* Address of the object storage; empty on AWS, whose clients know it. */}}
 {{- define "floe-platform.objectStorageEndpoint" -}}
 {{- ternary "http://object-storage:7070" .Values.objectStorage.endpoint .Values.objectStorage.deploy -}}
@@ -31,7 +23,7 @@ Address of a database for Java, in seconds: a connection to a server that is gon
 Argument: a dict with `root` and `role`.
 */}}
 {{- define "floe-platform.jdbcAddress" -}}
-{{- printf "jdbc:postgresql://%s:%s/%s?sslmode=%s&connectTimeout=5&socketTimeout=60&tcpKeepAlive=true" (include "floe-platform.postgresHost" .root) (include "floe-platform.postgresPort" .root) (index .root.Values.postgres .role).database .root.Values.postgres.sslMode -}}
+{{- printf "jdbc:postgresql://%s:%s/%s?sslmode=%s&connectTimeout=5&socketTimeout=60&tcpKeepAlive=true" (include "floe-common.postgresHost" .root) (include "floe-common.postgresPort" .root) (index .root.Values.postgres .role).database .root.Values.postgres.sslMode -}}
 {{- end }}
 
 {{/* libpq's variables of a role. Argument: a dict with `root` and `role` (of Postgres). */}}
@@ -40,16 +32,16 @@ Argument: a dict with `root` and `role`.
 {{- /* Cube has no database of its own. */ -}}
 {{- $database := default .root.Values.postgres.serving.database $role.database -}}
 - name: PGHOST
-  value: {{ include "floe-platform.postgresHost" .root | quote }}
+  value: {{ include "floe-common.postgresHost" .root | quote }}
 - name: PGPORT
-  value: {{ include "floe-platform.postgresPort" .root | quote }}
+  value: {{ include "floe-common.postgresPort" .root | quote }}
 - name: PGDATABASE
   value: {{ $database | quote }}
 - name: PGUSER
   value: {{ $role.username | quote }}
 - name: PGSSLMODE
   value: {{ .root.Values.postgres.sslMode }}
-{{ include "floe-platform.postgresPassword" (dict "root" .root "role" .role "variable" "PGPASSWORD") }}
+{{ include "floe-common.postgresPassword" (dict "root" .root "role" .role "variable" "PGPASSWORD") }}
 {{- end }}
 
 {{/*
@@ -60,13 +52,13 @@ what to do, when Postgres refuses the role. Argument: a dict with `root`, `role`
 {{- define "floe-platform.postgresLogin" -}}
 {{- $secret := include "floe-platform.postgresSecret" . }}
 - name: postgres-login
-  image: {{ include "floe-platform.platformImage" .root }}
+  image: {{ include "floe-common.ownImage" .root }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [python, -m, floe_platform.postgres_login, --secret, {{ $secret | quote }}, --namespace, {{ .root.Release.Namespace | quote }}, --deadline-seconds, "180"]
   env:
     {{- include "floe-platform.postgresClient" (dict "root" .root "role" .role) | nindent 4 }}
   securityContext:
-    {{- include "floe-platform.containerSecurityContext" .root | nindent 4 }}
+    {{- include "floe-common.containerSecurityContext" .root | nindent 4 }}
   resources:
     requests: {cpu: 10m, memory: 32Mi}
     limits: {cpu: 500m, memory: 128Mi}

@@ -7,22 +7,10 @@ serviceAccountName: floe-platform
 automountServiceAccountToken: false
 # The namespace's Services as environment variables would make a pod's start depend on the others'.
 enableServiceLinks: false
-{{- with .root.Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
+{{- include "floe-common.pullSecrets" .root }}
 securityContext:
-  {{- include "floe-platform.podSecurityContext" . | nindent 2 }}
-{{- with .settings.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .settings.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- include "floe-common.podSecurityContext" . | nindent 2 }}
+{{- include "floe-common.scheduling" .settings }}
 {{- if .root.Values.minimal }}
 # SQLite needs one kernel under all who write: the pods that share the history run on one node.
 affinity:
@@ -31,33 +19,9 @@ affinity:
       - topologyKey: kubernetes.io/hostname
         labelSelector:
           matchLabels:
-            {{- include "floe-platform.releaseLabels" .root | nindent 12 }}
+            {{- include "floe-common.releaseLabels" .root | nindent 12 }}
             floe-platform/history: sqlite
 {{- end }}
-{{- end }}
-
-{{/*
-Pod Security `restricted`, and a group that may write to the volumes. Argument: a dict with `user` and
-`group`; without them they are the platform image's.
-*/}}
-{{- define "floe-platform.podSecurityContext" -}}
-{{- $user := default 10001 .user -}}
-{{- $group := default $user .group -}}
-runAsNonRoot: true
-runAsUser: {{ $user }}
-runAsGroup: {{ $group }}
-fsGroup: {{ $group }}
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile:
-  type: RuntimeDefault
-{{- end }}
-
-{{/* Pod Security `restricted` for a container, with a root that nobody writes to. */}}
-{{- define "floe-platform.containerSecurityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
 {{- end }}
 
 {{/*
@@ -66,7 +30,7 @@ not Dagster's `configuration` (the template of what the role reads; empty when i
 */}}
 {{- define "floe-platform.podMetadata" -}}
 labels:
-  {{- include "floe-platform.labels" . | nindent 2 }}
+  {{- include "floe-common.labels" . | nindent 2 }}
   {{- if .root.Values.minimal }}
   floe-platform/history: sqlite
   {{- end }}
@@ -76,17 +40,6 @@ annotations:
   # A changed configuration restarts the pods that read it.
   checksum/configuration: {{ include (print $.root.Template.BasePath .) $.root | sha256sum }}
 {{- end }}
-{{- end }}
-
-{{/* The pods of a role on different nodes, where there are any. Argument: a dict with `root` and `component`. */}}
-{{- define "floe-platform.spread" -}}
-topologySpreadConstraints:
-  - maxSkew: 1
-    topologyKey: kubernetes.io/hostname
-    whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels:
-        {{- include "floe-platform.selectorLabels" . | nindent 8 }}
 {{- end }}
 
 {{/*
@@ -99,11 +52,11 @@ Argument: a dict with `root` and `settings` (its values: resources).
 {{- if .root.Values.minimal }}
 initContainers:
   - name: history
-    image: {{ include "floe-platform.platformImage" .root }}
+    image: {{ include "floe-common.ownImage" .root }}
     imagePullPolicy: {{ .root.Values.image.pullPolicy }}
     command: [python, -m, floe_platform.history, prepare, /var/lib/floe/history, --template, /opt/floe/history-template]
     securityContext:
-      {{- include "floe-platform.containerSecurityContext" .root | nindent 6 }}
+      {{- include "floe-common.containerSecurityContext" .root | nindent 6 }}
     resources:
       {{- toYaml .settings.resources | nindent 6 }}
     volumeMounts:
@@ -122,14 +75,14 @@ initContainers:
   value: /var/lib/floe/history
 {{- if not .Values.minimal }}
 - name: DAGSTER_PG_HOST
-  value: {{ include "floe-platform.postgresHost" . | quote }}
+  value: {{ include "floe-common.postgresHost" . | quote }}
 - name: DAGSTER_PG_PORT
-  value: {{ include "floe-platform.postgresPort" . | quote }}
+  value: {{ include "floe-common.postgresPort" . | quote }}
 - name: DAGSTER_PG_DB
   value: {{ .Values.postgres.dagster.database | quote }}
 - name: DAGSTER_PG_USER
   value: {{ .Values.postgres.dagster.username | quote }}
-{{ include "floe-platform.postgresPassword" (dict "root" . "role" "dagster" "variable" "DAGSTER_PG_PASSWORD") }}
+{{ include "floe-common.postgresPassword" (dict "root" . "role" "dagster" "variable" "DAGSTER_PG_PASSWORD") }}
 # Read by the driver, for every connection of the process.
 - name: PGSSLMODE
   value: {{ .Values.postgres.sslMode }}

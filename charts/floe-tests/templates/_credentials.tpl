@@ -28,39 +28,13 @@ them are kept with its volume. YAML, for fromYamlArray.
 {{- default (printf "floe-tests-postgres-%s" .role) (index .root.Values.postgres .role).existingSecret.name -}}
 {{- end }}
 
-{{/* An environment variable out of a Secret. Argument: a dict with `variable`, `secret` and `key`. */}}
-{{- define "floe-tests.secretVariable" -}}
-- name: {{ .variable }}
-  valueFrom:
-    secretKeyRef:
-      name: {{ .secret }}
-      key: {{ .key }}
-{{- end }}
-
-{{/* The password of a role of Postgres. Argument: a dict with `root`, `role` and `variable`. */}}
-{{- define "floe-tests.postgresPassword" -}}
-{{- include "floe-tests.secretVariable" (dict
-  "variable" .variable
-  "secret" (include "floe-tests.postgresSecret" .)
-  "key" (index .root.Values.postgres .role).existingSecret.passwordKey) }}
-{{- end }}
-
-{{/* Where Postgres is, whether the chart runs it or not. */}}
-{{- define "floe-tests.postgresHost" -}}
-{{- ternary "postgres" .Values.postgres.host .Values.postgres.deploy -}}
-{{- end }}
-
-{{- define "floe-tests.postgresPort" -}}
-{{- ternary 5432 .Values.postgres.port .Values.postgres.deploy -}}
-{{- end }}
-
 {{/*
 Address of the history. The password comes by PGPASSWORD, so that no address holds one. While
 Postgres' pod is replaced, a connection may be routed to the address of the old one, where nobody
 answers: the system's own timeouts would hold a run up for minutes.
 */}}
 {{- define "floe-tests.historyAddress" -}}
-{{- printf "postgresql://%s@%s:%s/%s?connect_timeout=5&tcp_user_timeout=15000&keepalives_idle=15&keepalives_interval=5&application_name=floe-tests" .Values.postgres.history.username (include "floe-tests.postgresHost" .) (include "floe-tests.postgresPort" .) .Values.postgres.history.database -}}
+{{- printf "postgresql://%s@%s:%s/%s?connect_timeout=5&tcp_user_timeout=15000&keepalives_idle=15&keepalives_interval=5&application_name=floe-tests" .Values.postgres.history.username (include "floe-common.postgresHost" .) (include "floe-common.postgresPort" .) .Values.postgres.history.database -}}
 {{- end }}
 
 {{/* The logins of both databases, as the scripts of the chart read them. */}}
@@ -70,16 +44,16 @@ answers: the system's own timeouts would hold a run up for minutes.
   value: {{ (index $.Values.postgres $role).database | quote }}
 - name: {{ upper $role }}_USER
   value: {{ (index $.Values.postgres $role).username | quote }}
-{{ include "floe-tests.postgresPassword" (dict "root" $ "role" $role "variable" (printf "%s_PASSWORD" (upper $role))) }}
+{{ include "floe-common.postgresPassword" (dict "root" $ "role" $role "variable" (printf "%s_PASSWORD" (upper $role))) }}
 {{- end }}
 {{- end }}
 
 {{/* libpq's own variables for the server, without a login. */}}
 {{- define "floe-tests.serverVariables" -}}
 - name: PGHOST
-  value: {{ include "floe-tests.postgresHost" . | quote }}
+  value: {{ include "floe-common.postgresHost" . | quote }}
 - name: PGPORT
-  value: {{ include "floe-tests.postgresPort" . | quote }}
+  value: {{ include "floe-common.postgresPort" . | quote }}
 - name: PGSSLMODE
   value: {{ .Values.postgres.sslMode }}
 - name: PGCONNECT_TIMEOUT
@@ -93,7 +67,7 @@ what to do, when Postgres refuses the role. Argument: a dict with `root` and `ro
 {{- define "floe-tests.postgresLogin" -}}
 {{- $role := index .root.Values.postgres .role }}
 - name: postgres-login
-  image: {{ include "floe-tests.ownImage" .root }}
+  image: {{ include "floe-common.ownImage" .root }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [python, -m, floe_platform.postgres_login, --secret, {{ include "floe-tests.postgresSecret" . | quote }}, --namespace, {{ .root.Release.Namespace | quote }}, --deadline-seconds, "180"]
   env:
@@ -102,12 +76,19 @@ what to do, when Postgres refuses the role. Argument: a dict with `root` and `ro
       value: {{ $role.database | quote }}
     - name: PGUSER
       value: {{ $role.username | quote }}
-    {{- include "floe-tests.postgresPassword" (dict "root" .root "role" .role "variable" "PGPASSWORD") | nindent 4 }}
+    {{- include "floe-common.postgresPassword" (dict "root" .root "role" .role "variable" "PGPASSWORD") | nindent 4 }}
   securityContext:
-    {{- include "floe-tests.containerSecurityContext" .root | nindent 4 }}
+    {{- include "floe-common.containerSecurityContext" .root | nindent 4 }}
   resources:
     requests: {cpu: 10m, memory: 32Mi}
     limits: {cpu: 500m, memory: 128Mi}
   # What it said last is what `kubectl describe pod` shows.
   terminationMessagePolicy: FallbackToLogsOnError
+{{- end }}
+
+{{/* What the library's templates of Postgres are told, beside the root. YAML, for fromYaml. */}}
+{{- define "floe-tests.postgresArguments" -}}
+roles: [dagster, history]
+claim: floe-tests-postgres
+scripts: floe-tests-postgres
 {{- end }}

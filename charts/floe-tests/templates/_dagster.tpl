@@ -4,7 +4,7 @@ storage:
   postgres:
     postgres_db:
       hostname: {env: DAGSTER_PG_HOST}
-      port: {{ include "floe-tests.postgresPort" . }}
+      port: {{ include "floe-common.postgresPort" . }}
       db_name: {env: DAGSTER_PG_DB}
       username: {env: DAGSTER_PG_USER}
       password: {env: DAGSTER_PG_PASSWORD}
@@ -81,19 +81,19 @@ nux: {enabled: false}
 {{- define "floe-tests.runPods" -}}
 {{- $role := dict "root" . "component" "run" "settings" .Values.runs "account" "floe-tests-run" "hasToken" true "usesState" true }}
 job_namespace: {{ .Release.Namespace }}
-job_image: {{ include "floe-tests.ownImage" . }}
+job_image: {{ include "floe-common.ownImage" . }}
 image_pull_policy: {{ .Values.image.pullPolicy }}
 service_account_name: floe-tests-run
 instance_config_map: floe-tests
 dagster_home: /var/lib/floe-tests/home
 env_config_maps: [floe-tests-environment]
 labels:
-  {{- include "floe-tests.selectorLabels" $role | nindent 2 }}
+  {{- include "floe-common.selectorLabels" $role | nindent 2 }}
   {{- include "floe-tests.stateLabel" . | nindent 2 }}
 resources:
   {{- toYaml .Values.runs.resources | nindent 2 }}
 security_context:
-  {{- include "floe-tests.containerSecurityContext" . | nindent 2 }}
+  {{- include "floe-common.containerSecurityContext" . | nindent 2 }}
 volume_mounts:
   {{- include "floe-tests.volumeMounts" (dict "instance" "dagster.yaml") | nindent 2 }}
   {{- include "floe-tests.projectMounts" . | nindent 2 }}
@@ -124,8 +124,8 @@ run_k8s_config:
 {{/* Environment of webserver, daemon, code location and runs. */}}
 {{- define "floe-tests.environment" -}}
 DAGSTER_HOME: /var/lib/floe-tests/home
-DAGSTER_PG_HOST: {{ include "floe-tests.postgresHost" . | quote }}
-DAGSTER_PG_PORT: {{ include "floe-tests.postgresPort" . | quote }}
+DAGSTER_PG_HOST: {{ include "floe-common.postgresHost" . | quote }}
+DAGSTER_PG_PORT: {{ include "floe-common.postgresPort" . | quote }}
 DAGSTER_PG_DB: {{ .Values.postgres.dagster.database | quote }}
 DAGSTER_PG_USER: {{ .Values.postgres.dagster.username | quote }}
 # Read by the driver, for every connection of the process.

@@ -1,50 +1,3 @@
-{{/* A rule of egress that opens DNS, to the pods and addresses of the values. */}}
-{{- define "floe-tests.dnsEgress" -}}
-- to:
-    - namespaceSelector:
-        matchLabels:
-          kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace }}
-      podSelector:
-        matchLabels:
-          {{- toYaml .Values.networkPolicy.dns.podLabels | nindent 10 }}
-    {{- range .Values.networkPolicy.dns.cidrs }}
-    - ipBlock:
-        cidr: {{ . }}
-    {{- end }}
-  ports:
-    - {protocol: UDP, port: 53}
-    - {protocol: TCP, port: 53}
-{{- end }}
-
-{{/* A rule of egress to the chart's Postgres, or to the one outside. */}}
-{{- define "floe-tests.postgresEgress" -}}
-{{- if .Values.postgres.deploy }}
-{{- include "floe-tests.roleEgress" (dict "root" . "component" "postgres" "port" 5432) }}
-{{- else }}
-- ports:
-    - {protocol: TCP, port: {{ .Values.postgres.port }}}
-  {{- with .Values.networkPolicy.postgresTo }}
-  to:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-{{- end }}
-{{- end }}
-
-{{/* A rule of egress to the Kubernetes API. */}}
-{{- define "floe-tests.apiEgress" -}}
-- ports:
-    {{- range .Values.networkPolicy.kubernetesApi.ports }}
-    - {protocol: TCP, port: {{ . }}}
-    {{- end }}
-  {{- with .Values.networkPolicy.kubernetesApi.cidrs }}
-  to:
-    {{- range . }}
-    - ipBlock:
-        cidr: {{ . }}
-    {{- end }}
-  {{- end }}
-{{- end }}
-
 {{/* A rule of egress to the bucket of the backups. */}}
 {{- define "floe-tests.s3Egress" -}}
 {{- $address := urlParse .Values.backup.s3.endpoint }}
@@ -66,7 +19,7 @@ Who may ask a role: roles of the release. Argument: a dict with `root`, `from` (
 - from:
     - podSelector:
         matchLabels:
-          {{- include "floe-tests.releaseLabels" .root | nindent 10 }}
+          {{- include "floe-common.releaseLabels" .root | nindent 10 }}
         matchExpressions:
           - key: app.kubernetes.io/component
             operator: In
@@ -74,16 +27,6 @@ Who may ask a role: roles of the release. Argument: a dict with `root`, `from` (
     {{- with .peers }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  ports:
-    - {protocol: TCP, port: {{ .port }}}
-{{- end }}
-
-{{/* A rule of egress to a role of the release. Argument: a dict with `root`, `component`, `port`. */}}
-{{- define "floe-tests.roleEgress" -}}
-- to:
-    - podSelector:
-        matchLabels:
-          {{- include "floe-tests.selectorLabels" . | nindent 10 }}
   ports:
     - {protocol: TCP, port: {{ .port }}}
 {{- end }}
@@ -98,11 +41,11 @@ kind: NetworkPolicy
 metadata:
   name: {{ .name }}
   labels:
-    {{- include "floe-tests.labels" (dict "root" .root "component" "network") | nindent 4 }}
+    {{- include "floe-common.labels" (dict "root" .root "component" "network") | nindent 4 }}
 spec:
   podSelector:
     matchLabels:
-      {{- include "floe-tests.releaseLabels" .root | nindent 6 }}
+      {{- include "floe-common.releaseLabels" .root | nindent 6 }}
     {{- if .components }}
     matchExpressions:
       - key: app.kubernetes.io/component

@@ -8,49 +8,13 @@ serviceAccountName: {{ default "floe-tests-none" .account }}
 automountServiceAccountToken: {{ default false .hasToken }}
 # The namespace's Services as environment variables would make a pod's start depend on the others'.
 enableServiceLinks: false
-{{- with .root.Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
+{{- include "floe-common.pullSecrets" .root }}
 securityContext:
-  {{- include "floe-tests.podSecurityContext" . | nindent 2 }}
-{{- with .settings.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .settings.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- include "floe-common.podSecurityContext" . | nindent 2 }}
+{{- include "floe-common.scheduling" .settings }}
 {{- if .usesState }}
 {{- include "floe-tests.stateAffinity" .root }}
 {{- end }}
-{{- end }}
-
-{{/*
-Pod Security `restricted`, and a group that may write to the volumes. Argument: a dict with `user` and
-`group`; without them they are the image's.
-*/}}
-{{- define "floe-tests.podSecurityContext" -}}
-{{- $user := default 10001 .user -}}
-{{- $group := default $user .group -}}
-runAsNonRoot: true
-runAsUser: {{ $user }}
-runAsGroup: {{ $group }}
-fsGroup: {{ $group }}
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile:
-  type: RuntimeDefault
-{{- end }}
-
-{{/* Pod Security `restricted` for a container, with a root that nobody writes to. */}}
-{{- define "floe-tests.containerSecurityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
 {{- end }}
 
 {{/*
@@ -59,7 +23,7 @@ not Dagster's `configuration` (the template of what the role reads; empty when i
 */}}
 {{- define "floe-tests.podMetadata" -}}
 labels:
-  {{- include "floe-tests.labels" . | nindent 2 }}
+  {{- include "floe-common.labels" . | nindent 2 }}
   {{- if .usesState }}
   {{- include "floe-tests.stateLabel" .root | nindent 2 }}
   {{- end }}
@@ -69,17 +33,6 @@ annotations:
   # A changed configuration restarts the pods that read it.
   checksum/configuration: {{ include (print $.root.Template.BasePath .) $.root | sha256sum }}
 {{- end }}
-{{- end }}
-
-{{/* The pods of a role on different nodes, where there are any. Argument: a dict with `root` and `component`. */}}
-{{- define "floe-tests.spread" -}}
-topologySpreadConstraints:
-  - maxSkew: 1
-    topologyKey: kubernetes.io/hostname
-    whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels:
-        {{- include "floe-tests.selectorLabels" . | nindent 8 }}
 {{- end }}
 
 {{/* The label of pods that mount the state volume. */}}
@@ -114,12 +67,12 @@ affinity:
 
 {{/* The passwords of those: Dagster's database for all. */}}
 {{- define "floe-tests.dagsterPassword" -}}
-{{- include "floe-tests.postgresPassword" (dict "root" . "role" "dagster" "variable" "DAGSTER_PG_PASSWORD") }}
+{{- include "floe-common.postgresPassword" (dict "root" . "role" "dagster" "variable" "DAGSTER_PG_PASSWORD") }}
 {{- end }}
 
 {{/* libpq takes the history's password from here; Dagster's own stands in its address. */}}
 {{- define "floe-tests.historyPassword" -}}
-{{- include "floe-tests.postgresPassword" (dict "root" . "role" "history" "variable" "PGPASSWORD") }}
+{{- include "floe-common.postgresPassword" (dict "root" . "role" "history" "variable" "PGPASSWORD") }}
 {{- end }}
 
 {{/* What Dagster's roles mount. Argument: a dict with `instance`, the key of their dagster.yaml. */}}

@@ -2,7 +2,7 @@
 {{- define "statefun.peer" -}}
 - podSelector:
     matchLabels:
-      {{- include "statefun.selectorLabels" . | nindent 6 }}
+      {{- include "floe-common.selectorLabels" . | nindent 6 }}
 {{- end }}
 
 {{/*
@@ -28,53 +28,12 @@ Peers: several roles of the release. Argument: a dict with `root`, `roles` (a li
     - {protocol: TCP, port: {{ .port }}}
 {{- end }}
 
-{{/* A rule that opens a port of a role. Argument: a dict with `root`, `component` and `port`. */}}
-{{- define "statefun.to" -}}
-- to:
-    {{- include "statefun.peer" . | nindent 4 }}
-  ports:
-    - {protocol: TCP, port: {{ .port }}}
-{{- end }}
-
-{{/* A rule that opens DNS, to the pods and addresses of the values. */}}
-{{- define "statefun.toDns" -}}
-- to:
-    - namespaceSelector:
-        matchLabels:
-          kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace }}
-      podSelector:
-        matchLabels:
-          {{- toYaml .Values.networkPolicy.dns.podLabels | nindent 10 }}
-    {{- range .Values.networkPolicy.dns.cidrs }}
-    - ipBlock:
-        cidr: {{ . }}
-    {{- end }}
-  ports:
-    - {protocol: UDP, port: 53}
-    - {protocol: TCP, port: 53}
-{{- end }}
-
-{{/* A rule that opens the Kubernetes API. */}}
-{{- define "statefun.toApi" -}}
-- ports:
-    {{- range .Values.networkPolicy.kubernetesApi.ports }}
-    - {protocol: TCP, port: {{ . }}}
-    {{- end }}
-  {{- with .Values.networkPolicy.kubernetesApi.cidrs }}
-  to:
-    {{- range . }}
-    - ipBlock:
-        cidr: {{ . }}
-    {{- end }}
-  {{- end }}
-{{- end }}
-
 {{/* What the job asks: the records' systems, the checkpoints' storage, the functions. */}}
 {{- define "statefun.toBackends" -}}
 {{- if .Values.kafka.enabled }}
-{{ include "statefun.to" (dict "root" . "component" "kafka" "port" 9092) }}
+{{ include "floe-common.roleEgress" (dict "root" . "component" "kafka" "port" 9092) }}
 {{- end }}
-{{ include "statefun.to" (dict "root" . "component" "localstack" "port" 4566) }}
+{{ include "floe-common.roleEgress" (dict "root" . "component" "localstack" "port" 4566) }}
 {{- end }}
 
 {{/* Metadata and subject of a policy for one role. Argument: a dict with `root` and `component`. */}}
@@ -84,9 +43,9 @@ kind: NetworkPolicy
 metadata:
   name: {{ .component }}
   labels:
-    {{- include "statefun.labels" . | nindent 4 }}
+    {{- include "floe-common.labels" . | nindent 4 }}
 spec:
   podSelector:
     matchLabels:
-      {{- include "statefun.selectorLabels" . | nindent 6 }}
+      {{- include "floe-common.selectorLabels" . | nindent 6 }}
 {{- end }}

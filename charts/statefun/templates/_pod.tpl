@@ -7,47 +7,10 @@ serviceAccountName: {{ default "statefun" .account }}
 automountServiceAccountToken: {{ default false .token }}
 # Otherwise a Service named kafka puts KAFKA_PORT into every pod, which Kafka takes for an option.
 enableServiceLinks: false
-{{- with include "statefun.pullSecrets" .root }}
-{{ . }}
-{{- end }}
+{{- include "floe-common.pullSecrets" .root }}
 securityContext:
-  {{- include "statefun.podSecurityContext" .user | nindent 2 }}
-{{- with (default dict .settings).nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with (default dict .settings).tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end }}
-
-{{- define "statefun.pullSecrets" -}}
-{{- with .Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
-{{- end }}
-
-{{/* Pod Security `restricted`, and a group that may write to the volumes. Argument: the user. */}}
-{{- define "statefun.podSecurityContext" -}}
-runAsNonRoot: true
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-fsGroup: {{ . }}
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile:
-  type: RuntimeDefault
-{{- end }}
-
-{{/* Pod Security `restricted` for a container, with a root that nobody writes to. */}}
-{{- define "statefun.containerSecurityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+  {{- include "floe-common.podSecurityContext" (dict "user" .user) | nindent 2 }}
+{{- include "floe-common.scheduling" (default dict .settings) }}
 {{- end }}
 
 {{/* AWS' client, in its own variables: the key out of the Secret, and the region. */}}

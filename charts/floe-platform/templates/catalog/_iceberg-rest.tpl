@@ -1,7 +1,7 @@
 {{/* Iceberg's REST server. It exits when Postgres refuses it at its start, hence the wait before. */}}
 {{- define "floe-platform.icebergRestContainer" -}}
 {{- $image := .Values.catalog.icebergRest.image }}
-image: {{ include "floe-platform.image" (dict "root" . "repository" $image.repository "tag" $image.tag) }}
+image: {{ include "floe-common.image" (dict "root" . "image" $image) }}
 env:
   - name: CATALOG_REST_PORT
     value: "8181"
@@ -13,7 +13,7 @@ env:
     value: {{ include "floe-platform.jdbcAddress" (dict "root" . "role" "catalog") | quote }}
   - name: CATALOG_JDBC_USER
     value: {{ .Values.postgres.catalog.username | quote }}
-  {{- include "floe-platform.postgresPassword" (dict "root" . "role" "catalog" "variable" "CATALOG_JDBC_PASSWORD") | nindent 2 }}
+  {{- include "floe-common.postgresPassword" (dict "root" . "role" "catalog" "variable" "CATALOG_JDBC_PASSWORD") | nindent 2 }}
   - name: CATALOG_IO__IMPL
     value: org.apache.iceberg.aws.s3.S3FileIO
   {{- with include "floe-platform.objectStorageEndpoint" . }}

@@ -5,7 +5,7 @@ An init container that looks at the realm in the database. Argument: a dict with
 {{- define "floe-platform.polarisRealmLook" -}}
 {{- $root := .root }}
 - name: {{ .name }}
-  image: {{ include "floe-platform.platformImage" $root }}
+  image: {{ include "floe-common.ownImage" $root }}
   imagePullPolicy: {{ $root.Values.image.pullPolicy }}
   command:
     - python
@@ -21,7 +21,7 @@ An init container that looks at the realm in the database. Argument: a dict with
   env:
     {{- include "floe-platform.postgresClient" (dict "root" $root "role" "catalog") | nindent 4 }}
   securityContext:
-    {{- include "floe-platform.containerSecurityContext" $root | nindent 4 }}
+    {{- include "floe-common.containerSecurityContext" $root | nindent 4 }}
   resources:
     requests: {cpu: 10m, memory: 32Mi}
     limits: {cpu: 500m, memory: 128Mi}
@@ -36,9 +36,9 @@ An init container that looks at the realm in the database. Argument: a dict with
 {{/* Polaris itself. */}}
 {{- define "floe-platform.polarisContainer" -}}
 {{- $polaris := .Values.catalog.polaris }}
-image: {{ include "floe-platform.image" (dict "root" . "repository" $polaris.image.repository "tag" $polaris.image.tag) }}
+image: {{ include "floe-common.image" (dict "root" . "image" $polaris.image) }}
 env:
-  {{- include "floe-platform.postgresPassword" (dict "root" . "role" "catalog" "variable" "QUARKUS_DATASOURCE_PASSWORD") | nindent 2 }}
+  {{- include "floe-common.postgresPassword" (dict "root" . "role" "catalog" "variable" "QUARKUS_DATASOURCE_PASSWORD") | nindent 2 }}
   {{- include "floe-platform.objectStorageKey" . | nindent 2 }}
   - name: AWS_REGION
     value: {{ .Values.objectStorage.region | quote }}

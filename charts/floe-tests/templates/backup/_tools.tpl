@@ -1,7 +1,7 @@
 {{/* A container with one of the chart's scripts around Postgres' programs. Argument: a dict with `root` and `name`. */}}
 {{- define "floe-tests.postgresTool" -}}
 - name: {{ .name }}
-  image: {{ include "floe-tests.image" (dict "root" .root "repository" .root.Values.postgres.image.repository "tag" .root.Values.postgres.image.tag) }}
+  image: {{ include "floe-common.image" (dict "root" .root "image" .root.Values.postgres.image) }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [sh, /etc/floe/{{ .name }}.sh]
   env:
@@ -12,7 +12,7 @@
     {{- include "floe-tests.serverVariables" .root | nindent 4 }}
     {{- include "floe-tests.databaseVariables" .root | nindent 4 }}
   securityContext:
-    {{- include "floe-tests.containerSecurityContext" .root | nindent 4 }}
+    {{- include "floe-common.containerSecurityContext" .root | nindent 4 }}
   resources:
     {{- toYaml .root.Values.backup.resources | nindent 4 }}
   terminationMessagePolicy: FallbackToLogsOnError
@@ -30,7 +30,7 @@
 {{- define "floe-tests.backupTool" -}}
 {{- $backup := .root.Values.backup }}
 - name: {{ first .command }}
-  image: {{ include "floe-tests.ownImage" .root }}
+  image: {{ include "floe-common.ownImage" .root }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: {{ toJson (concat (list "python" "-m" "floe_backup") .command) }}
   env:
@@ -54,14 +54,14 @@
       value: {{ $backup.s3.bucket | quote }}
     - name: BACKUP_S3_PREFIX
       value: {{ $backup.s3.prefix | quote }}
-    {{- include "floe-tests.secretVariable" (dict "variable" "AWS_ACCESS_KEY_ID" "secret" $backup.s3.existingSecret.name "key" $backup.s3.existingSecret.accessKeyKey) | nindent 4 }}
-    {{- include "floe-tests.secretVariable" (dict "variable" "AWS_SECRET_ACCESS_KEY" "secret" $backup.s3.existingSecret.name "key" $backup.s3.existingSecret.secretKeyKey) | nindent 4 }}
+    {{- include "floe-common.secretVariable" (dict "variable" "AWS_ACCESS_KEY_ID" "secret" $backup.s3.existingSecret.name "key" $backup.s3.existingSecret.accessKeyKey) | nindent 4 }}
+    {{- include "floe-common.secretVariable" (dict "variable" "AWS_SECRET_ACCESS_KEY" "secret" $backup.s3.existingSecret.name "key" $backup.s3.existingSecret.secretKeyKey) | nindent 4 }}
     {{- else }}
     - name: BACKUP_DIRECTORY
       value: /backups
     {{- end }}
   securityContext:
-    {{- include "floe-tests.containerSecurityContext" .root | nindent 4 }}
+    {{- include "floe-common.containerSecurityContext" .root | nindent 4 }}
   resources:
     {{- toYaml $backup.resources | nindent 4 }}
   terminationMessagePolicy: FallbackToLogsOnError

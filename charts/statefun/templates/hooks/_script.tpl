@@ -4,7 +4,7 @@ file and arguments).
 */}}
 {{- define "statefun.hookContainer" -}}
 - name: {{ first .script | trimSuffix ".py" | replace "_" "-" }}
-  image: {{ include "statefun.image" (dict "root" .root "image" .root.Values.localstack.image) }}
+  image: {{ include "floe-common.image" (dict "root" .root "image" .root.Values.localstack.image) }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command:
     - python3
@@ -16,7 +16,7 @@ file and arguments).
     - name: PYTHONDONTWRITEBYTECODE
       value: "1"
   securityContext:
-    {{- include "statefun.containerSecurityContext" .root | nindent 4 }}
+    {{- include "floe-common.containerSecurityContext" .root | nindent 4 }}
   resources:
     requests: {cpu: 10m, memory: 32Mi}
     limits: {cpu: 500m, memory: 128Mi}

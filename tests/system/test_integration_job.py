@@ -50,16 +50,16 @@ class Project:
 
     def interrupt_at(self, words: str) -> tuple[int, str]:
         """Run the job, send it SIGINT when its log says some words, and wait for its end."""
-        process = self.start()
         lines: list[str] = []
         sent = False
-        for line in process.stdout or ():
-            lines.append(line)
-            if words in line and not sent:
-                process.send_signal(signal.SIGINT)
-                sent = True
+        with self.start() as process:
+            for line in process.stdout or ():
+                lines.append(line)
+                if words in line and not sent:
+                    process.send_signal(signal.SIGINT)
+                    sent = True
         assert sent, "".join(lines)
-        return process.wait(timeout=30), "".join(lines)
+        return process.returncode, "".join(lines)
 
 
 @pytest.fixture

@@ -94,14 +94,12 @@ def port_forward(process: DagsterJob, target: str, port: int) -> Iterator[None]:
     (kubeconfig,) = process.place.home.glob(f"**/{process.run_id}/kubeconfig")
     namespace = f"floe-test-{process.run_id[:8]}"
     kubectl = ["kubectl", "--kubeconfig", str(kubeconfig), "--namespace", namespace]
-    forwarding = subprocess.Popen(
-        [*kubectl, "port-forward", target, f"{port}:{port}"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert forwarding.stdout is not None
-        # It says so once it listens.
-        assert "Forwarding" in forwarding.stdout.readline()
-        yield
-    finally:
-        forwarding.terminate()
-        forwarding.wait(timeout=10)
+    command = [*kubectl, "port-forward", target, f"{port}:{port}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forwarding:
+        try:
+            assert forwarding.stdout is not None
+            # It says so once it listens.
+            assert "Forwarding" in forwarding.stdout.readline()
+            yield
+        finally:
+            forwarding.terminate()

@@ -99,7 +99,7 @@ def test_the_job_goes_from_nothing_to_a_green_verdict_and_leaves_nothing(project
     "words",
     [
         pytest.param("Preparing nodes", id="while the cluster is being created"),
-        pytest.param("tests collected", id="while the tests run"),
+        pytest.param("tests collected", id="while the tests run", marks=pytest.mark.thorough),
     ],
 )
 def test_an_interrupted_job_is_cancelled_and_leaves_nothing(project: Project, words: str) -> None:

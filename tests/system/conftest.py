@@ -39,6 +39,8 @@ CLUSTER = "-".join(filter(None, (_BASE, os.environ.get("PYTEST_XDIST_WORKER"))))
 
 _rows = pytest.StashKey[list[Row]]()
 _VERDICT_SECONDS = 5.0
+# How a worker of pytest-xdist names its rows to the session.
+_HANDED_OVER = "fault_rows"
 # The page of faults is written here.
 _PAGE = "FLOE_FAULTS_PAGE"
 # What is marked as thorough runs too.
@@ -109,7 +111,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     rows = session.config.stash.get(_rows, [])
     handed_over: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if handed_over is not None:
-        handed_over[_PAGE] = [asdict(row) for row in rows]
+        handed_over[_HANDED_OVER] = [asdict(row) for row in rows]
         return
     page = os.environ.get(_PAGE)
     if not page or not rows:
@@ -123,7 +125,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_testnodedown(node: Any) -> None:
     """Take over the rows of a worker; one that has crashed has none."""
     handed_over = getattr(node, "workeroutput", {})
-    node.config.stash[_rows] += [Row(**row) for row in handed_over.get(_PAGE, [])]
+    node.config.stash[_rows] += [Row(**row) for row in handed_over.get(_HANDED_OVER, [])]
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,11 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 # Tests take from milliseconds to seconds: who has nothing left to do takes over from the others.
 XDIST := -n auto --dist worksteal
+# Tests on clusters wait more than they work. A group of them keeps to one worker, the longest first.
+CLUSTERS := -n 3 --dist loadgroup --no-loadscope-reorder
+# A few of each kind, in minutes: what the gate asks of a pull request beside the tiers.
+QUICK := $(addprefix tests/system/,test_verdicts_on_kind.py test_run_namespace.py test_dagster_job.py test_cancelled_runs.py \
+  test_hostile_results.py test_shards.py faults/test_faults_of_suites.py)
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
@@ -17,7 +22,7 @@ SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/
 ACTIONLINT_VERSION := v1.7.12
 ACTIONLINT := $(HOME)/.cache/floe-tests/actionlint-$(ACTIONLINT_VERSION)/actionlint
 
-.PHONY: help setup demo test test-all unit functional coverage test-kind faults staging staging-down staging-tests check lint types charts docs fix ui images lock clean actionlint
+.PHONY: help setup demo test test-all thorough unit functional coverage test-kind test-kind-quick faults staging staging-down staging-tests check lint types charts docs fix ui images lock clean actionlint
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -38,11 +43,14 @@ demo: setup ## The integration tier on this machine: no Docker, no Kubernetes
 
 test: setup ## Every test this machine can run in minutes; what is skipped says why
 	@status=0; $(BIN)/pytest tests/unit tests/functional -m "not thorough" $(XDIST) -ra || status=$$?; \
-	$(BIN)/pytest tests/system -ra --durations=15 && exit $$status
+	$(BIN)/pytest tests/system $(CLUSTERS) -ra --durations=15 && exit $$status
 
-test-all: setup ## Also what takes minutes: 50,000 tests of a suite, a history of 200 runs
+test-all: setup ## Also what takes minutes: every fault on a cluster, 250 shards, 50,000 tests of a suite
 	@status=0; $(BIN)/pytest tests/unit tests/functional $(XDIST) -ra || status=$$?; \
-	$(BIN)/pytest tests/system -ra --durations=15 && exit $$status
+	FLOE_THOROUGH=1 $(BIN)/pytest tests/system $(CLUSTERS) -ra --durations=15 && exit $$status
+
+thorough: setup ## Of the tests without a cluster, those alone that take minutes
+	@$(BIN)/pytest tests/unit tests/functional -m thorough $(XDIST) -ra
 
 unit: setup ## The fast tests alone, on all cores: no process, no cluster
 	@$(BIN)/pytest tests/unit -m "not functional" $(XDIST) -q
@@ -60,11 +68,15 @@ coverage: setup ## What of floe_tests the tests run, branches too; fails below C
 	@$(BIN)/coverage report --include='floe_tests/execution/*' --fail-under=90
 	@$(BIN)/coverage report --include='floe_tests/results/*' --fail-under=91
 
-test-kind: setup ## The tests on a real kind cluster alone
-	@$(BIN)/pytest tests/system -ra
+test-kind: setup ## The tests on real kind clusters alone
+	@$(BIN)/pytest tests/system $(CLUSTERS) -ra --durations=15
 
-faults: setup ## Every fault to a running suite on real clusters; writes docs/faults.md (about 20 minutes)
-	@FLOE_FAULTS_PAGE=$(CURDIR)/docs/faults.md $(BIN)/pytest tests/system/faults tests/system/test_reap.py -q
+test-kind-quick: setup ## A few of them of each kind
+	@$(BIN)/pytest $(QUICK) $(CLUSTERS) -ra --durations=15
+
+# One after the other: the page has their order.
+faults: setup ## Every fault to a running suite on real clusters; writes docs/faults.md (about 30 minutes)
+	@FLOE_THOROUGH=1 FLOE_FAULTS_PAGE=$(CURDIR)/docs/faults.md $(BIN)/pytest tests/system/faults tests/system/test_reap.py -q
 
 staging: setup ## Platform and orchestrator on a kind cluster that stays (STAGING_CLUSTER names it)
 	@$(BIN)/python staging/staging.py up
@@ -73,7 +85,7 @@ staging-down: setup ## Delete the cluster of `make staging`
 	@$(BIN)/python staging/staging.py down
 
 staging-tests: setup ## The tests of staging that take long, on kind clusters of their own
-	@FLOE_STAGING_TESTS=all $(BIN)/pytest tests/system -m thorough --ignore tests/system/faults --ignore tests/system/test_reap.py -ra
+	@FLOE_THOROUGH=1 $(BIN)/pytest tests/system -m thorough $(CLUSTERS) --ignore tests/system/faults --ignore tests/system/test_reap.py -ra
 
 check: lint types charts test docs-current ## What CI runs
 

@@ -9,7 +9,9 @@ import sys
 import textwrap
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -25,21 +27,28 @@ from floe_tests.pipeline.published import PublishedRun
 from floe_tests.pipeline.run import TierRun
 
 from .fault_table import Row, markdown, slowest_but_few, write_page
+from .kind_clusters import PREFIX, TEST_IMAGE, load_images
 
-ROOT = Path(__file__).resolve().parents[2]
+_HERE = Path(__file__).parent
+ROOT = _HERE.resolve().parents[1]
 # Another name keeps two checkouts on one machine out of each other's way.
-CLUSTER = os.environ.get("FLOE_SYSTEM_CLUSTER", "floe-system")
-TEST_IMAGE = "ghcr.io/floe/test-runner:0.1.0"
+_BASE = os.environ.get("FLOE_SYSTEM_CLUSTER", "floe-system")
+# Each worker of pytest-xdist has a cluster of its own, which its tests share.
+CLUSTER = "-".join(filter(None, (_BASE, os.environ.get("PYTEST_XDIST_WORKER"))))
 
 
 _rows = pytest.StashKey[list[Row]]()
 _VERDICT_SECONDS = 5.0
-# They have clusters by the names of the shipped tiers.
-_SHIPPED_TIERS = {"test_integration_job.py", "test_e2e_job.py", "test_statefun_job.py"}
-# `make faults` sets it: all faults are done, and the page is written here.
+# How a worker of pytest-xdist names its rows to the session.
+_HANDED_OVER = "fault_rows"
+# The page of faults is written here.
 _PAGE = "FLOE_FAULTS_PAGE"
-# `make staging-tests` sets it: what is thorough elsewhere.
-_STAGING = "FLOE_STAGING_TESTS"
+# What is marked as thorough runs too.
+_THOROUGH = "FLOE_THOROUGH"
+# The shipped tiers create the cluster `floe-tests`: one at a time.
+_SHIPPED_TIERS = ("test_e2e_job.py", "test_statefun_job.py", "test_integration_job.py")
+# What takes longest begins first, so that the workers end at about the same time.
+_FIRST = ("tiers", "staging", "faults")
 
 
 def _missing() -> str | None:
@@ -55,31 +64,33 @@ def _missing() -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = _missing()
     # Items of the whole session come here, those of other folders too.
-    for item in (item for item in items if item.path.is_relative_to(Path(__file__).parent)):
+    for item in (item for item in items if item.path.is_relative_to(_HERE)):
         item.add_marker("cluster")
         item.add_marker(pytest.mark.xdist_group(_group_of(item)))
         if reason:
             item.add_marker(pytest.mark.skip(reason=f"no kind cluster here: {reason}"))
-        elif item.get_closest_marker("thorough") and not os.environ.get(_variable_of(item)):
-            command = "faults" if _variable_of(item) == _PAGE else "staging-tests"
-            item.add_marker(pytest.mark.skip(reason=f"takes minutes: `make {command}` runs it"))
+        elif item.get_closest_marker("thorough") and not os.environ.get(_THOROUGH):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: `make test-all` runs it"))
+    items.sort(key=_place_of)
 
 
 def _group_of(item: pytest.Item) -> str:
-    """Which tests share clusters: pytest-xdist gives a group to one worker (`--dist loadgroup`).
-
-    Most of their time is waiting, so that three groups beside each other suit two cores.
-    """
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    if folder in {"staging", "installed"}:
+    """Return the group of a test: pytest-xdist gives a group to one worker (`--dist loadgroup`)."""
+    folder, *_ = item.path.relative_to(_HERE).parts
+    if folder == "staging":
         return "staging"
-    return "tiers" if item.path.name in _SHIPPED_TIERS else "small"
+    if item.path.name in _SHIPPED_TIERS and "kubeconfig" not in item.fixturenames:
+        return "tiers"
+    return item.path.relative_to(_HERE).with_suffix("").as_posix()
 
 
-def _variable_of(item: pytest.Item) -> str:
-    """Which variable lets a thorough test run."""
-    is_fault = item.path.parent.name == "faults" or item.path.name == "test_reap.py"
-    return _PAGE if is_fault else _STAGING
+def _place_of(item: pytest.Item) -> tuple[int, int]:
+    """Return where a test stands in the order of the session, by its group and file."""
+    if not item.path.is_relative_to(_HERE):
+        return (-1, 0)
+    group = _group_of(item).partition("/")[0]
+    tier = _SHIPPED_TIERS.index(item.path.name) if group == "tiers" else 0
+    return (_FIRST.index(group) if group in _FIRST else len(_FIRST), tier)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -98,12 +109,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     rows = session.config.stash.get(_rows, [])
+    handed_over: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if handed_over is not None:
+        handed_over[_HANDED_OVER] = [asdict(row) for row in rows]
+        return
     page = os.environ.get(_PAGE)
     if not page or not rows:
         return
     write_page(Path(page), rows)
     if slowest_but_few(rows) > _VERDICT_SECONDS and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over the rows of a worker; one that has crashed has none."""
+    handed_over = getattr(node, "workeroutput", {})
+    node.config.stash[_rows] += [Row(**row) for row in handed_over.get(_HANDED_OVER, [])]
 
 
 @pytest.fixture(scope="session")
@@ -116,14 +138,13 @@ def fault_table(pytestconfig: pytest.Config) -> list[Row]:
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A kind cluster that is there before the runs, so they use it and leave it alone."""
     path = tmp_path_factory.mktemp("kind") / "kubeconfig"
-    image = f"{os.environ.get('IMAGE_REGISTRY_PREFIX', '')}kindest/node:v1.34.2"
+    image = f"{PREFIX}kindest/node:v1.34.2"
     kind = ["kind", "create", "cluster", "--name", CLUSTER, "--image", image]
     delete = ["kind", "delete", "cluster", "--name", CLUSTER]
     subprocess.run(delete, check=True, capture_output=True)
     try:
         subprocess.run([*kind, "--kubeconfig", str(path)], check=True, timeout=240)
-        if not os.environ.get("IMAGE_REGISTRY_PREFIX"):
-            subprocess.run([str(ROOT / "images" / "build"), "--load", CLUSTER], check=True)
+        load_images(CLUSTER)
         yield path
     finally:
         subprocess.run(delete, check=True, capture_output=True)
@@ -217,7 +238,7 @@ class SmallTier:
             output=self.root / "output",
             home=self.root / "home",
             history_url=f"sqlite:///{self.root / 'history.db'}",
-            image_registry_prefix=os.environ.get("IMAGE_REGISTRY_PREFIX", ""),
+            image_registry_prefix=PREFIX,
             ref="refs/heads/system",
             commit="0" * 40,
         )

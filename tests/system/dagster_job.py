@@ -171,6 +171,8 @@ class DagsterJob:
                 self._process.wait(timeout=120)
             except subprocess.TimeoutExpired:
                 self._process.kill()
+                self._process.wait()
+        self._reader.join(timeout=10)
         print(self.output)  # noqa: T201 - pytest shows it when the test fails
 
     @property

@@ -124,6 +124,7 @@ class DagsterUi:
             self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
         self._log.seek(0)
         print(self._log.read())  # noqa: T201 - pytest shows it when the test fails
         self._log.close()

@@ -25,6 +25,8 @@ def node_image() -> str:
     return image
 
 
+# The tier's own deadlines come first, also beside other clusters.
+@pytest.mark.timeout(1800)
 def test_the_whole_platform_passes_from_nothing_and_leaves_nothing(
     tmp_path: Path, node_image: str
 ) -> None:

@@ -50,16 +50,16 @@ class Project:
 
     def interrupt_at(self, words: str) -> tuple[int, str]:
         """Run the job, send it SIGINT when its log says some words, and wait for its end."""
-        process = self.start()
         lines: list[str] = []
         sent = False
-        for line in process.stdout or ():
-            lines.append(line)
-            if words in line and not sent:
-                process.send_signal(signal.SIGINT)
-                sent = True
+        with self.start() as process:
+            for line in process.stdout or ():
+                lines.append(line)
+                if words in line and not sent:
+                    process.send_signal(signal.SIGINT)
+                    sent = True
         assert sent, "".join(lines)
-        return process.wait(timeout=30), "".join(lines)
+        return process.returncode, "".join(lines)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_the_job_goes_from_nothing_to_a_green_verdict_and_leaves_nothing(project
     "words",
     [
         pytest.param("Preparing nodes", id="while the cluster is being created"),
-        pytest.param("tests collected", id="while the tests run"),
+        pytest.param("tests collected", id="while the tests run", marks=pytest.mark.thorough),
     ],
 )
 def test_an_interrupted_job_is_cancelled_and_leaves_nothing(project: Project, words: str) -> None:

@@ -217,7 +217,13 @@ def assert_nothing_is_left(reaper: Reaper, kube: Kube, run_id: str) -> None:
     assert not (reaper.ledger.directory / "_kind" / f"{OWN_CLUSTER}.json").exists()
 
 
-@pytest.mark.parametrize("words", ["Preparing nodes", "Starting control-plane"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param("Preparing nodes", marks=pytest.mark.thorough),
+        "Starting control-plane",
+    ],
+)
 def test_killed_while_its_cluster_is_being_created(
     tmp_path: Path, reaper: Reaper, kube: Kube, words: str
 ) -> None:
@@ -244,6 +250,7 @@ def test_killed_while_its_cluster_is_being_created(
     reaper.judge(f"cluster being created ({words})", run_id, "HARNESS")
 
 
+@pytest.mark.thorough
 def test_killed_while_a_release_is_being_installed(
     tmp_path: Path, reaper: Reaper, kube: Kube
 ) -> None:
@@ -292,6 +299,7 @@ def test_killed_while_its_tests_run(tmp_path: Path, reaper: Reaper, kube: Kube) 
     reaper.judge("tests running", run_id, "HARNESS")
 
 
+@pytest.mark.thorough
 def test_what_was_exported_from_a_runs_namespace_and_applied_again_is_listed_and_stays(
     tmp_path: Path, reaper: Reaper, kube: Kube
 ) -> None:
@@ -367,6 +375,7 @@ def test_killed_while_it_writes_its_results_is_not_green(
     reaper.judge("writing results", run_id, "HARNESS")
 
 
+@pytest.mark.thorough
 def test_killed_while_it_gives_its_environment_back(
     tmp_path: Path, reaper: Reaper, kube: Kube
 ) -> None:
@@ -424,6 +433,7 @@ def test_killed_on_this_machine_alone(reaper: Reaper, kube: Kube) -> None:
     reaper.judge("on `local`", run_id, "HARNESS")
 
 
+@pytest.mark.thorough
 def test_what_is_kept_says_so_in_the_cluster_and_stays(tmp_path: Path, reaper: Reaper) -> None:
     """A reaper elsewhere goes by the labels alone: they must not name the run's own short time."""
     project = write_project(

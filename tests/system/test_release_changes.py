@@ -115,6 +115,7 @@ spec:
 """
 
 
+@pytest.mark.thorough
 def test_an_upgrade_mends_a_release_that_did_not_come_up(
     tmp_path: Path, kubeconfig: Path, kube: Kube
 ) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from floe_tests.results.cases import CaseOutcome
 from floe_tests.results.formats import junit
 
@@ -25,6 +27,8 @@ RESULT_TOPICS = {"counter.results", "ttl.results", "greeter.results", "dead-lett
 KAFKA = "apache/kafka:3.9.0"
 
 
+# The tier's own deadlines come first, also beside other clusters.
+@pytest.mark.timeout(1800)
 def test_both_suites_pass_from_nothing_and_leave_nothing(tmp_path: Path) -> None:
     assert OWN_CLUSTER not in kind_clusters(), (
         f"left over: kind delete cluster --name {OWN_CLUSTER}"
@@ -94,14 +98,12 @@ def port_forward(process: DagsterJob, target: str, port: int) -> Iterator[None]:
     (kubeconfig,) = process.place.home.glob(f"**/{process.run_id}/kubeconfig")
     namespace = f"floe-test-{process.run_id[:8]}"
     kubectl = ["kubectl", "--kubeconfig", str(kubeconfig), "--namespace", namespace]
-    forwarding = subprocess.Popen(
-        [*kubectl, "port-forward", target, f"{port}:{port}"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert forwarding.stdout is not None
-        # It says so once it listens.
-        assert "Forwarding" in forwarding.stdout.readline()
-        yield
-    finally:
-        forwarding.terminate()
-        forwarding.wait(timeout=10)
+    command = [*kubectl, "port-forward", target, f"{port}:{port}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forwarding:
+        try:
+            assert forwarding.stdout is not None
+            # It says so once it listens.
+            assert "Forwarding" in forwarding.stdout.readline()
+            yield
+        finally:
+            forwarding.terminate()

@@ -79,7 +79,9 @@ def assert_nothing_left(kube: Kube, run_id: str) -> None:
     [
         pytest.param("SAFE_TERMINATE", id="terminate"),
         # "Force termination immediately" in the UI's dialog: Dagster does not wait for the run.
-        pytest.param("MARK_AS_CANCELED_IMMEDIATELY", id="terminate by force"),
+        pytest.param(
+            "MARK_AS_CANCELED_IMMEDIATELY", id="terminate by force", marks=pytest.mark.thorough
+        ),
     ],
 )
 def test_a_run_terminated_in_the_ui_keeps_its_results_and_leaves_no_pod(

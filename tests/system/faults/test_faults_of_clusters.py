@@ -58,6 +58,7 @@ def test_kubelet_restarted(bench: FaultBench) -> None:
     assert published.suites[0].results.tally.passed == 2
 
 
+@pytest.mark.thorough
 def test_a_log_that_rotated_while_nobody_could_read_it(bench: FaultBench) -> None:
     """What the log has lost is asked for again, from the files in the pod."""
     code = f"""
@@ -127,6 +128,7 @@ def pressure(bench: FaultBench, node: str) -> Iterator[None]:
         bench.on_node(node, f"mv {KUBELET}.before {KUBELET} && systemctl restart kubelet")
 
 
+@pytest.mark.thorough
 def test_evicted_for_the_nodes_memory(bench: FaultBench) -> None:
     """Of all pods the one that uses most beyond its request goes first."""
     code = WAITS.replace(

@@ -68,6 +68,7 @@ def test_a_pod_that_crashes(bench: FaultBench) -> None:
     assert log.read_text() == "the engine lost its key\n"
 
 
+@pytest.mark.thorough
 def test_a_pod_that_is_never_ready(bench: FaultBench) -> None:
     broken = release(bench, "echo still waiting for the sun; sleep 1000", ready_seconds=8)
     published = bench.run(job(GREEN), releases=[broken])
@@ -81,6 +82,7 @@ def test_a_pod_that_is_never_ready(bench: FaultBench) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_a_hook_that_fails(bench: FaultBench) -> None:
     broken = release(bench, WORKS, ready_seconds=60)
     hook = DEPLOYMENT.replace("COMMAND", "exit 3").replace("apps/v1", "batch/v1")
@@ -97,6 +99,7 @@ def test_a_hook_that_fails(bench: FaultBench) -> None:
     bench.judge("Helm hook fails", published, Cause.PLATFORM_FAIL, "hook")
 
 
+@pytest.mark.thorough
 def test_an_image_that_is_not_there(bench: FaultBench) -> None:
     """The registry says so at the first pull: nobody waits for more."""
     broken = release(bench, WORKS, ready_seconds=120)
@@ -115,6 +118,7 @@ def test_an_image_that_is_not_there(bench: FaultBench) -> None:
     assert published.seconds < 120, "it waited for the deadline"
 
 
+@pytest.mark.thorough
 def test_no_storage(bench: FaultBench) -> None:
     broken = release(bench, WORKS, ready_seconds=120)
     templates = bench.tier.root / "chart" / "templates"

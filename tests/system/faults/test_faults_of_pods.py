@@ -46,6 +46,7 @@ def test_image_missing(bench: FaultBench) -> None:
     bench.judge("image missing", published, Cause.INFRA_IMAGE, "no-such-image:9.9.9")
 
 
+@pytest.mark.thorough
 def test_registry_down(bench: FaultBench) -> None:
     """Nothing listens at this port of the node."""
     published = bench.run(
@@ -58,7 +59,13 @@ def test_registry_down(bench: FaultBench) -> None:
 @pytest.mark.parametrize(
     ("fault", "changes", "named"),
     [
-        pytest.param("image name invalid", {"image": "NOT A NAME"}, "InvalidImageName", id="image"),
+        pytest.param(
+            "image name invalid",
+            {"image": "NOT A NAME"},
+            "InvalidImageName",
+            id="image",
+            marks=pytest.mark.thorough,
+        ),
         pytest.param(
             "ConfigMap missing",
             {"envFrom": [{"configMapRef": {"name": "absent"}}]},
@@ -66,7 +73,11 @@ def test_registry_down(bench: FaultBench) -> None:
             id="ConfigMap",
         ),
         pytest.param(
-            "command missing", {"command": ["/no/such/program"]}, "/no/such/program", id="command"
+            "command missing",
+            {"command": ["/no/such/program"]},
+            "/no/such/program",
+            id="command",
+            marks=pytest.mark.thorough,
         ),
         pytest.param(
             "refused by Pod Security",
@@ -79,6 +90,7 @@ def test_registry_down(bench: FaultBench) -> None:
             {"resources": {"limits": {"cpu": "1", "memory": "20Gi"}}},
             "exceeded quota",
             id="quota",
+            marks=pytest.mark.thorough,
         ),
     ],
 )
@@ -94,8 +106,8 @@ def test_a_pod_that_can_never_run(
     ("what", "named"),
     [
         pytest.param("selector", "node affinity/selector", id="selector"),
-        pytest.param("CPU", "Insufficient cpu", id="CPU"),
-        pytest.param("PVC", "persistentvolumeclaim", id="PVC"),
+        pytest.param("CPU", "Insufficient cpu", id="CPU", marks=pytest.mark.thorough),
+        pytest.param("PVC", "persistentvolumeclaim", id="PVC", marks=pytest.mark.thorough),
     ],
 )
 def test_a_pod_that_no_node_takes(bench: FaultBench, what: str, named: str) -> None:
@@ -139,6 +151,7 @@ def test_an_init_container_that_fails(bench: FaultBench) -> None:
     assert published.verdict.retries == 0
 
 
+@pytest.mark.thorough
 def test_an_init_container_that_never_ends(bench: FaultBench) -> None:
     # Long enough for the image to be there first.
     deadlines = {**DEADLINES, "start_seconds": 20}
@@ -155,6 +168,7 @@ def test_an_init_container_that_never_ends(bench: FaultBench) -> None:
     assert len(published.suites[0].attempts) == 1, "it would hang again"
 
 
+@pytest.mark.thorough
 def test_an_init_container_whose_image_is_missing(bench: FaultBench) -> None:
     manifest = with_init("true")
     pod_of(manifest)["initContainers"][0]["image"] = "ghcr.io/floe/no-such-image:9.9.9"
@@ -181,6 +195,7 @@ def test_suspended_by_somebody_else(bench: FaultBench) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_suspended_again_while_it_runs(bench: FaultBench) -> None:
     """A queue preempts the Job: the Job controller deletes its pod."""
     running = bench.start(job(WAITS))
@@ -222,6 +237,7 @@ def with_service(command: str, code: str = GREEN) -> dict[str, object]:
             "a service beside the tests that ignores SIGTERM",
             "trap '' TERM; echo ready; while :; do sleep 1; done",
             id="ignores SIGTERM",
+            marks=pytest.mark.thorough,
         ),
     ],
 )
@@ -235,6 +251,7 @@ def test_a_service_beside_the_tests(bench: FaultBench, fault: str, command: str)
     assert attempt.timings.total < 60
 
 
+@pytest.mark.thorough
 def test_a_service_beside_the_tests_crashes(bench: FaultBench) -> None:
     published = bench.run(
         with_service("echo out of disk; exit 3", "def test_fails(): assert False")
@@ -336,7 +353,7 @@ def test_evicted_by_the_api(bench: FaultBench) -> None:
     ("fault", "options"),
     [
         pytest.param("pod force-deleted", ["--grace-period=0", "--force"], id="by force"),
-        pytest.param("pod deleted", [], id="with grace"),
+        pytest.param("pod deleted", [], id="with grace", marks=pytest.mark.thorough),
     ],
 )
 def test_deleted_by_somebody(bench: FaultBench, fault: str, options: list[str]) -> None:
@@ -437,6 +454,7 @@ def restarts(running: RunningRun) -> int:
     return int(status["restartCount"]) if "running" in status["state"] else -1
 
 
+@pytest.mark.thorough
 def test_exporter_out_of_memory_once(bench: FaultBench) -> None:
     """It is started again and sends everything again: nothing is lost, and nobody to blame."""
     running = bench.start(job(WAITS))

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from floe_tests.core.verdict import Cause
 from floe_tests.pipeline.published import PublishedRun
 
@@ -45,6 +47,7 @@ def test_the_same_chart_where_the_tier_lets_it_in(bench: FaultBench) -> None:
     assert any("strangers: podinfo-" in line and "ready after" in line for line in bench.tier.log)
 
 
+@pytest.mark.thorough
 def test_a_pod_that_is_never_ready(bench: FaultBench) -> None:
     published = run(bench, deployment("echo no sun yet; sleep 1000", probe=NEVER), seconds=8)
 
@@ -58,6 +61,7 @@ def test_a_pod_that_is_never_ready(bench: FaultBench) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_a_pod_that_crashes(bench: FaultBench) -> None:
     published = run(bench, deployment("echo lost its key >&2; exit 7"))
 
@@ -72,6 +76,7 @@ def test_a_pod_that_crashes(bench: FaultBench) -> None:
     assert published.seconds < 120, "it waited for the deadline"
 
 
+@pytest.mark.thorough
 def test_a_hook_that_fails_and_is_taken_away(bench: FaultBench) -> None:
     failing = hook("echo the schema is newer >&2; exit 3", "pre-install")
     published = run(bench, deployment(SERVES), failing)
@@ -133,6 +138,7 @@ def silent_webhook(bench: FaultBench) -> Iterator[None]:
         bench.kubectl("delete", "--filename", str(file))
 
 
+@pytest.mark.thorough
 def test_a_webhook_that_does_not_answer(bench: FaultBench) -> None:
     with silent_webhook(bench):
         published = run(bench, deployment(SERVES))

@@ -51,6 +51,7 @@ def test_a_hanging_test(bench: FaultBench) -> None:
     assert "test_hangs" in stacks.read_text()
 
 
+@pytest.mark.thorough
 def test_a_hang_in_collection(bench: FaultBench) -> None:
     published = bench.run(
         job("import threading\nthreading.Event().wait()\ndef test_never(): pass"),
@@ -62,6 +63,7 @@ def test_a_hang_in_collection(bench: FaultBench) -> None:
     assert "test_suite.py" in stacks.read_text()
 
 
+@pytest.mark.thorough
 def test_a_program_that_ignores_its_timeout(bench: FaultBench) -> None:
     manifest = job("", command=["python", "-c", "import threading; threading.Event().wait()"])
     published = bench.run(
@@ -74,9 +76,9 @@ def test_a_program_that_ignores_its_timeout(bench: FaultBench) -> None:
 @pytest.mark.parametrize(
     ("command", "cause"),
     [
-        pytest.param("exit 2", Cause.INTERRUPTED, id="2"),
+        pytest.param("exit 2", Cause.INTERRUPTED, id="2", marks=pytest.mark.thorough),
         pytest.param("exit 3", Cause.TEST_CRASH, id="3"),
-        pytest.param("pytest --no-such-option", Cause.CONFIG, id="4"),
+        pytest.param("pytest --no-such-option", Cause.CONFIG, id="4", marks=pytest.mark.thorough),
         pytest.param("cd /tmp; exec pytest -p no:cacheprovider", Cause.NO_TESTS, id="5"),
     ],
 )
@@ -97,6 +99,7 @@ def test_a_collection_that_fails(bench: FaultBench) -> None:
     assert any("no_such_module" in case.text + case.message for case in cases)
 
 
+@pytest.mark.thorough
 def test_a_kill_that_nothing_explains_is_tried_once_more(bench: FaultBench) -> None:
     """A process of the suite kills process 1's children; the kernel had no part in it."""
     code = """
@@ -136,7 +139,12 @@ def test_no_results_at_all(bench: FaultBench) -> None:
     [
         pytest.param("os._exit(0)", "exit code: 0", id="exit code 0 in the middle"),
         # A real one: a signal that process 1 sends itself is ignored.
-        pytest.param("ctypes.string_at(0)", "exit code: 139 (SIGSEGV)", id="SIGSEGV"),
+        pytest.param(
+            "ctypes.string_at(0)",
+            "exit code: 139 (SIGSEGV)",
+            id="SIGSEGV",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_a_test_that_ends_the_program(
@@ -154,6 +162,7 @@ def test_a_test_that_ends_the_program(
     bench.judge(name, published, Cause.TEST_CRASH, words, "test_leaves", "1 of 3")
 
 
+@pytest.mark.thorough
 def test_a_crash_after_the_results(bench: FaultBench) -> None:
     code = (
         "import ctypes, pathlib\n"
@@ -166,6 +175,7 @@ def test_a_crash_after_the_results(bench: FaultBench) -> None:
     bench.judge("SIGSEGV, JUnit complete", published, Cause.TEST_CRASH, "139 (SIGSEGV)")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("document", "cause", "words"),
     [

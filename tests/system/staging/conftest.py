@@ -23,10 +23,13 @@ from ..conftest import (  # noqa: TID252 - suites are folders, not packages
     TEST_IMAGE,
     job,
 )
-from ..kind_clusters import enforcing_node_image  # noqa: TID252
+from ..kind_clusters import (  # noqa: TID252
+    PREFIX,
+    enforcing_node_image,
+    load_images,
+)
 from .orchestrator import NAMESPACE, PLATFORM, Orchestrator
 
-PREFIX = os.environ.get("IMAGE_REGISTRY_PREFIX", "")
 STAGING_CLUSTER = f"{CLUSTER}-staging"
 # The test waits for a word, so that what happens to the orchestrator happens in its middle.
 WAITING = """
@@ -177,9 +180,7 @@ def staging_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         # Where Docker has it, a node whose network enforces the chart's policies.
         image = f"{PREFIX}{enforcing_node_image() or 'kindest/node:v1.34.2'}"
         subprocess.run([*create, "--image", image], check=True, timeout=240)
-        if not PREFIX:
-            build = [str(ROOT / "images" / "build"), "--load", STAGING_CLUSTER]
-            subprocess.run([*build, "floe-tests", "test-runner", "test-exporter"], check=True)
+        load_images(STAGING_CLUSTER, "floe-tests", "test-runner", "test-exporter")
         yield path
     finally:
         if not os.environ.get("FLOE_KEEP_CLUSTER"):

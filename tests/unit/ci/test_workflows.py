@@ -32,6 +32,8 @@ WORKFLOWS: dict[str, Mapping[str, Any]] = {
 }
 TIERS: dict[str, TierSettings] = {tier.name: tier for tier in load_tiers(ROOT)}
 REUSABLE = "./.github/workflows/e2e-test.yml"
+SYSTEM_TESTS = "./.github/workflows/system-tests.yml"
+TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 
 # The spec's table: memory, and minutes of the tests.
 SPEC = {
@@ -153,7 +155,7 @@ def test_only_the_publication_may_write_and_each_job_only_what_it_writes():
 def test_no_workflow_gives_a_forks_code_the_rights_of_this_repository():
     events = {event for document in WORKFLOWS.values() for event in document["on"]}
 
-    assert events == {"pull_request", "push", "workflow_call"}
+    assert events == {"pull_request", "push", "schedule", "workflow_call", "workflow_dispatch"}
 
 
 @pytest.mark.parametrize("job", WITH_STEPS, ids=str)
@@ -336,6 +338,33 @@ def test_the_unit_job_leaves_no_unit_test_out():
     }
 
 
+def test_a_pull_request_runs_some_of_the_system_tests_and_the_night_all_of_them():
+    by_day, by_night = (job.body for job in JOBS if job.body.get("uses") == SYSTEM_TESTS)
+    nights = by_night["strategy"]["matrix"]["include"]
+
+    assert by_day["with"]["target"] == "test-kind-quick"
+    assert {night["target"] for night in nights} == {"test-kind", "faults", "staging-tests"}
+    assert {"test-kind-quick", *(night["target"] for night in nights)} <= TARGETS
+    job = job_of("system-tests", "tests")
+    around = [int(step["timeout-minutes"]) for step in job.steps[1:3]]
+    assert all(
+        int(run["minutes"]) + sum(around) < int(job.body["timeout-minutes"])
+        for run in (by_day["with"], *nights)
+    )
+    assert "schedule" in WORKFLOWS["nightly"]["on"]
+
+
+def test_the_quick_system_tests_are_there():
+    """A file that was renamed would be an error of pytest on GitHub alone."""
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    quick = re.search(r"^QUICK := \$\(addprefix (\S+),(.*)\)$", makefile, flags=re.MULTILINE)
+    assert quick is not None
+
+    files = [ROOT / f"{quick[1]}{name}" for name in quick[2].split()]
+    assert len(files) > 5
+    assert [file for file in files if not file.is_file()] == []
+
+
 @pytest.mark.functional
 @pytest.mark.parametrize("name", [name for name in TIERS if "kind" in TIERS[name].environments])
 def test_the_images_that_a_job_builds_are_those_that_its_tier_loads(name: str):
@@ -405,7 +434,6 @@ def test_a_cluster_is_reaped_even_when_the_job_was_cancelled():
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_program_is_the_projects_or_comes_with_the_runner(script: str):
-    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     for words in commands(script):
         program = Path(words[0])
         if program.parts[:2] == (".venv", "bin"):
@@ -415,7 +443,7 @@ def test_a_program_is_the_projects_or_comes_with_the_runner(script: str):
         else:
             assert words[0] in OF_THE_RUNNER, words
         if words[0] == "make":
-            assert set(words[1:]) <= set(targets), words
+            assert set(words[1:]) <= {*TARGETS, "$TARGET"}, words
 
 
 def test_floe_tests_has_every_command_and_option_that_is_used():

@@ -119,7 +119,7 @@ class Workspace:
         return f"{self.image_registry_prefix}{name}"
 
     def loaded_images(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return the references of images that are copied from the local Docker into kind's nodes.
+        """Return the references of images that are copied from the local Docker into nodes.
 
         None where the prefix is a registry of this machine, which `images/build --push` fills. A
         mirror is asked for what the local Docker does not have: it may know an older image by the
@@ -191,12 +191,12 @@ def environment_named(text: str, *, source: str) -> EnvironmentName | None:
         source: Where it stands, for the message.
 
     Raises:
-        ConfigurationError: There is no such environment.
+        ConfigurationError: There is no such environment, or it cannot be loaded.
     """
     if not text:
         return None
     if text in environment_names():
-        return text
+        return description_of(text).name
     message = f"{source}={unknown_environment(text)}"
     raise ConfigurationError(message)
 

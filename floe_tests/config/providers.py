@@ -140,6 +140,11 @@ def register(provider: ProviderDescription) -> None:
     _registered[provider.name] = provider
 
 
+def unregister(name: str) -> None:
+    """Forget a provider that was registered in this process."""
+    _registered.pop(name, None)
+
+
 def environment_names() -> tuple[str, ...]:
     """Return the names of all environments: first this package's own, then others by name."""
     return tuple(dict.fromkeys((*_BUILT_IN, *sorted({*_entry_points(), *_registered}))))

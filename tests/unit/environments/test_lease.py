@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from floe_tests.config.project import Workspace
+from floe_tests.config.providers import capabilities_of, environment_names
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import LeaseError
 from floe_tests.core.ledger import Ledger
@@ -197,7 +199,7 @@ def test_what_never_came_up_is_removed_even_when_it_should_be_kept(ledger: Ledge
     assert released.state == "released"
 
 
-@pytest.mark.parametrize("provider", ["local", "kind", "context"])
+@pytest.mark.parametrize("provider", environment_names())
 def test_every_provider_gives_back_a_lease_that_created_nothing(
     ledger: Ledger, lease: Lease, provider: Any
 ):
@@ -208,4 +210,29 @@ def test_every_provider_gives_back_a_lease_that_created_nothing(
     environment.release(nothing)
     environment.release(nothing)
 
-    assert environment.is_live(nothing) is (provider == "local")
+    assert environment.is_live(nothing) is not capabilities_of(provider).is_cluster
+
+
+@pytest.mark.parametrize(
+    ("older", "read"),
+    [
+        pytest.param({"persistent": True}, (True, None), id="an installed platform"),
+        pytest.param({"kind_cluster": "floe-x"}, (False, "floe-x"), id="a kind cluster"),
+        pytest.param({}, (False, None), id="neither"),
+    ],
+)
+def test_a_lease_that_an_older_version_wrote_is_read(
+    ledger: Ledger, lease: Lease, older: dict[str, Any], read: tuple[bool, str | None]
+):
+    """Or its reaper would take a platform's namespace for a run's own."""
+    ledger.write(RUN, ENTRY, lease)
+    file = ledger.folder(RUN) / f"{ENTRY}.json"
+    written = json.loads(file.read_text())
+    for name in ("installed", "cluster"):
+        del written[name]
+    file.write_text(json.dumps({**written, **older}))
+
+    found = ledger.read(RUN, ENTRY, Lease)
+
+    assert found is not None
+    assert (found.installed, found.cluster) == read

@@ -16,7 +16,7 @@ from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.labels import ENVIRONMENT, PLATFORM
 from floe_tests.core.signals import uninterrupted
-from floe_tests.orchestration import metadata
+from floe_tests.orchestration import metadata, results_metadata
 from floe_tests.orchestration.session import SessionResource
 
 if TYPE_CHECKING:
@@ -139,15 +139,15 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
             published = uninterrupted(publish)(run.state())
         run.log(f"VERDICT {published.verdict}")
         uninterrupted(context.instance.add_run_tags)(run.run_id, metadata.verdict_tags(published))
-        for observation in metadata.observations_of(published, keys["results"]):
+        for observation in results_metadata.observations_of(published, keys["results"]):
             context.log_event(observation)
         yield dg.MaterializeResult[None](
             value=None,
-            metadata=metadata.of_results(published, run.workspace),
+            metadata=results_metadata.of_results(published, run.workspace),
             check_results=[
-                *(metadata.check_of(suite, keys["results"]) for suite in published.suites),
+                *(results_metadata.check_of(suite, keys["results"]) for suite in published.suites),
                 *(
-                    metadata.check_of_not_selected(name, keys["results"])
+                    results_metadata.check_of_not_selected(name, keys["results"])
                     for name in published.not_selected
                 ),
             ],

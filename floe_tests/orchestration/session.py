@@ -20,7 +20,7 @@ from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.labels import COMMIT, REF, TRIGGER
 from floe_tests.core.signals import held_signals, uninterrupted
-from floe_tests.orchestration import metadata
+from floe_tests.orchestration import metadata, results_metadata
 from floe_tests.orchestration.cancellation import why_cancelled
 from floe_tests.orchestration.resume import is_resumable, will_resume
 from floe_tests.pipeline.run import TierRun
@@ -142,5 +142,5 @@ def _publish(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:
     log(f"VERDICT {published.verdict}; JUnit: {published.junit}")
     instance.add_run_tags(run.run_id, metadata.verdict_tags(published))
     results = dg.AssetKey([run.settings.name.replace("-", "_"), "results"])
-    for observation in metadata.observations_of(published, results):
+    for observation in results_metadata.observations_of(published, results):
         instance.report_runless_asset_event(observation)

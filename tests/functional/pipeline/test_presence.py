@@ -12,7 +12,7 @@ import pytest
 from junitparser import JUnitXml
 
 from floe_tests.config.project import Workspace
-from floe_tests.orchestration.metadata import check_of, of_results
+from floe_tests.orchestration.results_metadata import check_of, of_results
 from floe_tests.report import grid
 from floe_tests.results.history.analysis import Question, read_accounts
 from floe_tests.results.history.store import History

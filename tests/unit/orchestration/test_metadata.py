@@ -16,7 +16,7 @@ from floe_tests.config.project import Workspace
 from floe_tests.config.quarantine import QuarantineEntry
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.verdict import Cause, Fault, Verdict
-from floe_tests.orchestration import metadata
+from floe_tests.orchestration import markdown, metadata, results_metadata
 from floe_tests.pipeline.published import PublishedRun, PublishedSuite
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults
@@ -73,17 +73,17 @@ def workspace(**fields: str) -> Workspace:
 
 
 def test_names_and_messages_are_text_in_a_checks_markdown() -> None:
-    check = metadata.check_of(suite(RED, failed()), ASSET)
+    check = results_metadata.check_of(suite(RED, failed()), ASSET)
     text = str(check.metadata["verdict"].value)
-    assert metadata.code(NAME) in text
+    assert markdown.code(NAME) in text
     bare = re.sub(r"(`+).+?(?<!`)\1(?!`)", "", text)
     assert not re.search(r"(?<!\\)[<*!\[]", bare)
-    assert text.count(metadata.code(NAME)) == 1
+    assert text.count(markdown.code(NAME)) == 1
 
 
 @given(st.text(min_size=1))
 def test_every_mark_of_an_escaped_text_has_its_backslash(text: str) -> None:
-    escaped = metadata.escaped(text)
+    escaped = markdown.escaped(text)
     assert "\n" not in escaped
     assert not re.search(r"[`*_<>\[\]|#]", re.sub(r"\\.", "", escaped))
     assert re.sub(r"\\(.)", r"\1", escaped) == " ".join(text.split())
@@ -91,7 +91,7 @@ def test_every_mark_of_an_escaped_text_has_its_backslash(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["plain", "a `b` c", "``", "a ``` b"])
 def test_a_code_span_ends_where_its_text_does(text: str) -> None:
-    span = metadata.code(text)
+    span = markdown.code(text)
     fence = re.match(r"`+", span)
     assert fence is not None
     assert span.endswith(fence[0])
@@ -102,7 +102,7 @@ def test_a_failure_in_quarantine_says_so_in_its_check() -> None:
     entry = QuarantineEntry(test=NAME, owner="data", reason="a race", expires=date(2026, 12, 1))
     green = Verdict(Cause.PASS, Fault.NONE, (), "Nothing to do.")
     found = replace(suite(green, failed()), quarantined={NAME: entry})
-    check = metadata.check_of(found, ASSET)
+    check = results_metadata.check_of(found, ASSET)
     assert check.passed
     assert "quarantined until" in str(check.metadata["verdict"].value)
     assert check.metadata["in quarantine"].value == 1
@@ -111,25 +111,27 @@ def test_a_failure_in_quarantine_says_so_in_its_check() -> None:
 def test_what_the_infrastructure_did_is_an_observation_and_no_count_of_tests() -> None:
     """A plot that falls to 0 tests for each lost node says nothing about the tests."""
     lost = run(suite(LOST))
-    (observation,) = metadata.observations_of(lost, ASSET)
+    (observation,) = results_metadata.observations_of(lost, ASSET)
     assert observation.metadata["cause"].value == "INFRA_NODE"
     assert "\\*no\\*" in str(observation.metadata["evidence"].value)
-    shown = metadata.of_results(lost, workspace())
+    shown = results_metadata.of_results(lost, workspace())
     assert "tests" not in shown
     assert "failed" not in shown
-    assert "No test is blamed" in str(metadata.check_of(lost.suites[0], ASSET).metadata["verdict"])
+    assert "No test is blamed" in str(
+        results_metadata.check_of(lost.suites[0], ASSET).metadata["verdict"]
+    )
 
 
 def test_a_failed_test_is_no_observation() -> None:
     red = run(suite(RED, failed()))
-    assert metadata.observations_of(red, ASSET) == []
-    assert metadata.of_results(red, workspace())["failed"].value == 1
+    assert results_metadata.observations_of(red, ASSET) == []
+    assert results_metadata.of_results(red, workspace())["failed"].value == 1
 
 
 def test_report_and_junit_are_links_where_a_server_shows_them() -> None:
     red = run(suite(RED, failed()))
-    assert metadata.of_results(red, workspace())["report"].value == "/out/tiny/report.html"
-    shown = metadata.of_results(red, workspace(output_url="https://ci.example/output/"))
+    assert results_metadata.of_results(red, workspace())["report"].value == "/out/tiny/report.html"
+    shown = results_metadata.of_results(red, workspace(output_url="https://ci.example/output/"))
     assert shown["report"].value == "https://ci.example/output/tiny/report.html"
     assert shown["junit"].value == "https://ci.example/output/tiny/junit.xml"
 
@@ -162,7 +164,7 @@ def test_what_was_measured_are_numbers_that_the_ui_plots() -> None:
     red = run(replace(suite(RED), measured=found))
     page = Path("/out/tiny/soak.html")
 
-    shown = metadata.of_results(replace(red, pages=(page,)), workspace())
+    shown = results_metadata.of_results(replace(red, pages=(page,)), workspace())
 
     assert shown["ingest median s"].value == 2.5
     assert shown["cube memory growth MiB/h"].value == 3.0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from floe_tests.config.project import Workspace
+from floe_tests.config.quarantine import QuarantineEntry
 from floe_tests.core.errors import ConfigurationError, FloeTestsError
 from floe_tests.core.labels import Owner
 from floe_tests.core.process_identity import Holder
@@ -19,7 +20,7 @@ from floe_tests.execution.attempt import Attempt, Timings
 from floe_tests.execution.verdict.facts import Facts
 from floe_tests.pipeline.entries import entries_of, ledger_of
 from floe_tests.pipeline.orphaned_run import remember_orphaned_run
-from floe_tests.pipeline.records import StageRecord
+from floe_tests.pipeline.records import StageRecord, SuiteVerdict
 from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord
 
@@ -135,6 +136,26 @@ def test_a_suite_has_its_last_attempts_verdict_unless_another_was_to_come(
     (suite,) = run.suites
     assert (run.cause, suite.cause, suite.tally.tests) == ("HARNESS", cause, 2)
     assert [each.number for each in suite.attempts] == list(range(1, number + 1))
+
+
+def test_a_suite_that_was_judged_keeps_its_verdict(workspace: Workspace, history: History):
+    """The log had said PASS, with the failure in quarantine: the history must not say otherwise."""
+    folder = workspace.output / "unit" / "runs" / RUN / "one-1"
+    (folder / "results").mkdir(parents=True)
+    (folder / "results" / "junit.xml").write_text(JUNIT)
+    red = Verdict(Cause.TEST_FAILURE, Fault.TEST, (), "")
+    entries = entries_of(workspace, RUN)
+    entries.write_attempt(Attempt("one", 1, folder, BEGAN, Facts("job/one"), red, Timings(1)))
+    entry = QuarantineEntry(test="a::test_two", owner="data", reason="r", expires=date(2999, 1, 1))
+    green = Verdict(Cause.PASS, Fault.NONE, (), "")
+    entries.write_verdict(SuiteVerdict("one", 1, green, {"a::test_two": entry}))
+
+    remember_orphaned_run(workspace, LEASE)
+
+    run = remembered(history)
+    (suite,) = run.suites
+    assert (run.cause, suite.cause) == ("HARNESS", "PASS")
+    assert suite.quarantined == ("a::test_two",)
 
 
 def test_a_verdict_that_it_had_stands(workspace: Workspace, history: History):

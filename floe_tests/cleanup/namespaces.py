@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from http import HTTPStatus
 
 from floe_tests.cleanup.inventory import OURS, Inventory, Place, run_of
 from floe_tests.cleanup.plan import Leftover
@@ -12,8 +13,6 @@ from floe_tests.core.errors import FloeTestsError
 from floe_tests.environments.lease import Lease
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject
-
-_FORBIDDEN = 403
 
 
 def is_of_existing_cluster(lease: Lease) -> bool:
@@ -42,7 +41,7 @@ def look_at_clusters(inventory: Inventory) -> None:
             place.kube.now()  # as all below needs it
         except FloeTestsError as error:
             # An account may have its rights beside an installed platform alone.
-            forbidden = isinstance(error, RefusedError) and error.status == _FORBIDDEN
+            forbidden = isinstance(error, RefusedError) and error.status == HTTPStatus.FORBIDDEN
             needs_it = is_needed and not (forbidden and access in beside)
             inventory.not_seen(name, str(error), needed=needs_it)
             continue

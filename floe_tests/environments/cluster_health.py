@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from http import HTTPStatus
 
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, parts
 
-_FORBIDDEN = 403
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
@@ -31,7 +31,7 @@ def _of_nodes(kube: Kube) -> Iterator[str]:
     try:
         nodes = kube.list("Node")
     except RefusedError as error:
-        if error.status == _FORBIDDEN:
+        if error.status == HTTPStatus.FORBIDDEN:
             return
         raise
     if not nodes:

@@ -15,20 +15,19 @@ Source: https://github.com/kubernetes/client-go/blob/v0.34.0/tools/leaderelectio
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import DeadlineError, InfrastructureError
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.labels import Owner
+from floe_tests.core.log import Log
 from floe_tests.environments.cluster_holder import LEASE, ClusterHolder, holder_of
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part
-
-Log = Callable[[str], None]
 
 # A run worker that died is resumed within run monitoring's poll (30 s), the start of its pod and
 # that of Dagster: until then nobody renews, and nobody else may come.
@@ -38,7 +37,6 @@ RENEW_SECONDS = 20.0
 _LEAST_SECONDS = 2 * RENEW_SECONDS
 _TICK_SECONDS = 5.0
 _TRIES = 5
-_CONFLICT = 409
 
 
 class ClusterBusyError(InfrastructureError):
@@ -164,7 +162,7 @@ class ClusterLock:
         try:
             made = self.kube.create(manifest, namespace=self.namespace)
         except RefusedError as error:
-            if error.status == _CONFLICT:
+            if error.status == HTTPStatus.CONFLICT:
                 return False
             raise
         # A try whose answer was lost is followed by what is there, which may be another's.
@@ -184,7 +182,7 @@ class ClusterLock:
                 is not None
             )
         except RefusedError as error:
-            if error.status == _CONFLICT:
+            if error.status == HTTPStatus.CONFLICT:
                 return False
             raise
 

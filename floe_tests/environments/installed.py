@@ -8,6 +8,7 @@ limits of its own pods, which are therefore required.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 from floe_tests.config.environment import InstalledSettings
 from floe_tests.config.project import Workspace
@@ -16,11 +17,12 @@ from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import ConfigurationError, FloeTestsError, InfrastructureError
 from floe_tests.core.ledger import Ledger
+from floe_tests.core.log import Log
 from floe_tests.environments.cluster_holder import LEASE
 from floe_tests.environments.cluster_lock import ClusterLock
 from floe_tests.environments.environment import Environment
 from floe_tests.environments.existing_cluster import on_clock_of
-from floe_tests.environments.lease import ENTRY, Lease, Log
+from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.environments.lock_renewal import Renewal
 from floe_tests.environments.owned_objects import command_for, remove_owned_objects
 from floe_tests.environments.provider import Provider
@@ -28,7 +30,6 @@ from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube, RefusedError
 
 _API_SECONDS = 60.0
-_FORBIDDEN = 403
 
 # By run: a claim is renewed by whichever process runs the stages, also after a resume.
 _renewals: dict[str, Renewal] = {}
@@ -175,7 +176,9 @@ def _require_namespace(kube: Kube, installed: InstalledSettings) -> None:
     try:
         found = kube.get("Namespace", name)
     except RefusedError as error:
-        if error.status == _FORBIDDEN:  # the right to see it is no condition: the claim will tell
+        if (
+            error.status == HTTPStatus.FORBIDDEN
+        ):  # the right to see it is no condition: the claim will tell
             return
         raise
     if found is None or "deletionTimestamp" in found["metadata"]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 from floe_tests.config.environment import PodSecurity
 from floe_tests.core import labels
@@ -23,8 +24,6 @@ from floe_tests.environments.role_binding import bind_role, creator_label
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, parts
 
-_CONFLICT = 409
-_FORBIDDEN = 403
 _QUOTA = "floe-tests-budget"
 _PAST_GRACE = timedelta(seconds=15)
 # PLURAL.GROUP in the words of a namespace on its way out. Kubernetes' own groups are one word, or
@@ -91,13 +90,13 @@ def create_namespace(
             },
         )
     except RefusedError as error:
-        if error.status == _FORBIDDEN:
+        if error.status == HTTPStatus.FORBIDDEN:
             message = (
                 f"the account may not create namespaces: {error}. A run needs one for itself; see "
                 f"`{kube.access.kubectl('auth can-i create namespaces')}`."
             )
             raise ConfigurationError(message) from error
-        if error.status != _CONFLICT:
+        if error.status != HTTPStatus.CONFLICT:
             raise
         made = _resumed(kube, name, owner)
     if role is not None:
@@ -140,7 +139,7 @@ def _create_quota(kube: Kube, namespace: str, *, owner: Owner, memory: str) -> N
     try:
         kube.create(quota, namespace=namespace)
     except RefusedError as error:
-        if error.status != _CONFLICT:  # the process that had the run before has made it
+        if error.status != HTTPStatus.CONFLICT:  # the process that had the run before has made it
             raise
 
 

@@ -7,6 +7,7 @@ ClusterRole; an admission policy lets it do so only where its own label stands (
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import ConfigurationError, DeadlineError
@@ -16,7 +17,6 @@ from floe_tests.kube.objects import part
 
 _SERVICE_ACCOUNT = "system:serviceaccount:"
 _PAUSE_SECONDS = 0.1
-_CONFLICT = 409
 # What a run does first in its namespace.
 _FIRST_RIGHT = {"verb": "create", "resource": "resourcequotas"}
 
@@ -68,7 +68,7 @@ def bind_role(kube: Kube, namespace: str, *, role: str, deadline: Deadline) -> N
             namespace=namespace,
         )
     except RefusedError as error:
-        if error.status == _CONFLICT:
+        if error.status == HTTPStatus.CONFLICT:
             return  # another process bound it before this one resumed the run
         message = (
             f"the account may not bind itself to ClusterRole {role} in {namespace}: {error}. "

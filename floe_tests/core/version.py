@@ -1,0 +1,3 @@
+"""The version of the project; `make release` sets it."""
+
+VERSION = "0.1.0"

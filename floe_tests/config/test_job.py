@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,10 @@ def results_volume(pod: Mapping[str, Any], container: Mapping[str, Any]) -> str 
     """Return the name of the emptyDir that a container mounts at /results; None without one."""
     empty = {str(item["name"]) for item in parts(pod, "volumes") if "emptyDir" in item}
     for mount in parts(container, "volumeMounts"):
-        if str(mount.get("mountPath", "")).rstrip("/") == RESULTS and mount.get("name") in empty:
+        if (
+            posixpath.normpath(str(mount.get("mountPath", ""))) == RESULTS
+            and mount.get("name") in empty
+        ):
             return str(mount["name"])
     return None
 
@@ -66,6 +70,32 @@ def test_index(document: Mapping[str, Any]) -> int:
     return with_results[0] if with_results else 0
 
 
+def _unseen_mounts(pod: Mapping[str, Any], results: str | None) -> list[str]:
+    """Return which volumes lie at or below /results and are not the one that the exporter reads."""
+    return [
+        f"spec.template.spec.{kind}[{place}].volumeMounts[{index}]: {mount.get('name')} at "
+        f"{mount.get('mountPath')}{_within(mount)} is not seen by the exporter, which reads all of "
+        f"the volume {results} and nothing else: results in it would be lost. Mount {results} at "
+        f"{RESULTS}, without subPath, and nothing below."
+        for kind in ("containers", "initContainers")
+        for place, each in enumerate(parts(pod, kind))
+        for index, mount in enumerate(parts(each, "volumeMounts"))
+        if results is not None and _is_unseen(mount, results)
+    ]
+
+
+def _is_unseen(mount: Mapping[str, Any], results: str) -> bool:
+    path = posixpath.normpath(str(mount.get("mountPath", "")))
+    if path != RESULTS:
+        return path.startswith(f"{RESULTS}/")
+    return mount.get("name") != results or bool(_within(mount))
+
+
+def _within(mount: Mapping[str, Any]) -> str:
+    within = mount.get("subPath") or mount.get("subPathExpr")
+    return f" (subPath {within})" if within else ""
+
+
 def problems_of(document: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with a test-job.yaml, a sentence each; empty when nothing is."""
     if document.get("kind") != "Job" or document.get("apiVersion") != "batch/v1":
@@ -97,6 +127,7 @@ def problems_of(document: Mapping[str, Any]) -> list[str]:
             "containers the one that mounts it runs the tests, or the one that the annotation "
             f"{DEFAULT_CONTAINER} of spec.template.metadata names."
         )
+    problems += _unseen_mounts(pod, results_volume(pod, container))
     problems += [
         f"spec.{key}: must be 1. A suite has one pod; `shards` in the tier's settings cut it."
         for key in ("completions", "parallelism")

@@ -44,6 +44,7 @@ _POLICIES = ("podFailurePolicy", "podReplacementPolicy", "successPolicy", "maxFa
 # to stay for those who ask for frames again.
 _LINGER_SECONDS = 20
 GRACE_SECONDS = 45
+_DEFAULT_GRACE_SECONDS = 30
 _STATE_VOLUME = "floe-tests-exporter-state"
 _STATE = "/state"
 _JOB_NAME_CHARACTERS = 52  # a pod's name adds 6, and a label takes 63
@@ -135,18 +136,28 @@ def _complete_pod(pod: JsonObject, template: JobTemplate, spec: AttemptSpec) -> 
     # Counted from the pod's start on the node: the pull of the image is in it, the wait for a node
     # is not.
     pod["activeDeadlineSeconds"] = int(spec.deadlines.start_seconds + spec.deadlines.pod_seconds)
-    pod["terminationGracePeriodSeconds"] = max(
-        int(pod.get("terminationGracePeriodSeconds", 0)), GRACE_SECONDS
-    )
+    pod["terminationGracePeriodSeconds"] = _grace_seconds(pod)
     for container in [*pod.get("initContainers", []), *pod["containers"]]:
         container["image"] = f"{spec.image_registry_prefix}{container['image']}"
     test = named_container(pod, template.container)
     test["env"] = _environment(parts(test, "env"), template, spec)
-    pod["initContainers"] = [*pod.get("initContainers", []), _exporter(template, spec)]
+    # Sidecars are ended in the reverse order: what others write at their end is still sent.
+    pod["initContainers"] = [_exporter(template, spec), *pod.get("initContainers", [])]
     pod["volumes"] = [
         *parts(pod, "volumes"),
         {"name": _STATE_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
     ]
+
+
+def _grace_seconds(pod: Mapping[str, Any]) -> int:
+    """Return a pod's grace, which its sidecars use up one after the other, the exporter last.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#termination-with-sidecars
+    """
+    own = pod.get("terminationGracePeriodSeconds")
+    if any(one.get("restartPolicy") == "Always" for one in parts(pod, "initContainers")):
+        return int(_DEFAULT_GRACE_SECONDS if own is None else own) + GRACE_SECONDS
+    return max(int(own or 0), GRACE_SECONDS)
 
 
 def marker_expression(groups: tuple[str, ...], excluded: tuple[str, ...]) -> str:

@@ -72,7 +72,7 @@ class LastLook:
         else:
             for each in facts.init:
                 self._keep_words(each, f"init-{each.name}.log", explains=not _ended_well(each))
-        for each in facts.others:
+        for each in (*facts.others, *(facts.sidecars if self._pod.has_started else ())):
             explains = each.state == "terminated" or each.previous is not None
             is_suspect = explains and not _ended_well(each)
             self._keep_words(each, f"container-{each.name}.log", explains=is_suspect)

@@ -100,22 +100,23 @@ class PodLogs(Connection):
             At most `limit_bytes`, with a line before it when something was left out; None when
             there is no such log (yet, or any more).
         """
-        kept, left_out = b"", 0
+        kept, left_out = bytearray(), 0
         try:
             for piece in self.log_pieces(
                 pod, namespace=namespace, container=container, previous=previous, since=since
             ):
                 kept += piece
                 if len(kept) > 2 * limit_bytes:
+                    # Once for every `limit_bytes` that came, so that reading stays linear.
                     left_out += len(kept) - limit_bytes
-                    kept = kept[-limit_bytes:]
+                    del kept[:-limit_bytes]
         except RefusedError as error:
             if _is_missing(error):
                 return None
             raise
         left_out += max(0, len(kept) - limit_bytes)
         notice = f"[the first {left_out} bytes are left out]\n".encode() if left_out else b""
-        return notice + kept[-limit_bytes:]
+        return notice + bytes(kept[-limit_bytes:])
 
     def follow_log(
         self, pod: str, *, namespace: str, container: str, silence_seconds: float = 30

@@ -102,6 +102,11 @@ class PodFacts:
     memory_peak_mib: float | None = None
 
     @property
+    def sidecars(self) -> tuple[ContainerFacts, ...]:
+        """Its native sidecars, without the exporter: of them alone the kubelet says `started`."""
+        return tuple(each for each in self.init if each.started is not None)
+
+    @property
     def is_disrupted(self) -> bool:
         """Whether the cluster has said that it takes the pod away.
 

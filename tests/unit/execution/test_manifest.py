@@ -19,6 +19,7 @@ from floe_tests.core import labels
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.execution.manifest import (
     EXPORTER,
+    GRACE_SECONDS,
     AttemptSpec,
     build_job,
     marker_expression,
@@ -183,8 +184,8 @@ def test_the_prefix_stands_before_every_image(minimal: Path):
 
     images = [item["image"] for item in [*pod["initContainers"], *pod["containers"]]]
     assert images == [
-        "localhost:5001/example.com/wait:1",
         "localhost:5001/ghcr.io/floe/test-exporter:0.1.0",
+        "localhost:5001/example.com/wait:1",
         "localhost:5001/example.com/tests:1",
     ]
 
@@ -196,7 +197,7 @@ def test_without_a_prefix_images_keep_their_names(minimal: Path):
 
 
 def test_the_exporter_is_a_native_sidecar_that_reads_results_and_may_nothing_else():
-    exporter = pod_of(built(SHIPPED))["initContainers"][-1]
+    exporter = pod_of(built(SHIPPED))["initContainers"][0]
 
     assert (exporter["name"], exporter["restartPolicy"]) == (EXPORTER, "Always")
     assert exporter["volumeMounts"] == [
@@ -218,7 +219,7 @@ def test_the_exporter_runs_as_the_tests_user(minimal: Path):
     container["securityContext"] = {"runAsUser": 1234, "privileged": False}
     minimal.write_text(yaml.safe_dump(document))
 
-    security = pod_of(built(minimal))["initContainers"][-1]["securityContext"]
+    security = pod_of(built(minimal))["initContainers"][0]["securityContext"]
 
     assert security["runAsUser"] == 1234
     assert "privileged" not in security
@@ -231,7 +232,7 @@ def test_the_exporter_is_restricted_by_itself(minimal: Path):
     pod.pop("securityContext", None)
     minimal.write_text(yaml.safe_dump(document))
 
-    security = pod_of(built(minimal))["initContainers"][-1]["securityContext"]
+    security = pod_of(built(minimal))["initContainers"][0]["securityContext"]
 
     assert security["seccompProfile"] == {"type": "RuntimeDefault"}
 
@@ -244,7 +245,7 @@ def test_the_exporter_of_tests_that_run_as_root_may_read_as_root(minimal: Path, 
     (pod if place == "pod" else pod["containers"][0])["securityContext"] = {"runAsUser": 0}
     minimal.write_text(yaml.safe_dump(document))
 
-    assert not pod_of(built(minimal))["initContainers"][-1]["securityContext"]["runAsNonRoot"]
+    assert not pod_of(built(minimal))["initContainers"][0]["securityContext"]["runAsNonRoot"]
 
 
 @pytest.mark.parametrize("file", ["shipped", "minimal"])
@@ -346,6 +347,23 @@ WRONG_FILES = {
     "results on a claim": (
         MINIMAL.replace("emptyDir: {}", "persistentVolumeClaim: {claimName: c}"),
         ["volumeMounts: no emptyDir at /results"],
+    ),
+    "a volume below the results": (
+        MINIMAL.replace(
+            "/results/}]", "/results/}, {name: b, mountPath: /results/junit2}]"
+        ).replace("volumes: [", "volumes: [{name: b, emptyDir: {}}, "),
+        ["containers[0].volumeMounts[1]: b at /results/junit2 is not seen", "would be lost"],
+    ),
+    "another container's own results": (
+        MINIMAL.replace(
+            "restartPolicy: Always}",
+            "restartPolicy: Always, volumeMounts: [{name: b, mountPath: /results}]}",
+        ).replace("volumes: [", "volumes: [{name: b, emptyDir: {}}, "),
+        ["initContainers[0].volumeMounts[0]: b at /results is not seen"],
+    ),
+    "a part of the volume": (
+        MINIMAL.replace("mountPath: /results/}", "mountPath: /results/, subPath: a}"),
+        ["containers[0].volumeMounts[0]: out at /results/ (subPath a) is not seen"],
     ),
     "retries": (
         MINIMAL.replace("spec:\n  template", "spec:\n  backoffLimit: 3\n  template", 1),
@@ -468,3 +486,14 @@ def test_whether_there_is_another_attempt_is_the_verdicts_alone(tmp_path: Path):
 
     assert {"podFailurePolicy", "podReplacementPolicy"}.isdisjoint(spec)
     assert spec["backoffLimit"] == 0
+
+
+def test_the_exporter_starts_before_all_sidecars_and_so_ends_after_them(minimal: Path):
+    pod = pod_of(built(minimal))
+
+    assert [each["name"] for each in pod["initContainers"]] == [EXPORTER, "wait"]
+    # One after the other they share the pod's grace: the sidecar's own and the exporter's.
+    assert pod["terminationGracePeriodSeconds"] == 30 + GRACE_SECONDS
+    own = "    spec:\n      terminationGracePeriodSeconds: 100\n      init"
+    minimal.write_text(MINIMAL.replace("    spec:\n      init", own))
+    assert pod_of(built(minimal))["terminationGracePeriodSeconds"] == 100 + GRACE_SECONDS

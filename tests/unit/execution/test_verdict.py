@@ -285,6 +285,18 @@ ROWS: dict[str, Row] = {
     "pytest was interrupted": Row(
         facts("exit-2"), Cause.INTERRUPTED, Fault.TEST, "test-runner exit code: 2"
     ),
+    "a shell found a syntax error, and no test tool ever began": Row(
+        facts(
+            "exit-2",
+            results=ResultFacts(
+                received=True, problems=("no result file",), last_words=("sh: unexpected EOF",)
+            ),
+        ),
+        Cause.RESULT_LOST,
+        Fault.TEST,
+        "no result file",
+        shown=("sh: unexpected EOF",),
+    ),
     "pytest was interrupted, and a pipe hid its exit code": Row(
         facts("green", results=replace(COMPLETE, exit_status=2)),
         Cause.INTERRUPTED,
@@ -532,6 +544,28 @@ ROWS: dict[str, Row] = {
         Cause.PASS,
         Fault.NONE,
         "test-runner exit code: 0",
+    ),
+    "a sidecar failed at its end, and every test passed": Row(
+        facts(
+            recorded(
+                "green",
+                init=(
+                    ContainerFacts(
+                        "db",
+                        "terminated",
+                        "Error",
+                        exit_code=1,
+                        started=False,
+                        last_words="2 checks failed",
+                    ),
+                    ContainerFacts("proxy", "terminated", "Error", exit_code=143, started=False),
+                ),
+            )
+        ),
+        Cause.PASS,
+        Fault.NONE,
+        "test-runner exit code: 0",
+        shown=("sidecar db: exit code 1: 2 checks failed",),
     ),
     "a service beside the tests died, and a test failed": Row(
         facts(

@@ -230,6 +230,18 @@ def test_a_log_is_read_as_text(api: Api):
     assert (query["container"], query["previous"], query["tailLines"]) == ("c", "true", "5")
 
 
+def test_the_end_of_a_long_log_is_kept_with_what_was_left_out(api: Api):
+    """75 MB in small pieces took minutes: each piece copied all that had been kept."""
+    pieces = tuple(f"{number:09}\n".encode() * 400 for number in range(5000))
+    api.script.streams[LOG] = api.Stream(pieces)
+
+    tail = api.kube().log_tail("a", namespace="ns", container="c", limit_bytes=1_000_000)
+
+    whole = b"".join(pieces)
+    notice = f"[the first {len(whole) - 1_000_000} bytes are left out]\n".encode()
+    assert tail == notice + whole[-1_000_000:]
+
+
 @pytest.mark.parametrize("status", [400, 404])
 def test_a_container_that_has_no_log_yet_gives_none(api: Api, status: int):
     api.script.answers["GET", LOG] = (status, {"message": "waiting to start"})

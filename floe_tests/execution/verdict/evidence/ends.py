@@ -117,11 +117,19 @@ def pytest_ended_with(facts: Facts, codes: set[int]) -> Sequence[Evidence]:
     A pipe or a wrapper may hide pytest's own (`pytest | cat`).
     """
     by_status = facts.results.exit_status in codes
-    if not (by_status or (speaks_pytest(facts) and exit_code(facts) in codes)):
+    # 2 is also what a shell with a syntax error and a program with a wrong option end with: only a
+    # pytest that began leaves something behind it.
+    pytests = codes if _has_left_something(facts) else codes - {PYTEST_INTERRUPTED}
+    if not (by_status or (speaks_pytest(facts) and exit_code(facts) in pytests)):
         return ()
     if is_settled_red(facts) and not by_status:
         return ()
     return [*end_evidence(facts), *last_words(facts)]
+
+
+def _has_left_something(facts: Facts) -> bool:
+    results = facts.results
+    return results.has_events or results.has_result_file or results.reported > 0
 
 
 def end_evidence(facts: Facts) -> list[Evidence]:

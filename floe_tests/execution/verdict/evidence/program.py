@@ -76,14 +76,24 @@ def crashed(facts: Facts) -> Sequence[Evidence]:
     return [left, *in_flight(facts), *code, *progress(facts)]
 
 
+# 128 + SIGTERM, or SIGKILL where the grace was over: the kubelet ended it.
+_ENDED_ON_REQUEST = (0, 143, 137)
+
+
 def beside(facts: Facts) -> list[Evidence]:
     """Return how containers beside the tests failed: it may explain what the tests met."""
     if facts.pod is None:
         return []
     # A sidecar that died was started again; the kubelet ends the others after the tests.
     died = [one for one in facts.pod.init if one.restarts and has_begun(facts)]
+    failed = [
+        one
+        for one in facts.pod.sidecars
+        if one not in died and one.state == "terminated" and one.exit_code not in _ENDED_ON_REQUEST
+    ]
     return [
         *(item for one in facts.pod.others for item in bad_end(facts, one)),
+        *(item for one in failed for item in bad_end(facts, one, kind="sidecar")),
         *(
             item
             for one in died

@@ -22,6 +22,7 @@ from floe_tests.core import labels, program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.labels import Owner
+from floe_tests.core.log import Log
 from floe_tests.environments.cluster_lock import ClusterLock
 from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.environments.leasing import environment_of_lease
@@ -30,7 +31,6 @@ from floe_tests.environments.owned_objects import owned_objects_in, remove_owned
 from floe_tests.environments.provider import provider_of
 from floe_tests.kube.client import Kube
 
-Log = Callable[[str], None]
 Key = tuple[str, str, str]
 
 REAP_SECONDS = 300.0

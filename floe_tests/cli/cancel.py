@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -16,9 +16,8 @@ from floe_tests.cli.common import ROOT, fail, workspace_of
 from floe_tests.config.project import Workspace
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError
+from floe_tests.core.log import Log
 from floe_tests.pipeline.cancellation import ActiveRun, chosen
-
-Log = Callable[[str], None]
 
 
 def cancel(

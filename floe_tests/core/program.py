@@ -10,16 +10,15 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Self, TypedDict, Unpack
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import ConfigurationError, DeadlineError, ProgramError
+from floe_tests.core.log import Log
 from floe_tests.core.signals import deferred_signals
-
-Log = Callable[[str], None]
 
 # Says in a process' environment for which run it was started: a reaper goes by it.
 RUN_VARIABLE = "FLOE_RUN_ID"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import shutil
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Literal
 
 from floe_tests.core import program
@@ -14,7 +15,6 @@ from floe_tests.core.errors import FloeTestsError, ProgramError, first_line
 Answer = Literal["there", "missing", "unknown"]
 
 _SECONDS = 6.0
-_OK, _NOT_FOUND = 200, 404
 # Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
 _MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
@@ -99,6 +99,6 @@ def _head(parsed: Reference) -> tuple[Answer, str]:
         return "unknown", f"{type(error).__name__}: {error}"
     finally:
         connection.close()
-    if status == _OK:
+    if status == HTTPStatus.OK:
         return "there", ""
-    return ("missing", "") if status == _NOT_FOUND else ("unknown", f"HTTP {status}")
+    return ("missing", "") if status == HTTPStatus.NOT_FOUND else ("unknown", f"HTTP {status}")

@@ -16,6 +16,8 @@ from collections.abc import Callable, Generator
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
+from floe_tests.core.log import Log
+
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
@@ -92,7 +94,7 @@ def are_held() -> bool:
 
 
 @contextlib.contextmanager
-def held_signals(log: Callable[[str], None]) -> Generator[None]:
+def held_signals(log: Log) -> Generator[None]:
     """Hold SIGINT and SIGTERM back for as long as the block runs, and say so when one comes.
 
     Off the main thread, where Python allows no handlers, this does nothing.

@@ -15,7 +15,6 @@ Source: https://github.com/kubernetes/client-go/blob/v0.34.0/tools/leaderelectio
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -24,11 +23,10 @@ from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import DeadlineError, InfrastructureError
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.labels import Owner
+from floe_tests.core.log import Log
 from floe_tests.environments.cluster_holder import LEASE, ClusterHolder, holder_of
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part
-
-Log = Callable[[str], None]
 
 # A run worker that died is resumed within run monitoring's poll (30 s), the start of its pod and
 # that of Dagster: until then nobody renews, and nobody else may come.

@@ -14,8 +14,9 @@ from floe_tests.core import labels, program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import InfrastructureError
 from floe_tests.core.ledger import Ledger
+from floe_tests.core.log import Log
 from floe_tests.environments.environment import Environment
-from floe_tests.environments.lease import ENTRY, Lease, Log
+from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.environments.namespace import NamespaceRules, create_namespace, delete_namespace
 from floe_tests.environments.provider import Provider
 from floe_tests.kube.access import ClusterAccess

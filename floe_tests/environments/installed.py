@@ -16,11 +16,12 @@ from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import ConfigurationError, FloeTestsError, InfrastructureError
 from floe_tests.core.ledger import Ledger
+from floe_tests.core.log import Log
 from floe_tests.environments.cluster_holder import LEASE
 from floe_tests.environments.cluster_lock import ClusterLock
 from floe_tests.environments.environment import Environment
 from floe_tests.environments.existing_cluster import on_clock_of
-from floe_tests.environments.lease import ENTRY, Lease, Log
+from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.environments.lock_renewal import Renewal
 from floe_tests.environments.owned_objects import command_for, remove_owned_objects
 from floe_tests.environments.provider import Provider

@@ -6,7 +6,6 @@ orchestrator was killed, knows what may be there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -22,7 +21,6 @@ from floe_tests.core.process_identity import Holder
 from floe_tests.core.verdict import MOST_RETRIES
 from floe_tests.kube.access import ClusterAccess
 
-Log = Callable[[str], None]
 LeaseState = Literal["acquiring", "held", "kept", "released"]
 
 ENTRY = "lease"

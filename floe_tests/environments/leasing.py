@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from floe_tests.core import program
 from floe_tests.core.errors import FloeTestsError, LeaseError
 from floe_tests.core.ledger import Ledger
+from floe_tests.core.log import Log
 from floe_tests.environments.environment import Environment
 from floe_tests.environments.installed import InstalledEnvironment
-from floe_tests.environments.lease import ENTRY, KEPT_FOR, Lease, Log
+from floe_tests.environments.lease import ENTRY, KEPT_FOR, Lease
 from floe_tests.environments.provider import provider_of
 
 

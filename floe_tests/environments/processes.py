@@ -11,8 +11,9 @@ from floe_tests.config.project import Workspace
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import CleanupError
 from floe_tests.core.ledger import Ledger
+from floe_tests.core.log import Log
 from floe_tests.environments.environment import Environment
-from floe_tests.environments.lease import Lease, Log
+from floe_tests.environments.lease import Lease
 from floe_tests.platform import embedded
 from floe_tests.platform.embedded import LEDGER_ENTRY, EmbeddedPlatform
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import InfrastructureError
 from floe_tests.core.evidence import Evidence
+from floe_tests.core.log import Log
 from floe_tests.execution.observation import Observation
 from floe_tests.execution.pod_end import events_of
 from floe_tests.execution.start import Start
@@ -27,7 +27,7 @@ class Arrival:
         seen: Observation,
         start: Start,
         *,
-        log: Callable[[str], None],
+        log: Log,
     ) -> None:
         """Begin.
 

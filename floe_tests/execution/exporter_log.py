@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from floe_tests.core.deadline import Deadline
+from floe_tests.core.log import Log
 from floe_tests.execution.lost_frames import LostFrames
 from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.pod_watcher import (
@@ -56,7 +57,7 @@ class ExporterLog:
         *,
         spec: AttemptSpec,
         watcher: PodWatcher,
-        log: Callable[[str], None],
+        log: Log,
         keeping: Keeping,
     ) -> None:
         """Begin with nothing received.

@@ -8,6 +8,7 @@ from typing import Never
 
 from floe_tests.config.test_job import JobTemplate
 from floe_tests.core.errors import FloeTestsError
+from floe_tests.core.log import Log
 from floe_tests.core.signals import no_reason
 from floe_tests.execution.attempt import Attempt, timings_of
 from floe_tests.execution.exporter_log import Keeping
@@ -16,7 +17,7 @@ from floe_tests.execution.pod_end import LastLook
 from floe_tests.execution.pod_run import PodRun
 from floe_tests.execution.pod_watcher import Heard, PodSeen
 from floe_tests.execution.resume import Resume
-from floe_tests.execution.suite_run import Log, SuiteRun
+from floe_tests.execution.suite_run import SuiteRun
 from floe_tests.execution.timeouts import EXPORT_SECONDS, WAKE_SECONDS
 from floe_tests.execution.watcher import Watcher
 from floe_tests.kube.client import Kube

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from floe_tests.core.log import Log
 from floe_tests.execution.pod_watcher import FramesAgain, PodWatcher
 from floe_tests.execution.receiver import Receiver
 from floe_tests.execution.verdict.facts import PodFacts
@@ -15,9 +14,7 @@ _FAILED_ASKS = 3
 class LostFrames:
     """Asks for what is missing, one question at a time and not for ever."""
 
-    def __init__(
-        self, receiver: Receiver, watcher: PodWatcher, *, log: Callable[[str], None]
-    ) -> None:
+    def __init__(self, receiver: Receiver, watcher: PodWatcher, *, log: Log) -> None:
         """Begin with no question.
 
         Args:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from floe_tests.core.errors import FloeTestsError, InfrastructureError
+from floe_tests.core.log import Log
 from floe_tests.execution.manifest import EXPORTER, EXPORTER_COMMAND, GRACE_SECONDS
 from floe_tests.execution.own_jobs import OwnJobs
 from floe_tests.execution.pod_run import PodRun
@@ -23,7 +24,7 @@ _LAST_CHARACTERS = 1000
 class LastLook:
     """Reads what may have changed since the last message, and what explains it."""
 
-    def __init__(self, kube: Kube, pod: PodRun, *, log: Callable[[str], None]) -> None:
+    def __init__(self, kube: Kube, pod: PodRun, *, log: Log) -> None:
         """Prepare.
 
         Args:

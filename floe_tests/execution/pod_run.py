@@ -7,11 +7,11 @@ in one pod has one of these (`execution/job_run.py`), a suite in shards one for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from floe_tests.core.deadline import Deadline
+from floe_tests.core.log import Log
 from floe_tests.core.verdict import Verdict
 from floe_tests.execution.attempt import judge
 from floe_tests.execution.exporter_log import ExporterLog, Keeping
@@ -22,8 +22,6 @@ from floe_tests.execution.start import Start
 from floe_tests.execution.timeouts import LINGERING_BYTES, TESTS_SLACK_SECONDS
 from floe_tests.execution.verdict.facts import DeadlineName, Facts, NodeFacts, PodFacts, run_seconds
 from floe_tests.kube.objects import JsonObject, part
-
-Log = Callable[[str], None]
 
 
 class PodRun:

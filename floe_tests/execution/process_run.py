@@ -16,6 +16,7 @@ from typing import IO
 from floe_tests import exporter
 from floe_tests.config.variables import inherited
 from floe_tests.core.errors import ConfigurationError
+from floe_tests.core.log import Log
 from floe_tests.core.signals import held_signals, no_reason, reason_of, uninterrupted
 from floe_tests.execution.attempt import Attempt, Timings, judge
 from floe_tests.execution.launched import LaunchedCommand
@@ -23,8 +24,6 @@ from floe_tests.execution.manifest import ADDOPTS_VARIABLE, AttemptSpec, run_var
 from floe_tests.execution.process_command import ProcessCommand
 from floe_tests.execution.receiver import Receiver
 from floe_tests.execution.verdict.facts import ContainerFacts, ErrorFacts, Facts, PodFacts
-
-Log = Callable[[str], None]
 
 _EXPORTER_COMMAND = (sys.executable, "-I", "-m", exporter.__name__)
 _WAKE_SECONDS = 0.25

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from floe_tests.core.json_values import count_of
+from floe_tests.core.log import Log
 from floe_tests.execution.resume import FrameJournal
 from floe_tests.execution.stream import FrameKind, ResultStream
 from floe_tests.execution.stream.frames import json_object
@@ -40,7 +41,7 @@ class Receiver:
         self,
         directory: Path,
         *,
-        log: Callable[[str], None],
+        log: Log,
         limits: EventLimits = DEFAULT_LIMITS,
         shows_progress: bool = True,
         journal: FrameJournal | None = None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-Log = Callable[[str], None]
+from floe_tests.core.log import Log
 
 _FRAMES = "frames.log"
 

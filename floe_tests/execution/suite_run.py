@@ -16,6 +16,7 @@ from typing import Any
 
 from floe_tests.config.test_job import JobTemplate
 from floe_tests.core.errors import FloeTestsError
+from floe_tests.core.log import Log
 from floe_tests.core.signals import held_signals, no_reason, reason_of
 from floe_tests.execution.arrival import Arrival
 from floe_tests.execution.attempt import Attempt
@@ -33,8 +34,6 @@ from floe_tests.execution.verdict.facts import ErrorFacts
 from floe_tests.execution.watcher import Unreachable, Watcher
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, job_has_ended
-
-Log = Callable[[str], None]
 
 
 class SuiteRun(ABC):

@@ -8,7 +8,7 @@ where it is.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -20,11 +20,10 @@ from floe_tests.config.project import Workspace
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.labels import REF, TIER
 from floe_tests.core.ledger import Ledger
+from floe_tests.core.log import Log
 from floe_tests.environments.lease import Lease
 from floe_tests.pipeline.cancellation import CANCELLED_TAG, ActiveRun
 from floe_tests.pipeline.entries import RunEntries, ledger_of
-
-Log = Callable[[str], None]
 
 _POLL_SECONDS = 0.5
 

@@ -7,7 +7,7 @@ back.
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,12 @@ from floe_tests.config.project import UNKNOWN, Workspace
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.labels import COMMIT, REF, TRIGGER
+from floe_tests.core.log import Log
 from floe_tests.core.signals import held_signals, uninterrupted
 from floe_tests.orchestration import metadata, results_metadata
 from floe_tests.orchestration.cancellation import why_cancelled
 from floe_tests.orchestration.resume import is_resumable, will_resume
 from floe_tests.pipeline.run import TierRun
-
-Log = Callable[[str], None]
 
 
 class SessionResource(dg.ConfigurableResource[None]):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from floe_tests.config.project import Workspace
 from floe_tests.config.tier import TierSettings
+from floe_tests.core.log import Log
 from floe_tests.core.signals import no_reason
 from floe_tests.environments.environment import Environment
 from floe_tests.environments.lease import Lease
@@ -14,8 +15,6 @@ from floe_tests.environments.leasing import environment_of_lease, live_lease
 from floe_tests.execution.resume import never
 from floe_tests.pipeline.entries import RunEntries, entries_of
 from floe_tests.pipeline.state import RunState, read_state
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)

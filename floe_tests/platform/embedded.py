@@ -29,8 +29,8 @@ from floe_tests.core import program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import CleanupError, PlatformError
 from floe_tests.core.evidence import Evidence
+from floe_tests.core.log import Log
 
-Log = Callable[[str], None]
 JsonObject = Mapping[str, object]
 
 HOST = "127.0.0.1"

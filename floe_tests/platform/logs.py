@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError, first_line
+from floe_tests.core.log import Log
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform.scope import Scope
 from floe_tests.platform.troubles import containers_of
-
-Log = Callable[[str], None]
 
 FOLDER = "platform-logs"
 # A run's environment waits for this, a cancelled one too, which must be gone after half a minute.

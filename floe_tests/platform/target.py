@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from floe_tests.config.project import Workspace
+from floe_tests.core.log import Log
 from floe_tests.kube.access import ClusterAccess
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)

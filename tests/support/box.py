@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from floe_tests.config.project import Workspace
     from floe_tests.config.tier import TierSettings
     from floe_tests.core.ledger import Ledger
+    from floe_tests.core.log import Log
     from floe_tests.environments.environment import Environment
-    from floe_tests.environments.lease import Lease, Log
+    from floe_tests.environments.lease import Lease
 
 ENTRY = "box"
 

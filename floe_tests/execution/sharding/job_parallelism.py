@@ -8,14 +8,13 @@ from collections.abc import Callable, Collection
 from floe_tests.config.test_job import JobTemplate
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError, InfrastructureError
+from floe_tests.core.log import Log
 from floe_tests.execution.manifest import AttemptSpec, build_job
 from floe_tests.execution.sharding.capacity import Capacity, look
 from floe_tests.execution.sharding.parallelism import LOOK_SECONDS, UNPLACED_SECONDS, Parallelism
 from floe_tests.execution.sharding.pod import ShardPod
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, part
-
-Log = Callable[[str], None]
 
 
 class JobParallelism:

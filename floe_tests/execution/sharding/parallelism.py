@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from floe_tests.core.deadline import Deadline
+from floe_tests.core.log import Log
 from floe_tests.execution.sharding.capacity import Capacity
 from floe_tests.execution.sharding.fair_share import fair_shares, next_parallelism
 
@@ -30,7 +31,7 @@ class Parallelism:
         *,
         run: str,
         wish: int,
-        log: Callable[[str], None],
+        log: Log,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with all that is wanted.

@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from floe_tests.core.evidence import Evidence
+from floe_tests.core.log import Log
 from floe_tests.core.verdict import Cause, Fault, Verdict
 from floe_tests.execution.exporter_log import Keeping
 from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.observation import Observation
-from floe_tests.execution.pod_run import Log, PodRun
+from floe_tests.execution.pod_run import PodRun
 from floe_tests.execution.pod_watcher import PodWatcher
 from floe_tests.execution.sharding.record import ShardAttempt
 from floe_tests.execution.verdict.facts import Facts

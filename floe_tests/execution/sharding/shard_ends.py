@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from floe_tests.core.log import Log
 from floe_tests.core.verdict import Cause
 from floe_tests.execution.observation import Observation
 from floe_tests.execution.own_jobs import OwnJobs
@@ -51,7 +52,7 @@ class ShardEnds:
         seen: Observation,
         elapsed: Callable[[], float],
         directory: Path,
-        log: Callable[[str], None],
+        log: Log,
     ) -> None:
         """Begin with none ended.
 

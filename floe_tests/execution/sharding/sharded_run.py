@@ -16,6 +16,7 @@ from pathlib import Path
 
 from floe_tests.core import labels
 from floe_tests.core.errors import FloeTestsError
+from floe_tests.core.log import Log
 from floe_tests.core.signals import no_reason
 from floe_tests.execution.attempt import Attempt
 from floe_tests.execution.pod_run import PodRun
@@ -32,7 +33,7 @@ from floe_tests.execution.sharding.shard_ends import ShardEnds
 from floe_tests.execution.sharding.suite_job import ShardedSuite, SuiteJob
 from floe_tests.execution.sharding.watcher import CONNECTIONS, Done, JobsSeen, ShardWatcher
 from floe_tests.execution.start import Start
-from floe_tests.execution.suite_run import Log, SuiteRun
+from floe_tests.execution.suite_run import SuiteRun
 from floe_tests.execution.timeouts import WAKE_SECONDS
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from floe_tests.config.suite import ShardSettings
 from floe_tests.config.test_job import JobTemplate
+from floe_tests.core.log import Log
 from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.own_jobs import refused
 from floe_tests.execution.sharding.job import indexed_job, plan_config_map
@@ -44,7 +45,7 @@ class SuiteJob:
         suite: ShardedSuite,
         parallelism: JobParallelism,
         *,
-        say: Callable[[str], None],
+        say: Log,
     ) -> None:
         """Prepare.
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from floe_tests.config.project import Workspace
     from floe_tests.config.tier import TierSettings
     from floe_tests.core.ledger import Ledger
+    from floe_tests.core.log import Log
     from floe_tests.environments.environment import Environment
-    from floe_tests.environments.lease import Log
     from floe_tests.environments.providers.kind.clusters import KindClusters
 
 _KIND = RequiredProgram(

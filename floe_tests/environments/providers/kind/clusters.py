@@ -14,7 +14,8 @@ from floe_tests.core import program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import CleanupError, FloeTestsError, HarnessError
 from floe_tests.core.ledger import Ledger
-from floe_tests.environments.lease import ENTRY, Lease, Log
+from floe_tests.core.log import Log
+from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.environments.provider import CreatedClusters
 from floe_tests.environments.providers.kind import nodes
 from floe_tests.environments.providers.kind.creator import creator_of

@@ -23,9 +23,10 @@ from floe_tests.core.clock import certain_now
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import DeadlineError, FloeTestsError, InfrastructureError
 from floe_tests.core.ledger import Ledger
+from floe_tests.core.log import Log
 from floe_tests.environments.environment import Environment
 from floe_tests.environments.existing_cluster import extend_namespace, namespace_is_live
-from floe_tests.environments.lease import ENTRY, Lease, Log
+from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.environments.namespace import NamespaceRules, create_namespace, delete_namespace
 from floe_tests.environments.ownership import mark
 from floe_tests.environments.providers.kind import nodes

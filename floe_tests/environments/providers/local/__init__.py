@@ -9,8 +9,8 @@ from floe_tests.environments.provider import Provider
 
 if TYPE_CHECKING:
     from floe_tests.core.ledger import Ledger
+    from floe_tests.core.log import Log
     from floe_tests.environments.environment import Environment
-    from floe_tests.environments.lease import Log
 
 
 class LocalProvider(Provider):

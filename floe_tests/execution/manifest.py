@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from floe_tests import __version__
 from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.config.test_job import (
     EXPORTER_MEMORY,
@@ -23,6 +22,7 @@ from floe_tests.config.test_job import (
 )
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
+from floe_tests.core.version import __version__
 from floe_tests.kube.objects import JsonObject, part, parts
 
 EXPORTER = "floe-tests-exporter"

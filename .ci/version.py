@@ -42,7 +42,7 @@ PROJECT = _place(r"pyproject\.toml", rf'^version = "{NUMBER}"$')
 PLACES = (
     PROJECT,
     _place(r"packages/[^/]+/pyproject\.toml", rf'^version = "{NUMBER}"$'),
-    _place(r"floe_tests/core/version\.py", rf'^VERSION = "{NUMBER}"$'),
+    _place(r"floe_tests/core/version\.py", rf'^__version__ = "{NUMBER}"$'),
     # Indented: the version of floe-common that a chart depends on.
     _place(r"charts/.+/Chart\.yaml", rf"^ *version: {NUMBER}$"),
     # The operator's appVersion is upstream's.

@@ -6,14 +6,12 @@ The package is plain Python below a thin Dagster layer: `definitions.py` and
 
 from typing import TYPE_CHECKING
 
-from floe_tests.core.version import VERSION
+from floe_tests.core.version import __version__
 
 if TYPE_CHECKING:
     from floe_tests.orchestration.component import TestTier
 
 __all__ = ["TestTier", "__version__"]
-
-__version__ = VERSION
 
 
 def __getattr__(name: str) -> object:

@@ -1,3 +1,3 @@
-"""The version of the project; `make release` sets it."""
+"""The project's version, which images and charts have too; `make release` changes it everywhere."""
 
-VERSION = "0.1.0"
+__version__ = "0.1.0"

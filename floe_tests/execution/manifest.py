@@ -22,11 +22,11 @@ from floe_tests.config.test_job import (
 )
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
-from floe_tests.core.version import VERSION
+from floe_tests.core.version import __version__
 from floe_tests.kube.objects import JsonObject, part, parts
 
 EXPORTER = "floe-tests-exporter"
-EXPORTER_IMAGE = f"ghcr.io/floe/test-exporter:{VERSION}"
+EXPORTER_IMAGE = f"ghcr.io/floe/test-exporter:{__version__}"
 # For commands in the running exporter; the image's entry point is the same program.
 EXPORTER_COMMAND = ("python", "-Iu", "/app")
 

@@ -87,7 +87,9 @@ def test_a_release_leaves_the_old_version_nowhere(checkout: Path):
     )
     assert not [image for image in named if image.endswith(f":{VERSION}")]
     assert "ghcr.io/floe/test-runner:" + NEXT in named
-    assert f'VERSION = "{NEXT}"' in (checkout / "floe_tests" / "core" / "version.py").read_text()
+    assert (
+        f'__version__ = "{NEXT}"' in (checkout / "floe_tests" / "core" / "version.py").read_text()
+    )
     listed = subprocess.run(
         [checkout / "images" / "build", "--list"], check=True, capture_output=True, text=True
     ).stdout.split()

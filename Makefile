@@ -8,7 +8,7 @@ PYTHON ?= python3
 # Tests take from milliseconds to seconds: who has nothing left to do takes over from the others.
 XDIST := -n auto --dist worksteal
 # Tests on clusters wait more than they work. A group of them keeps to one worker, the longest first.
-CLUSTERS := -n 3 --dist loadgroup --no-loadscope-reorder
+CLUSTERS := -n 3 --dist loadscope --no-loadscope-reorder
 # A few of each kind, in minutes: what the gate asks of a pull request beside the tiers.
 QUICK := $(addprefix tests/system/,test_verdicts_on_kind.py test_run_namespace.py test_dagster_job.py test_cancelled_runs.py \
   test_hostile_results.py test_shards.py faults/test_faults_of_suites.py)

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 import yaml
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from floe_tests.config.project import Workspace
 from floe_tests.config.tier import TierSettings
@@ -48,7 +50,7 @@ _THOROUGH = "FLOE_THOROUGH"
 # The shipped tiers create the cluster `floe-tests`: one at a time.
 _SHIPPED_TIERS = ("test_e2e_job.py", "test_statefun_job.py", "test_integration_job.py")
 # What takes longest begins first, so that the workers end at about the same time.
-_FIRST = ("tiers", "staging", "faults")
+_FIRST = ("staging", "faults")
 
 
 def _missing() -> str | None:
@@ -60,13 +62,11 @@ def _missing() -> str | None:
     return None if answer.returncode == 0 else "Docker does not answer"
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = _missing()
     # Items of the whole session come here, those of other folders too.
     for item in (item for item in items if item.path.is_relative_to(_HERE)):
         item.add_marker("cluster")
-        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
         if reason:
             item.add_marker(pytest.mark.skip(reason=f"no kind cluster here: {reason}"))
         elif item.get_closest_marker("thorough") and not os.environ.get(_THOROUGH):
@@ -74,23 +74,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_place_of)
 
 
-def _group_of(item: pytest.Item) -> str:
-    """Return the group of a test: pytest-xdist gives a group to one worker (`--dist loadgroup`)."""
-    folder, *_ = item.path.relative_to(_HERE).parts
+def _group_of(path: Path) -> str:
+    """Return the group of a test's file: pytest-xdist gives a group to one worker."""
+    folder, *_ = path.relative_to(_HERE).parts
     if folder == "staging":
         return "staging"
-    if item.path.name in _SHIPPED_TIERS and "kubeconfig" not in item.fixturenames:
-        return "tiers"
-    return item.path.relative_to(_HERE).with_suffix("").as_posix()
+    return "tiers" if path.name in _SHIPPED_TIERS else path.stem
 
 
 def _place_of(item: pytest.Item) -> tuple[int, int]:
-    """Return where a test stands in the order of the session, by its group and file."""
+    """Return where a test stands in the order of the session."""
     if not item.path.is_relative_to(_HERE):
         return (-1, 0)
-    group = _group_of(item).partition("/")[0]
-    tier = _SHIPPED_TIERS.index(item.path.name) if group == "tiers" else 0
-    return (_FIRST.index(group) if group in _FIRST else len(_FIRST), tier)
+    if item.path.name in _SHIPPED_TIERS:
+        return (0, _SHIPPED_TIERS.index(item.path.name))
+    folder = item.path.parent.name
+    return (_FIRST.index(folder) + 1 if folder in _FIRST else len(_FIRST) + 1, 0)
+
+
+class _Groups(LoadScopeScheduling):
+    """Tests that share clusters, one group on one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = self.config.rootpath / nodeid.partition("::")[0]
+        return _group_of(path) if path.is_relative_to(_HERE) else super()._split_scope(nodeid)
+
+
+# Not the mark `xdist_group`: pytest-xdist 3.8 writes it where pytest 9.2 does not look.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    return _Groups(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -61,6 +61,8 @@ def run_in_container(
             yield from _output(socket, where, deadline)
         finally:
             socket.close()
+            # Where the server closed first, websocket-client leaves its end open.
+            socket.sock.shutdown()
     except (ApiException, websocket.WebSocketException, OSError) as error:
         raise _not_run(where, error) from error
     except AttributeError as error:

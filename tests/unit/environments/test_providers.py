@@ -23,12 +23,13 @@ from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.labels import Owner
 from floe_tests.core.ledger import Ledger
+from floe_tests.core.log import Log
 from floe_tests.core.process_identity import Holder
 from floe_tests.doctor.cluster import reach
 from floe_tests.environments.environment import Environment
 from floe_tests.environments.existing_cluster import ExistingClusterEnvironment
 from floe_tests.environments.installed import InstalledEnvironment
-from floe_tests.environments.lease import ENTRY, Lease, Log
+from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.environments.leasing import environment_of
 from floe_tests.environments.provider import CreatedClusters, FoundCluster, Provider, provider_of
 from floe_tests.kube.access import ClusterAccess

@@ -8,20 +8,25 @@ from dataclasses import dataclass
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.kube.objects import JsonObject, part
+from floe_tests.platform.notes import (
+    notes_on,
+    notes_on_address,
+    notes_on_manifests,
+    notes_on_silent,
+    scaled_by,
+    wants_address,
+)
 from floe_tests.platform.readiness import (
-    WORKLOADS,
-    is_paused,
+    is_held_back,
     is_suspended,
-    lacking,
     lacking_of_claim,
     lacking_of_custom,
     lacking_of_job,
-    peculiarities_of,
     says_something,
-    wanted_pods,
 )
 from floe_tests.platform.scope import Live, Scope
 from floe_tests.platform.troubles import Trouble, claims_of, component_of
+from floe_tests.platform.workloads import WORKLOADS, lacking, wanted_pods
 
 # An object that helm has made and that is gone again does not come back by waiting.
 _GONE_SECONDS = 5.0
@@ -67,11 +72,19 @@ class Inspection:
         """Return how many objects say whether they are up."""
         return sum(_is_telling(each) for each in self.scope.objects if not each.hook)
 
-    def notes(self) -> Iterator[str]:
-        """Yield what a reader should know: what is not waited for, and what cannot be seen."""
-        for each in self.scope.objects:
-            if each.item is not None and each.kind != "Pod" and not each.hook:
-                yield from peculiarities_of(each.kind, each.item)
+    def notes(self, pods: Mapping[str, JsonObject]) -> Iterator[str]:
+        """Yield what a reader should know: what is not waited for, and what cannot be seen.
+
+        Args:
+            pods: All of its pods.
+        """
+        yield from self._notes_on_objects(pods)
+        manifests = self.scope.record.objects if self.scope.record else ()
+        yield from notes_on_manifests(manifests)
+        for manifest in filter(wants_address, manifests):
+            found = self.scope.read(manifest)
+            if found is not None:
+                yield from notes_on_address(found, str(manifest["kind"]))
         for (kind, namespace), why in self.scope.unseen.items():
             yield f"{kind} in namespace {namespace} cannot be seen, and is not watched: {why}"
         record = self.scope.record
@@ -80,6 +93,22 @@ class Inspection:
             kinds = sorted({str(each["kind"]) for each in record.objects}) if record else []
             shown = ", ".join(kinds) or "no object"
             yield f"nothing of it can be watched ({shown}): whether it works is not known"
+
+    def _notes_on_objects(self, pods: Mapping[str, JsonObject]) -> Iterator[str]:
+        manifests = self.scope.record.objects if self.scope.record else ()
+        silent: list[JsonObject] = []
+        for each in self.scope.objects:
+            if each.item is None or each.hook:
+                continue
+            name = str(each.manifest["metadata"]["name"])
+            item = pods.get(name, each.item) if each.kind == "Pod" else each.item
+            scaler = scaled_by(manifests, each.kind, name)
+            for note in notes_on(each.kind, item, each.manifest):
+                off = f" (which turns hpa/{scaler} off)" if scaler and " 0 replicas" in note else ""
+                yield f"{note}{off}"
+            if each.is_custom and not part(item, "status") and not is_suspended(item):
+                silent.append({**item, "kind": each.kind})
+        yield from notes_on_silent(silent)
 
     def _of_objects(
         self, pods: Mapping[str, JsonObject], *, helm_has_ended: bool
@@ -107,10 +136,19 @@ class Inspection:
         elif each.kind in WORKLOADS:
             own = self.scope.pods_of(item, pods.values())
             makers = self.scope.makers_of(item)
-            yield from lacking(each.kind, item, events, makers=makers[-1:], pods=own)
+            yield from lacking(
+                each.kind,
+                item,
+                events,
+                makers=makers[-1:],
+                pods=own,
+                is_settled=helm_has_ended and not self.scope.makes_more,
+            )
         elif each.kind == "Job":
             own = self.scope.pods_of(item, pods.values())
-            yield from lacking_of_job(item, events, pods=own, hook=each.hook)
+            yield from lacking_of_job(
+                item, events, pods=own, hook=each.hook, manifest=each.manifest
+            )
         elif each.kind == "Pod":
             name = each.manifest["metadata"]["name"]
             if all(pod["metadata"]["name"] != name for pod in pods.values()):
@@ -143,7 +181,9 @@ def _is_telling(each: Live) -> bool:
     if each.item is None:
         return False
     if each.kind in WORKLOADS:
-        return wanted_pods(each.item) > 0 and not is_paused(each.kind, each.item)
-    if each.kind in {"Job", "Pod", "PersistentVolumeClaim"}:
-        return not is_suspended(each.item)
+        return wanted_pods(each.item) > 0
+    if each.kind == "Job":
+        return not is_held_back(each.item)
+    if each.kind in {"Pod", "PersistentVolumeClaim"}:
+        return True
     return says_something(each.item)

@@ -22,10 +22,10 @@ from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform import rollout
 from floe_tests.platform.helm import InstalledRelease
 from floe_tests.platform.inspection import Inspection
-from floe_tests.platform.readiness import WORKLOADS
 from floe_tests.platform.scope import Scope, to_stay
 from floe_tests.platform.target import Target
 from floe_tests.platform.troubles import condition, images_of, is_of_job, troubles_of
+from floe_tests.platform.workloads import WORKLOADS
 
 _CHART = "helm.sh/chart"
 _VERSION = "app.kubernetes.io/version"

@@ -1,83 +1,49 @@
-"""What an object of a release lacks to be up, by the rules of its kind.
+"""What a Job, a claim or a custom resource of a release lacks to be up.
 
 Every function is pure: it takes objects as the API gives them.
 
-Sources: what `kubectl rollout status` looks at, and kstatus for custom resources
+Source: kstatus for custom resources
 (https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md).
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from floe_tests.kube.objects import JsonObject, part, parts
-from floe_tests.platform.troubles import (
-    Events,
-    Trouble,
-    component_of,
-    condition,
-    refused,
-)
-
-# Kinds with pods that are to stay. The first three are what nearly every chart has.
-WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController")
+from floe_tests.platform.troubles import Events, Trouble, condition, refused, trouble_of
+from floe_tests.platform.workloads import is_paused
 
 # A controller that has given up on its object may still take it up again.
 _STALLED_SECONDS = 10.0
-_POD_OF_A_SET = re.compile(r"create Pod (?P<pod>\S+) in StatefulSet")
-
-
-def lacking(
-    kind: str,
-    item: JsonObject,
-    events: Events,
-    *,
-    makers: Sequence[JsonObject] = (),
-    pods: Sequence[JsonObject] = (),
-) -> Iterator[Trouble]:
-    """Yield what a workload lacks: ready pods, pods of its newest generation, or pods at all.
-
-    Args:
-        kind: One of WORKLOADS.
-        item: The object.
-        events: The warnings of its namespace.
-        makers: The ReplicaSets that make its pods, where it does not make them itself.
-        pods: Its pods.
-    """
-    base = _trouble(kind, item)
-    if is_paused(kind, item):
-        return
-    wanted, have = wanted_pods(item), _ready(item)
-    if have < wanted:
-        why = f"{base.subject} has {have} of {wanted} pods ready"
-        yield replace(base, why=why, quiet_seconds=math.inf)
-        refusal = _refusal(kind, item, events, makers=makers, pods=pods, wanted=wanted)
-        if refusal is not None:
-            told = replace(base, why="its pods are refused")
-            yield refused(told, refusal, namespace=str(item["metadata"].get("namespace", "")))
-    elif not _is_current(kind, item, wanted=wanted):
-        why = f"{base.subject} still has pods of before the change"
-        yield replace(base, why=why, quiet_seconds=math.inf)
 
 
 def lacking_of_job(
-    item: JsonObject, events: Events, *, pods: Sequence[JsonObject] = (), hook: str = ""
+    item: JsonObject,
+    events: Events,
+    *,
+    pods: Sequence[JsonObject] = (),
+    hook: str = "",
+    manifest: JsonObject | None = None,
 ) -> Iterator[Trouble]:
     """Yield what keeps a Job from being complete.
+
+    One that its chart holds back lacks nothing. Where the chart does not, a queue does, and lets
+    it go.
 
     Args:
         item: The Job.
         events: The warnings of its namespace.
         pods: Its pods.
         hook: When it runs, if it is a hook.
+        manifest: What the chart says of it; None where that is not known.
     """
     name = f"job/{item['metadata']['name']}"
     shown = f"hook {name} ({hook})" if hook else name
     pod = next(iter(sorted(pods, key=_how_telling)), None)
-    base = replace(_trouble("Job", item), pod=pod)
+    base = replace(trouble_of("Job", item), pod=pod)
     failed = condition(item, "Failed")
     if failed.get("status") != "True":
         failed = condition(item, "FailureTarget")
@@ -86,7 +52,12 @@ def lacking_of_job(
         # helm says so of a hook itself, a moment later.
         yield replace(base, why=why, patience_seconds=3.0 if hook else 0)
         return
-    if is_suspended(item) or _is_complete(item) or _serves(pods):
+    by_chart = is_held_back(manifest or item)
+    if (by_chart and not hook) or _is_complete(item) or _serves(pods):
+        return
+    if is_held_back(item):
+        by = "its chart" if by_chart else "somebody else than its chart, such as a queue"
+        yield replace(base, why=f"{shown} is suspended by {by}", quiet_seconds=5.0)
         return
     message = events.last(item, "FailedCreate")
     if message is not None and not pods:
@@ -106,7 +77,7 @@ def lacking_of_claim(item: JsonObject, said: Mapping[str, str]) -> Iterator[Trou
         said: The newest events of the claim: reason → message.
     """
     phase = part(item, "status").get("phase")
-    base = _trouble("PersistentVolumeClaim", item)
+    base = trouble_of("PersistentVolumeClaim", item)
     if phase == "Lost":
         yield replace(base, why="its volume is lost", patience_seconds=0)
     if phase != "Pending" or "WaitForFirstConsumer" in said:
@@ -123,14 +94,14 @@ def lacking_of_claim(item: JsonObject, said: Mapping[str, str]) -> Iterator[Trou
 
 def lacking_of_custom(item: JsonObject) -> Iterator[Trouble]:
     """Yield what a custom resource says that it lacks, by the conventions of kstatus."""
-    base = _trouble(str(item.get("kind")), item)
+    base = trouble_of(str(item.get("kind")), item)
     if is_suspended(item) or is_paused("", item):
         return
     stalled, ready = condition(item, "Stalled"), _readiness_of(item)
     if stalled.get("status") == "True":
         why = f"{base.subject} is stalled: {_words(stalled)}"
         yield replace(base, why=why, patience_seconds=_STALLED_SECONDS)
-    elif not _is_observed(item, ready):
+    elif is_observed(item) is False:
         why = f"{base.subject}: its controller has not taken up its newest generation"
         yield replace(base, why=why, quiet_seconds=math.inf)
     elif ready and ready.get("status") != "True":
@@ -151,99 +122,27 @@ def says_something(item: JsonObject) -> bool:
     )
 
 
-def wanted_pods(item: JsonObject) -> int:
-    """Return how many pods a workload is to have."""
-    replicas = part(item, "spec").get("replicas", 1)
-    return int(part(item, "status").get("desiredNumberScheduled", replicas) or 0)
-
-
-def is_paused(kind: str, item: JsonObject) -> bool:
-    """Return whether an object is left alone by its controller, by its own wish."""
-    return kind in {"Deployment", ""} and part(item, "spec").get("paused") is True
-
-
 def is_suspended(item: JsonObject) -> bool:
     """Return whether a Job or a custom resource is suspended."""
     return part(item, "spec").get("suspend") is True
 
 
-def peculiarities_of(kind: str, item: JsonObject) -> Iterator[str]:
-    """Yield what is not waited for in an object, and why: people should know."""
-    subject = f"{kind.lower()}/{item['metadata']['name']}"
-    strategy = part(item, "spec", "updateStrategy").get("type")
-    if is_paused(kind if kind in WORKLOADS else "", item):
-        yield f"{subject} is paused: its pods are not waited for"
-    elif is_suspended(item):
-        yield f"{subject} is suspended: it is not waited for"
-    elif strategy == "OnDelete":
-        yield f"{subject} replaces its pods only when somebody deletes them (OnDelete)"
-    elif part(item, "spec", "updateStrategy", "rollingUpdate").get("partition"):
-        partition = part(item, "spec", "updateStrategy", "rollingUpdate")["partition"]
-        yield f"{subject} leaves its pods below number {partition} as they are (partition)"
+def is_held_back(job: JsonObject) -> bool:
+    """Return whether a Job makes no pod, by its own wish."""
+    return is_suspended(job) or part(job, "spec").get("parallelism") == 0
 
 
-def _trouble(kind: str, item: JsonObject) -> Trouble:
-    metadata = item["metadata"]
-    return Trouble(
-        f"{kind.lower()}/{metadata['name']}",
-        component_of(item),
-        "",
-        namespace=str(metadata.get("namespace") or ""),
-    )
+def is_observed(item: JsonObject) -> bool | None:
+    """Return whether a custom resource's controller has seen its newest generation.
 
-
-def _ready(item: JsonObject) -> int:
-    status = part(item, "status")
-    return int(status.get("numberReady", status.get("readyReplicas", 0)) or 0)
-
-
-def _is_current(kind: str, item: JsonObject, *, wanted: int) -> bool:
-    status, strategy = part(item, "status"), part(item, "spec", "updateStrategy")
-    if status.get("observedGeneration", 0) < item["metadata"].get("generation", 0):
-        return False
-    if strategy.get("type") == "OnDelete" or kind in {"ReplicaSet", "ReplicationController"}:
-        return True
-    if kind == "StatefulSet":
-        partition = int(part(strategy, "rollingUpdate").get("partition") or 0)
-        if partition:
-            return int(status.get("updatedReplicas", 0) or 0) >= wanted - partition
-        return status.get("updateRevision") == status.get("currentRevision")
-    if kind == "DaemonSet":
-        return int(status.get("updatedNumberScheduled", 0) or 0) >= wanted
-    # A Deployment's old pods stay until the new ones serve.
-    updated, pods = (int(status.get(key, 0) or 0) for key in ("updatedReplicas", "replicas"))
-    return updated >= wanted and pods == wanted
-
-
-def _refusal(
-    kind: str,
-    item: JsonObject,
-    events: Events,
-    *,
-    makers: Sequence[JsonObject],
-    pods: Sequence[JsonObject],
-    wanted: int,
-) -> str | None:
-    """Return what the API server said to the pods that a workload lacks."""
-    # A Deployment repeats what its ReplicaSets say, that of before the change too.
-    for each in makers or (item,):
-        told = condition(each, "ReplicaFailure")
-        if told.get("status") == "True":
-            return str(told.get("message"))
-    stuck = condition(item, "Progressing")
-    if stuck.get("reason") == "ReplicaSetCreateError":
-        return str(stuck.get("message"))
-    status = part(item, "status")
-    if int(status.get("currentNumberScheduled", status.get("replicas", 0)) or 0) >= wanted:
-        return None
-    if kind == "Deployment":
-        return None
-    said = events.last(item, "FailedCreate")
-    # An event stays when a later try has gone well.
-    pod = _POD_OF_A_SET.search(said) if said else None
-    if pod and any(each["metadata"]["name"] == pod["pod"] for each in pods):
-        return None
-    return said
+    Returns:
+        None where it does not say.
+    """
+    generation = item["metadata"].get("generation", 0)
+    of_status = part(item, "status").get("observedGeneration")
+    told = (of_status, _readiness_of(item).get("observedGeneration"))
+    numbers = [number for number in told if isinstance(number, int)]
+    return all(number >= generation for number in numbers) if numbers else None
 
 
 def _is_complete(job: JsonObject) -> bool:
@@ -270,12 +169,6 @@ def _how_telling(pod: JsonObject) -> tuple[int, str]:
 
 def _readiness_of(item: JsonObject) -> JsonObject:
     return condition(item, "Ready") or condition(item, "Available")
-
-
-def _is_observed(item: JsonObject, ready: JsonObject) -> bool:
-    generation = item["metadata"].get("generation", 0)
-    seen = (part(item, "status").get("observedGeneration"), ready.get("observedGeneration"))
-    return all(number >= generation for number in seen if isinstance(number, int))
 
 
 def _words(said: JsonObject) -> str:

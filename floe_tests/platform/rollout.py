@@ -359,7 +359,7 @@ class _Rollout:
                     self.target.log(f"  {line}")
 
     def _up(self) -> Up:
-        notes = tuple(self.inspection.notes())
+        notes = tuple(self.inspection.notes(self._all_pods))
         return Up(tuple(self.pods.values()), self.inspection.watched(), notes)
 
 

@@ -14,10 +14,10 @@ from floe_tests.core import labels
 from floe_tests.core.errors import HarnessError, InfrastructureError, first_line
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, parts, pod_is_over
-from floe_tests.platform.readiness import WORKLOADS
 from floe_tests.platform.reading import CLAIM, Reader
 from floe_tests.platform.record import Record, hook_events, newest_record
 from floe_tests.platform.troubles import Events, is_of_job
+from floe_tests.platform.workloads import WORKLOADS
 
 _LISTED = (*WORKLOADS, "Job")
 # What an operator makes of a custom resource.
@@ -204,6 +204,10 @@ class Scope:
             and each.item
             and part(each.item, "status").get("phase") == "Pending"
         )
+
+    def read(self, manifest: JsonObject) -> JsonObject | None:
+        """Read an object of the release; None when it is not there, or may not be seen."""
+        return self._reader.get(manifest, self._namespace_of(manifest))
 
     @property
     def reaches_out(self) -> bool:

@@ -175,6 +175,17 @@ def troubles_of(pods: Mapping[str, JsonObject], events: Events) -> Iterator[Trou
             )
 
 
+def trouble_of(kind: str, item: JsonObject) -> Trouble:
+    """Return a trouble of an object, for its reason to be filled in."""
+    metadata = item["metadata"]
+    return Trouble(
+        f"{kind.lower()}/{metadata['name']}",
+        component_of(item),
+        "",
+        namespace=str(metadata.get("namespace") or ""),
+    )
+
+
 def component_of(item: JsonObject) -> str:
     """Return the part of the release that an object belongs to.
 

@@ -150,8 +150,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.cluster.log_paths.append(url.path)
                 self._send(200, "its last words\n")
                 return
-            if url.path.removeprefix("/apis/") in self.cluster.kinds:
-                kinds = self.cluster.kinds[url.path.removeprefix("/apis/")]
+            version = url.path.removeprefix("/apis/").removeprefix("/api/")
+            if version in self.cluster.kinds:
+                kinds = self.cluster.kinds[version]
                 self._send(200, {"resources": kinds})
                 return
             found = _PATH.fullmatch(url.path)

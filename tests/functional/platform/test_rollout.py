@@ -202,7 +202,34 @@ def test_zero_replicas_are_ready_and_said(bench: Bench) -> None:
     bench.cluster.objects["deployments", "web"]["status"] = {"observedGeneration": 1}
 
     assert bench.wait().notes == (
+        "deployment/web has 0 replicas: nothing of it runs",
         "nothing of it can be watched (Deployment): whether it works is not known",
+    )
+
+
+def test_a_paused_deployment_without_a_pod_is_not_ready(bench: Bench) -> None:
+    bench.record(WEB)
+    bench.deployment(replicas=0, readyReplicas=0, updatedReplicas=0)
+    bench.cluster.objects["deployments", "web"]["spec"]["paused"] = True
+    del bench.cluster.objects["replicasets", "web-1"]
+
+    message = bench.failure(PlatformError, seconds=1)
+
+    assert "deployment/web is paused, 0 of 1 pods updated" in message
+    assert "kubectl rollout resume deployment/web" in message
+
+
+def test_what_nobody_gives_an_address_is_said(bench: Bench) -> None:
+    services = [{"name": "services", "kind": "Service", "namespaced": True}]
+    bench.cluster.kinds["v1"] = services
+    web = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}
+    bench.record(WEB, {**web, "spec": {"type": "LoadBalancer"}})
+    bench.cluster.put("services", "web", spec={"type": "LoadBalancer"}, status={})
+    bench.deployment()
+    bench.pod("web-1-x", "web-1", **READY)
+
+    assert bench.wait().notes == (
+        "service/web (LoadBalancer) has no address: it is reached in the cluster alone",
     )
 
 

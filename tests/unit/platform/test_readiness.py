@@ -1,4 +1,4 @@
-"""What an object of a release lacks to be up, by the rules of its kind."""
+"""What a Job, a claim or a custom resource of a release lacks to be up."""
 
 from __future__ import annotations
 
@@ -9,182 +9,6 @@ import pytest
 
 from floe_tests.platform import readiness
 from floe_tests.platform.troubles import Events
-
-
-def event(name: str, reason: str, message: str) -> dict[str, Any]:
-    return {"involvedObject": {"name": name}, "reason": reason, "message": message}
-
-
-def workload(**status: Any) -> dict[str, Any]:
-    return {
-        "metadata": {"name": "engine", "generation": 2},
-        "spec": {"replicas": 1},
-        "status": {"observedGeneration": 2, **status},
-    }
-
-
-COMPLETE = {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}
-
-
-@pytest.mark.parametrize(
-    ("kind", "found", "why"),
-    [
-        pytest.param(
-            "Deployment",
-            workload(**{**COMPLETE, "readyReplicas": 0}),
-            "deployment/engine has 0 of 1 pods ready",
-            id="no pod is ready",
-        ),
-        pytest.param(
-            "Deployment",
-            workload(**{**COMPLETE, "replicas": 2}),
-            "deployment/engine still has pods of before the change",
-            id="the old pod still serves",
-        ),
-        pytest.param(
-            "Deployment",
-            workload(**{**COMPLETE, "observedGeneration": 1}),
-            "deployment/engine still has pods of before the change",
-            id="the controller has not seen the change",
-        ),
-        pytest.param(
-            "StatefulSet",
-            workload(**COMPLETE, currentRevision="a", updateRevision="b"),
-            "statefulset/engine still has pods of before the change",
-            id="a stateful set in the middle of its update",
-        ),
-    ],
-)
-def test_a_workload_lacks_pods_of_its_newest_generation(
-    kind: str, found: dict[str, Any], why: str
-) -> None:
-    assert [each.why for each in readiness.lacking(kind, found, Events())] == [why]
-
-
-@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
-def test_a_workload_that_is_complete_lacks_nothing(kind: str) -> None:
-    assert list(readiness.lacking(kind, workload(**COMPLETE), Events())) == []
-
-
-def test_pods_that_are_refused_are_told_with_the_reason() -> None:
-    message = "exceeded quota: budget, requested: limits.memory=64Gi"
-    refused = {"type": "ReplicaFailure", "status": "True", "message": message}
-    deployment = workload(conditions=[refused])
-    stateful = event("engine", "FailedCreate", 'violates PodSecurity "restricted:latest": x')
-
-    *_, of_deployment = readiness.lacking("Deployment", deployment, Events())
-    *_, of_stateful = readiness.lacking("StatefulSet", workload(), Events([stateful]))
-
-    assert of_deployment.why == f"its pods are refused by quota budget: {message}"
-    assert of_stateful.why.startswith('its pods are refused by Pod Security "restricted:latest":')
-    assert {of_deployment.party, of_stateful.party} == {"configuration"}
-    assert of_deployment.patience_seconds <= 5
-    assert of_stateful.patience_seconds == 0
-
-
-def whys(kind: str, found: dict[str, Any], **options: Any) -> list[str]:
-    return [each.why for each in readiness.lacking(kind, found, Events(), **options)]
-
-
-def test_a_deployment_is_judged_by_its_newest_replica_set_alone() -> None:
-    """The Deployment repeats what the one of before the change has said."""
-    old = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: budget"}
-    found = workload(**{**COMPLETE, "readyReplicas": 0}, conditions=[old])
-
-    assert len(whys("Deployment", found)) == 2
-    assert len(whys("Deployment", found, makers=[{"metadata": {"name": "engine-2"}}])) == 1
-
-
-def test_a_refusal_of_a_pod_that_is_there_now_is_over() -> None:
-    """The event stays for an hour."""
-    said = event("engine", "FailedCreate", "create Pod engine-0 in StatefulSet engine failed: x")
-    found = {**workload(readyReplicas=0, replicas=1), "spec": {"replicas": 3}}
-
-    def told(*pods: dict[str, Any]) -> int:
-        return len(list(readiness.lacking("StatefulSet", found, Events([said]), pods=pods)))
-
-    assert told() == 2
-    assert told({"metadata": {"name": "engine-0"}}) == 1
-
-
-def spec(found: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return {**found, "spec": {**found["spec"], **changes}}
-
-
-@pytest.mark.parametrize(
-    ("kind", "found"),
-    [
-        pytest.param("Deployment", spec(workload(), replicas=0), id="zero replicas"),
-        pytest.param("Deployment", spec(workload(), paused=True), id="a paused Deployment"),
-        pytest.param(
-            "Deployment",
-            spec(workload(**COMPLETE), strategy={"type": "Recreate"}),
-            id="Recreate, and its pod is the new one",
-        ),
-        pytest.param(
-            "StatefulSet",
-            spec(
-                workload(**COMPLETE, currentRevision="a", updateRevision="b"),
-                updateStrategy={"type": "OnDelete"},
-            ),
-            id="OnDelete: nobody replaces its pods",
-        ),
-        pytest.param(
-            "StatefulSet",
-            spec(
-                workload(
-                    replicas=3,
-                    readyReplicas=3,
-                    updatedReplicas=1,
-                    currentRevision="a",
-                    updateRevision="b",
-                ),
-                replicas=3,
-                updateStrategy={"rollingUpdate": {"partition": 2}},
-            ),
-            id="a partition: the pods below it stay",
-        ),
-        pytest.param(
-            "DaemonSet",
-            spec(
-                workload(desiredNumberScheduled=2, numberReady=2, updatedNumberScheduled=0),
-                updateStrategy={"type": "OnDelete"},
-            ),
-            id="a DaemonSet with OnDelete",
-        ),
-        pytest.param("DaemonSet", workload(desiredNumberScheduled=0), id="no node for it"),
-        pytest.param("ReplicaSet", workload(**COMPLETE), id="a bare ReplicaSet"),
-    ],
-)
-def test_what_is_as_its_author_wants_it_lacks_nothing(kind: str, found: dict[str, Any]) -> None:
-    assert whys(kind, found) == []
-
-
-@pytest.mark.parametrize(
-    ("kind", "found"),
-    [
-        pytest.param(
-            "StatefulSet",
-            spec(
-                workload(replicas=3, readyReplicas=3, currentRevision="a", updateRevision="b"),
-                replicas=3,
-                updateStrategy={"rollingUpdate": {"partition": 2}},
-            ),
-            id="a partition whose pod is not replaced yet",
-        ),
-        pytest.param("Deployment", workload(), id="without a status yet"),
-        pytest.param(
-            "DaemonSet", {**workload(), "spec": {}, "status": {}}, id="a DaemonSet without a status"
-        ),
-        pytest.param(
-            "Deployment",
-            spec(workload(**{**COMPLETE, "replicas": 0, "readyReplicas": 0})),
-            id="Recreate: the old pod is gone, the new one not there",
-        ),
-    ],
-)
-def test_what_is_on_its_way_is_waited_for(kind: str, found: dict[str, Any]) -> None:
-    assert len(whys(kind, found)) == 1
 
 
 def job(*conditions: str, **more: Any) -> dict[str, Any]:
@@ -205,6 +29,18 @@ def test_a_job_of_a_release_is_waited_for_and_its_failure_is_final() -> None:
     assert of_job(job("SuccessCriteriaMet")) == []
     assert of_job(job("Failed")) == [("job/migrate failed: R: m", 0)]
     assert of_job(job(spec={"suspend": True})) == []
+
+
+def test_a_job_that_a_queue_holds_back_is_waited_for_and_one_of_its_charts_wish_is_not() -> None:
+    suspended, idle = job(spec={"suspend": True}), job(spec={"parallelism": 0})
+
+    assert of_job(idle) == []
+    assert of_job(suspended, manifest=suspended) == []
+    assert of_job(suspended, manifest=job()) == [
+        ("job/migrate is suspended by somebody else than its chart, such as a queue", math.inf)
+    ]
+    ((why, _),) = of_job(suspended, hook="pre-install")
+    assert why == "hook job/migrate (pre-install) is suspended by its chart", "helm waits for it"
 
 
 def test_helm_itself_has_the_first_word_of_a_hook() -> None:

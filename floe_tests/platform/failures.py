@@ -6,11 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from floe_tests.core.deadline import Deadline
-from floe_tests.core.errors import FloeTestsError, PlatformError, ProgramError
+from floe_tests.core.errors import (
+    ConfigurationError,
+    FloeTestsError,
+    PlatformError,
+    ProgramError,
+)
 from floe_tests.core.evidence import Evidence
 from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform import admission
-from floe_tests.platform.last_words import LastWords
+from floe_tests.platform.last_words import LastWords, exit_code
+from floe_tests.platform.leftovers import leftover_in, remedy_for
 from floe_tests.platform.scope import Scope
 from floe_tests.platform.target import Target
 from floe_tests.platform.troubles import Events, Trouble, claims_of, component_of, containers_of
@@ -94,33 +100,44 @@ class Failures:
     def refused(
         self, error: ProgramError, failed_hooks: Mapping[str, JsonObject]
     ) -> FloeTestsError:
-        """Return the error of a helm that failed.
+        """Return the error of a helm that failed; the first line says why.
 
         Args:
             error: What helm said.
             failed_hooks: The pods of hooks that have failed, by name.
         """
         said = _error_in(error.output_tail)
-        reason = " ".join(said.removeprefix("Error:").split()) or "helm failed"
-        lines = [f"release {self.scope.release}: {reason}", str(error)]
-        evidence = [
-            Evidence(f"release/{self.scope.release}", "helm", said or "no word"),
-            *error.evidence,
-        ]
+        subject = f"release/{self.scope.release}"
+        leftover = leftover_in(said, release=self.scope.release)
         meaning = admission.meaning_of(said, namespace=self.target.namespace)
-        if meaning is not None:
-            lines = [
-                f"release {self.scope.release}: refused by {meaning.by}. {meaning.remedy}",
-                str(error),
-            ]
-            field_name = f"refused by {meaning.by}"
-            evidence[0] = Evidence(f"release/{self.scope.release}", field_name, said)
-        for name, pod in failed_hooks.items():
-            value = _ends_of(pod)
+        of_hooks, told = self._of_hooks(failed_hooks)
+        helms = Evidence(subject, "helm", said or "no word")
+        kind: type[FloeTestsError] = PlatformError
+        if leftover is not None:
+            kind = ConfigurationError
+            why = f"{leftover.subject} is there already. {remedy_for(leftover, self.scope.kube)}"
+        elif meaning is not None:
+            kind = admission.ERRORS[meaning.party]
+            why = f"refused by {meaning.by}. {meaning.remedy}"
+            helms = Evidence(subject, f"refused by {meaning.by}", said)
+        else:
+            why = " ".join(said.removeprefix("Error:").split()) or "helm failed"
+            if of_hooks:
+                # helm says that a hook failed, and the hook itself why.
+                why = f"{of_hooks[-1].subject} of a hook: {of_hooks[-1].value} ({why})"
+        lines = [f"release {self.scope.release}: {why}", *told, str(error)]
+        return kind("\n".join(lines), evidence=[helms, *of_hooks, *error.evidence])
+
+    def _of_hooks(self, failed: Mapping[str, JsonObject]) -> tuple[list[Evidence], list[str]]:
+        """Return how the pods of hooks have ended, with their last words."""
+        evidence: list[Evidence] = []
+        lines: list[str] = []
+        for name, pod in failed.items():
+            words = list(self.words.lines(pod))
+            value = self.words.ends_of(pod)
             evidence.append(Evidence(f"pod/{name}", "hook failed", value))
-            lines += [f"pod/{name} of a hook: {value}", *self.words.lines(pod)]
-        party = admission.ERRORS[meaning.party] if meaning is not None else PlatformError
-        return party("\n".join(lines), evidence=evidence)
+            lines += [f"pod/{name} of a hook: {value}", *words]
+        return evidence, lines
 
     def _events_now(self) -> Events:
         try:
@@ -132,12 +149,7 @@ class Failures:
 
 def has_failed(pod: JsonObject) -> bool:
     """Return whether a container of a pod has ended with an error, now or before a restart."""
-    return any(_exit_code(one) for one in containers_of(pod))
-
-
-def _exit_code(container: JsonObject) -> int:
-    ended = part(container, "state", "terminated") or part(container, "lastState", "terminated")
-    return int(ended.get("exitCode") or 0)
+    return any(exit_code(one) for one in containers_of(pod))
 
 
 def _error_in(output: str) -> str:
@@ -145,11 +157,3 @@ def _error_in(output: str) -> str:
     lines = output.splitlines()
     begin = next((i for i, line in enumerate(lines) if line.startswith("Error")), 0)
     return "\n".join(lines[begin:])
-
-
-def _ends_of(pod: JsonObject) -> str:
-    return ", ".join(
-        f"container {one['name']} ended with exit code {_exit_code(one)}"
-        for one in containers_of(pod)
-        if _exit_code(one)
-    )

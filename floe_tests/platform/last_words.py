@@ -9,13 +9,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from floe_tests.kube.client import Kube
-from floe_tests.kube.objects import JsonObject
+from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform.target import Target
 from floe_tests.platform.troubles import containers_of
 
 _LINES = 50
 _SAID_LINES = 5
+_LINE_CHARACTERS = 200
 _NO_LOG = "unable to retrieve container logs"
+
+
+def exit_code(container: JsonObject) -> int:
+    """Return the exit code that a container has ended with, now or before its last restart."""
+    return int(ended(container).get("exitCode") or 0)
+
+
+def ended(container: JsonObject) -> JsonObject:
+    """Return how a container has ended, now or before its last restart; empty when it has not."""
+    return part(container, "state", "terminated") or part(container, "lastState", "terminated")
+
+
+def end_of(container: JsonObject, log: str) -> str:
+    """Say in a line how a container has ended: exit code, reason and the last line of its log."""
+    reason = str(ended(container).get("reason") or "")
+    shown = f" ({reason})" if reason not in {"", "Error", "Completed"} else ""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    words = f": {lines[-1][-_LINE_CHARACTERS:]}" if lines else ""
+    return (
+        f"container {container['name']} ended with exit code {exit_code(container)}{shown}{words}"
+    )
 
 
 @dataclass
@@ -43,6 +65,15 @@ class LastWords:
         for container, text in self._kept[name].items():
             (self.target.directory / f"{name}-{container}.log").write_text(text)
             yield f"last lines of {container}:\n{text}"
+
+    def ends_of(self, pod: JsonObject) -> str:
+        """Say how a pod's failed containers have ended, each with the last line that it wrote."""
+        return ", ".join(self._end_of(pod, each) for each in containers_of(pod) if exit_code(each))
+
+    def _end_of(self, pod: JsonObject, container: JsonObject) -> str:
+        name = str(container["name"])
+        text = self._kept.get(str(pod["metadata"]["name"]), {}).get(name, "")
+        return end_of(container, text)
 
     def of_crash(self, pod: JsonObject | None) -> Iterator[str]:
         """Yield the last lines of the containers of a pod that have crashed, for the log."""

@@ -14,6 +14,7 @@ from floe_tests.core import labels
 from floe_tests.core.errors import HarnessError, InfrastructureError, first_line
 from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, parts, pod_is_over
+from floe_tests.platform.leftovers import RELEASE_NAME, RELEASE_NAMESPACE
 from floe_tests.platform.reading import CLAIM, Reader
 from floe_tests.platform.record import Record, hook_events, newest_record
 from floe_tests.platform.troubles import Events, is_of_job
@@ -45,8 +46,6 @@ _PLAIN_GROUPS = frozenset(
         )
     }
 )
-_RELEASE_NAME = "meta.helm.sh/release-name"
-_RELEASE_NAMESPACE = "meta.helm.sh/release-namespace"
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ class Scope:
         # What a label alone says of a pod that has ended says nothing of the release.
         found = [(kind, item) for kind, item in found if not pod_is_over(item)]
         own = [(kind, item) for kind, item in found if self._is_annotated(item)]
-        self.told_by = f"helm's annotation {_RELEASE_NAME} ({why})"
+        self.told_by = f"helm's annotation {RELEASE_NAME} ({why})"
         if not own:
             own = [(kind, item) for kind, item in found if self._is_labelled(item)]
             self.told_by = f"the label app.kubernetes.io/instance ({why})"
@@ -353,15 +352,15 @@ class Scope:
 
     def _is_labelled(self, item: JsonObject) -> bool:
         carried = part(item, "metadata", "labels")
-        named = part(item, "metadata", "annotations").get(_RELEASE_NAME)
+        named = part(item, "metadata", "annotations").get(RELEASE_NAME)
         return carried.get("app.kubernetes.io/instance") == self.release and (
             named in {None, self.release}
         )
 
     def _is_annotated(self, item: JsonObject) -> bool:
         said = part(item, "metadata", "annotations")
-        return said.get(_RELEASE_NAME) == self.release and (
-            said.get(_RELEASE_NAMESPACE) in {None, self.namespace}
+        return said.get(RELEASE_NAME) == self.release and (
+            said.get(RELEASE_NAMESPACE) in {None, self.namespace}
         )
 
     def _is_hidden(self, kind: str) -> bool:

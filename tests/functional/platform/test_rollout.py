@@ -277,9 +277,10 @@ def test_a_hook_that_fails_is_named_with_its_last_words(bench: Bench) -> None:
         PlatformError, helm="echo 'Error: failed pre-install: job failed' >&2; exit 1"
     )
 
-    assert "failed pre-install" in message
-    assert "pod/migrate-x of a hook: container m ended with exit code 3" in message
-    assert "its last words" in message
+    assert message.splitlines()[0] == (
+        "release web: pod/migrate-x of a hook: container m ended with exit code 3: its last words "
+        "(failed pre-install: job failed)"
+    )
 
 
 def test_a_hook_that_helm_takes_away_has_its_last_words_all_the_same(bench: Bench) -> None:
@@ -440,6 +441,23 @@ def test_a_refusal_that_helm_gets_is_read_the_same_way(
     helm = f"cat {bench.target.directory}/said >&2; exit 1"
 
     assert words in bench.failure(kind, helm=helm)
+
+
+def test_what_an_earlier_run_left_is_configuration_with_the_command_that_removes_it(
+    bench: Bench,
+) -> None:
+    said = (
+        'Error: Unable to continue with install: ClusterRole "reader" in namespace "" exists '
+        "and cannot be imported into the current release: invalid ownership metadata; annotation "
+        'validation error: key "meta.helm.sh/release-namespace" must equal "a": current value '
+        'is "floe-staging"'
+    )
+
+    message = bench.failure(ConfigurationError, helm=f"echo '{said}' >&2; exit 1")
+
+    first = message.splitlines()[0]
+    assert first.startswith("release web: clusterrole/reader is there already.")
+    assert "delete clusterrole/reader`" in first
 
 
 def test_a_look_asks_only_for_kinds_that_the_release_has(bench: Bench) -> None:

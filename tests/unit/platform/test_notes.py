@@ -157,8 +157,8 @@ def test_custom_resources_without_a_status_are_named_kind_by_kind() -> None:
     assert list(notes.notes_on_silent(silent)) == [
         "cache/c: no status: whether a controller has taken it up is not known",
         (
-            "rule/r0, rule/r1, rule/r2 and 2 more: no status: whether a controller has taken it up is "
-            "not known"
+            "rule/r0, rule/r1, rule/r2 and 2 more: no status: whether a controller has taken it up "
+            "is not known"
         ),
     ]
 

@@ -25,6 +25,7 @@ from floe_tests.kube.client import Kube
 from floe_tests.platform import rollout
 from floe_tests.platform.record import Record, newest_record, outside_of
 from floe_tests.platform.rollout import Up
+from floe_tests.platform.since_ready import SeenPod, seen
 from floe_tests.platform.substitutes import merged
 from floe_tests.platform.target import Target
 from floe_tests.platform.troubles import images_of
@@ -54,6 +55,7 @@ class InstalledRelease:
         seconds: From the call of helm to everything ready.
         revision: helm's number of it; every upgrade and rollback counts one up.
         notes: What a reader should know: what in it is not waited for, and what cannot be seen.
+        pods: Its pods when it was ready.
     """
 
     name: str
@@ -65,6 +67,7 @@ class InstalledRelease:
     seconds: float
     revision: int = 1
     notes: tuple[str, ...] = ()
+    pods: tuple[SeenPod, ...] = ()
 
 
 def check(
@@ -231,6 +234,7 @@ def _installed(
         seconds=seconds,
         revision=int(listed["revision"]),
         notes=up.notes,
+        pods=seen(up.pods, namespace=target.namespace),
     )
 
 

@@ -23,6 +23,7 @@ from floe_tests.platform import rollout
 from floe_tests.platform.helm import InstalledRelease
 from floe_tests.platform.inspection import Inspection
 from floe_tests.platform.scope import Scope, to_stay
+from floe_tests.platform.since_ready import seen
 from floe_tests.platform.target import Target
 from floe_tests.platform.troubles import condition, images_of, is_of_job, troubles_of
 from floe_tests.platform.workloads import WORKLOADS
@@ -149,6 +150,7 @@ def wait_until_complete(
         images=images_of(up.pods),
         seconds=monotonic() - started,
         notes=up.notes,
+        pods=seen(up.pods, namespace=installed.namespace),
     )
     target.log(f"{_named(installed)} is up: {fingerprint}")
     for note in up.notes:

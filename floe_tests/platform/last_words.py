@@ -40,6 +40,30 @@ def end_of(container: JsonObject, log: str) -> str:
     )
 
 
+def log_of(kube: Kube, pod: JsonObject, container: JsonObject, *, lines: int) -> str | None:
+    """Read the end of a container's log, of its life before if it has crashed.
+
+    Args:
+        kube: The cluster.
+        pod: The pod, with its namespace.
+        container: The status of its container.
+        lines: How many lines of it.
+    """
+    has_crashed = int(container.get("restartCount") or 0) > 0
+    for previous in (True, False) if has_crashed else (False,):
+        text = kube.log(
+            str(pod["metadata"]["name"]),
+            namespace=str(pod["metadata"]["namespace"]),
+            container=container["name"],
+            previous=previous,
+            tail_lines=lines,
+        )
+        # What the kubelet says where it has put the log of the life before away.
+        if text and not text.startswith(_NO_LOG):
+            return text
+    return None
+
+
 @dataclass
 class LastWords:
     """What the containers of a release's pods have said last.
@@ -90,18 +114,6 @@ class LastWords:
                 kept[str(container["name"])] = text
 
     def _log_of(self, pod: JsonObject, container: JsonObject, *, lines: int) -> str | None:
-        """Read the end of a container's log, of its life before if it has crashed."""
-        metadata = pod["metadata"]
-        has_crashed = int(container.get("restartCount") or 0) > 0
-        for previous in (True, False) if has_crashed else (False,):
-            text = self.kube.log(
-                str(metadata["name"]),
-                namespace=str(metadata.get("namespace") or self.target.namespace),
-                container=container["name"],
-                previous=previous,
-                tail_lines=lines,
-            )
-            # What the kubelet says where it has put the log of the life before away.
-            if text and not text.startswith(_NO_LOG):
-                return text
-        return None
+        namespace = pod["metadata"].get("namespace") or self.target.namespace
+        placed = {**pod, "metadata": {**pod["metadata"], "namespace": namespace}}
+        return log_of(self.kube, placed, container, lines=lines)

@@ -25,6 +25,7 @@ from floe_tests.pipeline.records import (
 from floe_tests.pipeline.summary import Summary
 from floe_tests.platform.embedded import LEDGER_ENTRY as EMBEDDED
 from floe_tests.platform.embedded import EmbeddedPlatform
+from floe_tests.platform.since_ready import Look
 from floe_tests.platform.substitutes import MissingImages
 
 _SELECTION = "selection"
@@ -35,6 +36,7 @@ _STAGE = "stage-"
 _JOB = "job-"
 _ATTEMPT = "attempt-"
 _VERDICT = "verdict-"
+_LOOK = "look-"
 _PUBLISHED = "published"
 _WORKERS = "workers"
 _LEFT_FOR_RESUME = "left-for-resume"
@@ -151,6 +153,14 @@ class RunEntries:
     def write_verdict(self, verdict: SuiteVerdict) -> None:
         """Write what a suite came to."""
         self.ledger.write(self.run_id, f"{_VERDICT}{verdict.suite}", verdict)
+
+    def look(self, suite: str) -> Look | None:
+        """Return what was found at the platform's pods after a suite."""
+        return self.ledger.read(self.run_id, f"{_LOOK}{suite}", Look)
+
+    def write_look(self, suite: str, look: Look) -> None:
+        """Write what was found at the platform's pods after a suite."""
+        self.ledger.write(self.run_id, f"{_LOOK}{suite}", look)
 
     def is_published(self) -> bool:
         """Return whether the run has a verdict in the history."""

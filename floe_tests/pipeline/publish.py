@@ -18,6 +18,7 @@ from floe_tests.execution.verdict.rules import classify
 from floe_tests.pipeline import files
 from floe_tests.pipeline.entries import entries_of
 from floe_tests.pipeline.history_record import Origin, run_record
+from floe_tests.pipeline.platform_looks import found_after
 from floe_tests.pipeline.published import PublishedRun, PublishedSuite
 from floe_tests.pipeline.records import SuiteVerdict
 from floe_tests.pipeline.state import RunState
@@ -117,7 +118,7 @@ def _variables(state: RunState) -> Mapping[str, Mapping[str, str]]:
 
 
 def _platform_notes(state: RunState) -> tuple[Evidence, ...]:
-    """Return what of the platform was not waited for, or could not be seen."""
+    """Return what became of the platform's pods, and what of it was not waited for or seen."""
     if state.platform is None:
         return ()
     releases = (
@@ -129,7 +130,8 @@ def _platform_notes(state: RunState) -> tuple[Evidence, ...]:
         for release in releases
         for note in release.notes
     )
-    return tuple(dict.fromkeys(notes))
+    entries = entries_of(state.workspace, state.run_id)
+    return tuple(dict.fromkeys((*found_after(entries, state.settings.suites), *notes)))
 
 
 def _suite(

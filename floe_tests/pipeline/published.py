@@ -86,7 +86,8 @@ class PublishedRun:
         not_selected: The tier's suites that the run did not choose; nothing is known of them.
         account: What the tier's history says now, this run included.
         pages: The pages of its soaks and benchmarks.
-        platform_notes: What of its releases was not waited for, or could not be seen.
+        platform_notes: What became of its releases' pods, what of them was not waited for, and what
+            could not be seen.
     """
 
     run_id: str

@@ -13,6 +13,7 @@ from floe_tests.execution.verdict.rules import classify
 from floe_tests.pipeline.attempts import prepare
 from floe_tests.pipeline.context import RunContext
 from floe_tests.pipeline.installation import change_release
+from floe_tests.pipeline.platform_looks import look_after
 from floe_tests.pipeline.records import SuiteVerdict
 from floe_tests.pipeline.verdicts import Lists, judge_suite, lists_of
 
@@ -39,7 +40,9 @@ def _run_suite(run: RunContext, suite: SuiteSettings) -> tuple[Attempt, ...]:
     lease = run.lease()
     if suite.before is not None and not made:
         change_release(run, lease, suite.name, suite.before)
-    return _attempt_until_said(run, lease, suite, made)
+    attempts = _attempt_until_said(run, lease, suite, made)
+    look_after(run, lease, suite)
+    return attempts
 
 
 def _judge(

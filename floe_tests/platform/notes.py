@@ -127,12 +127,9 @@ def _on_workload(kind: str, item: JsonObject, manifest: JsonObject) -> Iterator[
             said = f", where its chart says {wanted}" if wanted else ""
             yield f"{subject} has 0 replicas{said}: nothing of it runs"
     elif is_paused(kind, item):
-        yield f"{subject} is paused: its pods are of its template, and no change is rolled out"
+        yield f"{subject} is paused: a change of its template makes no new pods"
     elif replaces_on_delete(item):
-        yield (
-            f"{subject} replaces its pods only when somebody deletes them (OnDelete); all of them "
-            "are of its template"
-        )
+        yield f"{subject} replaces its pods only when somebody deletes them (OnDelete)"
     elif kind == "StatefulSet" and count.old:
         yield (
             f"{subject} runs two templates: {count.updated} of {count.wanted} pods updated, the "

@@ -27,7 +27,7 @@ PARTITION = {"rollingUpdate": {"partition": 2}}
         pytest.param(
             "Deployment",
             item(spec={"replicas": 1, "paused": True}, status=UPDATED),
-            "deployment/x is paused: its pods are of its template, and no change is rolled out",
+            "deployment/x is paused: a change of its template makes no new pods",
             id="paused",
         ),
         pytest.param(
@@ -45,8 +45,7 @@ PARTITION = {"rollingUpdate": {"partition": 2}}
         pytest.param(
             "StatefulSet",
             item(spec={"replicas": 1, "updateStrategy": {"type": "OnDelete"}}, status=UPDATED),
-            "statefulset/x replaces its pods only when somebody deletes them (OnDelete); all of "
-            "them are of its template",
+            "statefulset/x replaces its pods only when somebody deletes them (OnDelete)",
             id="OnDelete",
         ),
         pytest.param(

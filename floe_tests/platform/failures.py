@@ -125,7 +125,8 @@ class Failures:
             if of_hooks:
                 # helm says that a hook failed, and the hook itself why.
                 why = f"{of_hooks[-1].subject} of a hook: {of_hooks[-1].value} ({why})"
-        lines = [f"release {self.scope.release}: {why}", *told, str(error)]
+        rest = [line for line in told if line not in why]
+        lines = [f"release {self.scope.release}: {why}", *rest, str(error)]
         return kind("\n".join(lines), evidence=[helms, *of_hooks, *error.evidence])
 
     def _of_hooks(self, failed: Mapping[str, JsonObject]) -> tuple[list[Evidence], list[str]]:

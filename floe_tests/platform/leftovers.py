@@ -93,8 +93,8 @@ def remedy_for(leftover: Leftover, kube: Kube) -> str:
         )
     if space is None:
         return (
-            f"It is left of release {leftover.owner} in namespace {where}, an earlier run's, which "
-            "is gone: a run takes its namespace alone away. Remove what it left: "
+            f"It was left by release {leftover.owner} of namespace {where}, which is gone: a run "
+            "takes its namespace alone away. Remove what it left: "
             f"`{_delete(leftover, subjects, kube)}`."
         )
     run_id = part(space, "metadata", "labels").get(labels.RUN)

@@ -60,7 +60,7 @@ def test_all_that_an_earlier_run_left_is_removed_by_one_command(cluster: Cluster
 
     told = remedy(EARLIER, cluster)
 
-    assert "left of release r in namespace floe-test-1bed9f86, an earlier run's" in told
+    assert "left by release r of namespace floe-test-1bed9f86, which is gone" in told
     assert told.endswith("delete clusterrole/reader clusterrolebinding/reader`.")
     assert {method for method, _ in cluster.requests} == {"GET"}
 

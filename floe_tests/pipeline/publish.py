@@ -11,7 +11,7 @@ from floe_tests.config.selection import selected
 from floe_tests.config.suite import SuiteSettings
 from floe_tests.core.errors import ConfigurationError, FloeTestsError
 from floe_tests.core.evidence import Evidence
-from floe_tests.core.verdict import Verdict
+from floe_tests.core.verdict import Fault, Verdict
 from floe_tests.execution.attempt import Attempt
 from floe_tests.execution.verdict.facts import ErrorFacts, Facts
 from floe_tests.execution.verdict.rules import classify
@@ -76,9 +76,7 @@ def _published(state: RunState) -> PublishedRun:
     chosen = _chosen_suites(state)
     variables = _variables(state)
     suites = tuple(_suite(state, suite, variables.get(suite.name, {})) for suite in chosen)
-    verdict = next(
-        (suite.verdict for suite in suites if not suite.verdict.passed), suites[0].verdict
-    )
+    verdict = _verdict_of_suites(suites)
     notes = _platform_notes(state)
     if not verdict.passed:
         # Whoever reads why it is red should know what was not looked at.
@@ -101,6 +99,31 @@ def _published(state: RunState) -> PublishedRun:
         ),
         platform_notes=notes,
     )
+
+
+def _verdict_of_suites(suites: Sequence[PublishedSuite]) -> Verdict:
+    """Return the run's verdict: that of the first red suite, or CANCELLED where the run was.
+
+    A run that was cancelled is cancelled, whatever else it shows; what it shows stands with it.
+    """
+    red = [suite for suite in suites if not suite.verdict.passed]
+    if not red:
+        return suites[0].verdict
+    cancelled = next((suite for suite in red if suite.verdict.fault is Fault.CANCELLED), None)
+    if cancelled is None:
+        return red[0].verdict
+    others = [
+        Evidence(f"suite/{suite.name}", "verdict", str(suite.verdict))
+        for suite in red
+        if suite.verdict.fault is not Fault.CANCELLED
+    ]
+    never_ran = [
+        Evidence(f"suite/{suite.name}", "attempts", "none: the run was cancelled before it")
+        for suite in suites
+        if not suite.attempts
+    ]
+    verdict = cancelled.verdict
+    return replace(verdict, evidence=(*verdict.evidence, *others, *never_ran))
 
 
 def _chosen_suites(state: RunState) -> tuple[SuiteSettings, ...]:

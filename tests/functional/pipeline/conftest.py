@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import textwrap
@@ -84,7 +85,8 @@ class Suites:
         with run.stage("cluster"):
             run.acquire()
         try:
-            with run.stage("test_job"):
+            # Whoever is interrupted publishes what there is, as Dagster's session does.
+            with contextlib.suppress(KeyboardInterrupt), run.stage("test_job"):
                 run.run_suites()
             return publish(run.state())
         finally:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import textwrap
+import threading
 
 import pytest
 
-from floe_tests.core.verdict import Cause
+from floe_tests.core.verdict import Cause, Fault
 from floe_tests.pipeline.published import PublishedRun
 
 from .conftest import Suites
@@ -219,3 +222,32 @@ def test_a_red_run_without_a_failed_test_is_red_in_junit_too(suites: Suites):
 
     assert published.verdict.cause is Cause.TEST_FAILURE, evidence(published)
     assert 'errors="1"' in published.junit.read_text()
+
+
+def test_a_run_that_is_cancelled_after_a_red_suite_is_cancelled_and_names_all(
+    suites: Suites,
+) -> None:
+    begun = suites.root / "begun"
+    os.mkfifo(begun)
+
+    def interrupt() -> None:
+        begun.read_bytes()  # until the second suite has opened and closed it
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    red = ["python", "-c", "raise SystemExit(1)"]
+    hangs = f"import pathlib, time; pathlib.Path({str(begun)!r}).write_text('x'); time.sleep(60)"
+    threading.Thread(target=interrupt, daemon=True).start()
+    published = suites.run_command(
+        red,
+        suites=[
+            {"name": "red", "command": red},
+            {"name": "second", "command": ["python", "-c", hangs]},
+            {"name": "third", "command": red},
+        ],
+    )
+
+    said = [str(each) for each in published.verdict.evidence]
+    assert published.verdict.cause == Cause.CANCELLED, said
+    assert any("suite/red" in line and str(published.suites[0].verdict) in line for line in said)
+    assert any("suite/third" in line and "cancelled before it" in line for line in said)
+    assert published.suites[0].verdict.fault is Fault.TEST

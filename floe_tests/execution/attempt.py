@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,9 +25,21 @@ if TYPE_CHECKING:
 SHOWN_FAILURES = 50
 _SHOWN_NOTICES = 50
 POD_LOG = "pod.log"
-_LOG_TAIL_BYTES = 16 * 1024
+_LOG_TAIL_BYTES = 64 * 1024
 _LINE_CHARACTERS = 300
 _SHOWN_LINES = 3
+# How test tools say that they end badly although no test failed, or before all tests had run:
+# pytest-cov, Jest, nyc; pytest's `-x` and `--maxfail`, `pytest.exit`, errors of pytest itself.
+_OTHER_REASON = re.compile(
+    r"(?i:(?:FAIL|ERROR:?) .*\bcoverage\b|ERROR: Coverage failure|Jest: .*coverage threshold)"
+    r"|INTERNALERROR>|!+ (?:stopping after \d+ failures|\S*outcomes\.Exit: |KeyboardInterrupt)"
+    r"|!+ .*[Ii]nterrupted: "
+)
+# pytest's last line. A traceback behind it, or without it, is of pytest or a plugin, not of a test.
+_PYTEST_SUMMARY = re.compile(
+    r"=*\s*\d+ (?:failed|passed|skipped|errors?|deselected)\b.* in [\d.]+s"
+)
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True)
@@ -126,12 +139,14 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
     refused = (*completeness.refused, *doubts)
     received = not lost and (completeness.complete or bool(spare or completeness.refused))
     problems = (*lost, *refused, *_count_problems(results))
+    log = _tail_of(directory.parent / POD_LOG)
     result_facts = replace(
         _result_facts(results),
         complete=received and not problems,
         received=received,
         free_bytes=completeness.free_bytes,
-        last_words=() if results.reported else _last_words(directory.parent / POD_LOG),
+        last_words=() if results.reported else _last_words(log),
+        other_reasons=_other_reasons(log) if results.tally.failing else (),
         problems=problems,
         notices=shown((*spare.values(), *completeness.notices, *settled)),
         cut=cut,
@@ -140,17 +155,32 @@ def judge(facts: Facts, *, directory: Path, completeness: Completeness) -> tuple
     return with_results, classify(with_results)
 
 
-def _last_words(log: Path) -> tuple[str, ...]:
-    """Return the last lines of a log, those that name an error first; empty where there is none."""
+def _tail_of(log: Path) -> tuple[str, ...]:
+    """Return the last lines of a log; empty where there is none."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
             text = legible(file.read(_LOG_TAIL_BYTES).decode(errors="replace"))
     except OSError:
         return ()
-    lines = [line.strip()[:_LINE_CHARACTERS] for line in text.splitlines() if line.strip()]
+    return tuple(line.rstrip()[:_LINE_CHARACTERS] for line in text.splitlines() if line.strip())
+
+
+def _last_words(log: Sequence[str]) -> tuple[str, ...]:
+    """Return the last lines of a log, those that name an error first."""
+    lines = [line.strip() for line in log]
     errors = [line for line in lines if "error" in line.lower()]
     return tuple((errors or lines)[-_SHOWN_LINES:])
+
+
+def _other_reasons(log: Sequence[str]) -> tuple[str, ...]:
+    """Return the lines in which the test tool names another reason for a bad end than failures."""
+    found = [line for line in log if _OTHER_REASON.match(line)]
+    summaries = (number for number, line in enumerate(log) if _PYTEST_SUMMARY.match(line))
+    behind = log[max(summaries, default=-1) + 1 :]
+    if not found and _TRACEBACK in behind:
+        found = [_TRACEBACK, behind[-1]]
+    return tuple(found[-_SHOWN_LINES:])
 
 
 def _cuts_without_loss(cuts: Sequence[CutResult], results: SuiteResults) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from floe_tests.config import quarantine, removals
-from floe_tests.config.quarantine import Quarantine
+from floe_tests.config.quarantine import Quarantine, QuarantineEntry
 from floe_tests.config.removals import Removals
 from floe_tests.config.suite import SuiteSettings
 from floe_tests.config.tier import TierSettings
@@ -27,6 +27,7 @@ from floe_tests.pipeline.presence import compare_suite
 from floe_tests.pipeline.records import SuiteVerdict
 from floe_tests.pipeline.state import RunState
 from floe_tests.pipeline.suite_results import results_of
+from floe_tests.results.cases import CaseResult
 from floe_tests.results.collate import SuiteResults
 from floe_tests.results.measurements.judgement import Judgement
 from floe_tests.results.presence.compare import Presence
@@ -110,8 +111,7 @@ def judge_suite(
         quarantined={
             case.name: entry
             for case in results.cases
-            if case.outcome.is_failing
-            and (entry := lists.quarantine.entry(suite=suite.name, test=case.name)) is not None
+            if (entry := _excuse(case, suite.name, lists.quarantine)) is not None
         },
         measured=measured,
         presence=presence,
@@ -174,19 +174,32 @@ def verdict_of(
 
 
 def _with_earlier_failures(facts: ResultFacts, results: SuiteResults) -> ResultFacts:
-    """Return the facts with failures of attempts before the last one, where there are any."""
+    """Return the facts with what attempts before the last one add: failures, and missing tests."""
+    if results.vanished:
+        problems = (*facts.problems, *results.vanished)
+        facts = replace(facts, complete=False, problems=problems)
     united = with_outcomes(facts, results)
     if united.failed == facts.failed:
         return facts
     return replace(united, failed_before=results.failed_before)
 
 
+def _excuse(case: CaseResult, suite: str, listed: Quarantine) -> QuarantineEntry | None:
+    """Return what lets a case fail; only a test may, no module and no suite as a whole.
+
+    Behind the failure of a module or a suite stands an unknown number of tests.
+    """
+    if not case.outcome.is_failing or not case.is_test:
+        return None
+    return listed.entry(suite=suite, test=case.name)
+
+
 def _with_list(
     facts: ResultFacts, results: SuiteResults, *, suite: str, listed: Quarantine
 ) -> ResultFacts:
-    failing = [case.name for case in results.cases if case.outcome.is_failing]
-    excused = [name for name in failing if listed.entry(suite=suite, test=name)]
-    others = [name for name in failing if name not in set(excused)]
+    failing = [case for case in results.cases if case.outcome.is_failing]
+    excused = [case.name for case in failing if _excuse(case, suite, listed)]
+    others = [case.name for case in failing if case.name not in set(excused)]
     expired = listed.expired(suite=suite, tests=(case.name for case in results.cases))
     return replace(
         facts,

@@ -3,6 +3,9 @@
 `pytest || pytest --lf` overwrites its files, and the second account alone would be green. The
 stream keeps what was replaced (`result_files.versions`), and here the accounts become one: a test
 that failed and passed later is flaky, one that failed and was not run again has failed.
+
+Later means: in a later version of the same file. Two files have no order between them: a pass in
+the one may be older than the failure in the other.
 """
 
 from __future__ import annotations
@@ -29,12 +32,18 @@ class _Told:
     counts: list[int] = field(default_factory=list[int])
     is_proved: bool = True
     counts_grow: bool = True
+    open_failures: dict[str, list[tuple[frozenset[str], CaseResult]]] = field(
+        default_factory=dict[str, list[tuple[frozenset[str], CaseResult]]]
+    )
+    """Failures that no later version of their files shows as passed, with the files."""
 
     def add(self, account: SuiteResults) -> None:
         """Add the next account."""
         budget = TextBudget()
         for case in account.cases:
+            files = account.told_by.get(case.name, frozenset())
             self.cases[case.name] = after(self.cases.get(case.name), case)
+            self._settle(case, files)
         self.cases = {name: budget.keep(case) for name, case in self.cases.items()}
         self.failed.append(tuple(case.name for case in account.cases if case.outcome.is_failing))
         self.in_flight += account.in_flight
@@ -42,6 +51,24 @@ class _Told:
             self.counts.append(account.collected)
             self.is_proved = self.is_proved and account.collected == account.reported
             self.counts_grow = self.counts_grow and account.counts_all_sessions
+
+    def _settle(self, case: CaseResult, files: frozenset[str]) -> None:
+        """Note a failure, or what a pass says of the failures before it."""
+        if case.outcome.is_failing:
+            self.open_failures.setdefault(case.name, []).append((files, case))
+        elif case.outcome is CaseOutcome.PASSED and case.name in self.open_failures:
+            left = [each for each in self.open_failures[case.name] if each[0].isdisjoint(files)]
+            # Nobody knows the files of what was not read from any.
+            self.open_failures[case.name] = left if files else []
+
+    def decided(self) -> list[CaseResult]:
+        """Return the cases; one with a failure that no later try answers has failed."""
+        return [
+            _still_failed(self.open_failures[name][-1][1], case)
+            if self.open_failures.get(name) and not case.outcome.is_failing
+            else case
+            for name, case in self.cases.items()
+        ]
 
 
 def united(earlier: Iterable[SuiteResults], last: SuiteResults) -> SuiteResults:
@@ -57,7 +84,7 @@ def united(earlier: Iterable[SuiteResults], last: SuiteResults) -> SuiteResults:
     if not told.failed:
         return last
     told.add(last)
-    cases = tuple(case for case in told.cases.values() if not _was_collected_later(case, last))
+    cases = tuple(case for case in told.decided() if not _was_collected_later(case, last))
     reported = sum(1 for case in cases if not case.is_collection)
     collected = max(told.counts, default=None)
     if collected is not None and told.is_proved and not told.counts_grow:
@@ -89,6 +116,13 @@ def after(earlier: CaseResult | None, later: CaseResult) -> CaseResult:
         # Whoever skips a test has not shown that it passes.
         return earlier
     return _with_tries(later, earlier, more=1)
+
+
+def _still_failed(failure: CaseResult, other: CaseResult) -> CaseResult:
+    """Return a failure that stands, although another file calls the test passed."""
+    message = "another result file says passed, and nothing shows that it is the later one"
+    text = "\n\n".join(part for part in (failure.text, other.text) if part)
+    return replace(failure, message=f"{failure.message} ({message})".strip(), text=text)
 
 
 def _is_same_try(earlier: CaseResult, later: CaseResult) -> bool:

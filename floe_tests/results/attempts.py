@@ -2,7 +2,8 @@
 
 The last attempt says what the suite is. An attempt before it may have been ended by the
 infrastructure, and what it had reported by then is true all the same: a test that failed in it and
-passed in a later one is flaky, and has failed.
+passed in a later one is flaky, and has failed. A fresh attempt runs the same tests: where it has
+fewer, its results are not complete.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ def with_earlier(last: SuiteResults, earlier: Sequence[SuiteResults]) -> SuiteRe
     Returns:
         The last attempt's counts of collected and reported tests, and its cases: one that failed
         before is a failure, with both accounts in its message and text. A failed test that the
-        last attempt does not know is added.
+        last attempt does not know is added. Where the last attempt has fewer tests than one before
+        it, `vanished` says so; other tests that it lacks are in the notices.
     """
+    vanished, notices = _lacking(last, earlier)
+    last = replace(last, vanished=vanished, notices=(*last.notices, *notices))
     cases = {case.name: case for case in last.cases}
     kept: list[str] = []
     for number, results in reversed(list(enumerate(earlier, start=1))):
@@ -38,14 +42,47 @@ def with_earlier(last: SuiteResults, earlier: Sequence[SuiteResults]) -> SuiteRe
                 cases[failure.name] = _with_both(failure, now, number, of=len(earlier) + 1)
     if not kept:
         return last
-    names = ", ".join(kept[:_SHOWN]) + (f" and {len(kept) - _SHOWN} more" if kept[_SHOWN:] else "")
-    notice = f"{names}: failed in an attempt before the last one; a reported failure stays."
+    notice = f"{_listed(kept)}: failed in an attempt before the last one; a reported failure stays."
     return replace(
         last,
         cases=tuple(cases.values()),
         failed_before=tuple(kept),
         notices=(*last.notices, notice),
     )
+
+
+def _lacking(
+    last: SuiteResults, earlier: Sequence[SuiteResults]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Compare the last attempt with those before it.
+
+    Returns:
+        What makes its results incomplete, because there are fewer; and what is merely to be said,
+        because there are as many under other names.
+    """
+    known = {case.name for case in last.cases}
+    vanished: list[str] = []
+    notices: list[str] = []
+    final = len(earlier) + 1
+    for number, results in enumerate(earlier, start=1):
+        told = (*(case.name for case in results.cases if case.has_run), *results.in_flight)
+        names = [name for name in dict.fromkeys(told) if name not in known]
+        expected = max(results.collected or 0, results.reported)
+        lacks = f": {_listed(names)}" if names else ""
+        if expected > last.reported:
+            how = "collected" if expected == results.collected else "reported"
+            vanished.append(
+                f"attempt {number} {how} {expected} tests, attempt {final} reported "
+                f"{last.reported}{lacks}"
+            )
+        elif names:
+            notices.append(f"attempt {number} had tests that attempt {final} lacks{lacks}.")
+    return tuple(vanished), tuple(notices)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _with_both(failure: CaseResult, now: CaseResult | None, number: int, *, of: int) -> CaseResult:

@@ -43,6 +43,12 @@ _ILLEGIBLE = re.compile(
 _ILLEGIBLE_ASCII = bytes(code for code in (*range(0x20), 0x7F) if code not in {0x09, 0x0A})
 
 
+SUITE_CASE = "(suite)"
+"""Name of the case that stands for what befell a JUnit suite itself."""
+# With what tells it from others of that name (`junit.identity`).
+_OF_SUITE = re.compile(r"(?:^|::)\(suite\)(?: \[.*\])?(?: #\d+)?$")
+
+
 class CaseOutcome(StrEnum):
     """How a case ended; the four outcomes that JUnit can say.
 
@@ -163,6 +169,11 @@ class CaseResult:
     def has_run(self) -> bool:
         """Whether it ran: passed, or failed, as it was expected to as well."""
         return self.outcome is not CaseOutcome.SKIPPED or self.is_expected_failure
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is a test: no module that could not be collected, and no suite as a whole."""
+        return not self.is_collection and _OF_SUITE.search(self.name) is None
 
     def merged_with(self, later: CaseResult) -> CaseResult:
         """Return one case for two reports of the same test.

@@ -12,8 +12,8 @@ written itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ from floe_tests.core.deadline import Deadline
 from floe_tests.core.json_values import count_of, is_object
 from floe_tests.exporter.results import COLLECTION_FILE, EVENTS_FILE
 from floe_tests.results import accounts
-from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
+from floe_tests.results.cases import CaseOutcome, CaseResult, Tally, bounded_name
 from floe_tests.results.formats import junit
 from floe_tests.results.formats.events import EventReader
 from floe_tests.results.reconcile import under_event_names
@@ -34,6 +34,8 @@ _MOST_TESTS = 10_000_000
 _CHUNK_BYTES = 256 * 1024
 _READ_SECONDS = 120
 _SHOWN_NAMES = 5
+_SHOWN_CHARACTERS = 60
+_COUNTS = ("collected", "deselected", "sessions", "collecting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,9 @@ class SuiteResults:
         exit_status: pytest's own exit status; None when it did not come to its end.
         has_events: Whether pytest's events are there, from the beginning of a session on.
         failed_before: Names of the cases that failed in an attempt before the last one alone.
+        vanished: What an attempt before the last one had and the last one lacks, a sentence each.
         notices: What was unreadable, cut, contradictory or left out, for people.
+        told_by: The files that tell of each case, by its name.
     """
 
     cases: tuple[CaseResult, ...]
@@ -83,9 +87,13 @@ class SuiteResults:
     ends_early: bool = False
     has_events: bool = False
     failed_before: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     has_result_file: bool = False
     contradictions: tuple[str, ...] = ()
+    told_by: Mapping[str, frozenset[str]] = field(
+        default_factory=dict[str, frozenset[str]], compare=False, repr=False
+    )
 
     @property
     def tally(self) -> Tally:
@@ -146,7 +154,7 @@ def collate(
 def _collate(directory: Path, *, cut: Collection[str], deadline: Deadline) -> SuiteResults:
     """Read the files of one account."""
     notices: list[str] = []
-    counts = _read_collection(directory / COLLECTION_FILE, notices)
+    counts = _read_collection(directory / COLLECTION_FILE)
     collected = counts.collected
     events = _read_events(directory / EVENTS_FILE, notices, deadline)
     searched = junit_files(directory)
@@ -164,6 +172,9 @@ def _collate(directory: Path, *, cut: Collection[str], deadline: Deadline) -> Su
     from_events = _unite(events.cases, events.cut_short)
     if events.session_started:
         from_junit = under_event_names(from_junit, from_events, in_flight=in_flight)
+    told_by = dict(zip(from_junit, report.sources, strict=True))
+    for name in from_events:
+        told_by[name] = told_by.get(name, frozenset()) | {EVENTS_FILE}
     from_junit = _without_unended(from_junit, in_flight, notices)
     cases, source = _combine(from_junit, from_events, notices)
     reported = _count_tests(cases)
@@ -192,6 +203,7 @@ def _collate(directory: Path, *, cut: Collection[str], deadline: Deadline) -> Su
         ends_early=events.ends_early and EVENTS_FILE not in cut,
         has_result_file=bool(report.files) or events.is_whole,
         contradictions=(*contradictions, *counts.contradictions),
+        told_by=told_by,
     )
 
 
@@ -207,10 +219,13 @@ class _Counts:
     deselected: int | None = None
     sessions: int | None = None
     collecting: int | None = None
+    damage: str = ""
 
     @property
     def contradictions(self) -> tuple[str, ...]:
         """What speaks against the number of collected tests."""
+        if self.damage:
+            return (f"{COLLECTION_FILE} {self.damage}",)
         if not self.collecting:
             return ()
         one = self.collecting == 1
@@ -218,23 +233,29 @@ class _Counts:
         return (f"{who} ended before {'it' if one else 'they'} had collected any test",)
 
 
-def _read_collection(path: Path, notices: list[str]) -> _Counts:
-    if not is_plain_file(path):
+def _read_collection(path: Path) -> _Counts:
+    """Read the counts. A file that is there and says no number proves nothing, and is damage."""
+    if not (path.exists() or path.is_symlink()):
         return _Counts()
+    if not is_plain_file(path):
+        return _Counts(damage="is no plain file")
     try:
         with path.open("rb") as file:
             fields: object = json.loads(file.read(_MAX_COLLECTION_BYTES + 1))
     except (OSError, ValueError, RecursionError) as error:
-        notices.append(f"{path.name} cannot be read ({error}).")
-        return _Counts()
+        return _Counts(damage=f"cannot be read ({error})")
     if not is_object(fields):
-        notices.append(f"{path.name} is no JSON object.")
-        return _Counts()
-    names = ("collected", "deselected", "sessions", "collecting")
-    counts = _Counts(*(count_of(fields.get(name), largest=_MOST_TESTS) for name in names))
-    if counts.collected is None:
-        notices.append(f"{path.name} does not say how many tests were collected.")
-    return counts
+        return _Counts(damage='is no JSON object: write {"collected": N}')
+    if "collected" not in fields:
+        return _Counts(damage="has no field `collected`, which counts the collected tests")
+    counts = {name: count_of(fields.get(name), largest=_MOST_TESTS) for name in _COUNTS}
+    # floe-tests-pytest writes null where a session did not say what it deselected.
+    wrong = [n for n, count in counts.items() if count is None and fields.get(n) is not None]
+    wrong += ["collected"] if fields["collected"] is None else []
+    if wrong:
+        value = bounded_name(json.dumps(fields[wrong[0]]))[:_SHOWN_CHARACTERS]
+        return _Counts(damage=f"says {wrong[0]} = {value}, which is no number of tests")
+    return _Counts(**counts)
 
 
 def _read_events(path: Path, notices: list[str], deadline: Deadline) -> EventReader:

@@ -85,7 +85,9 @@ def merged(directory: Path, end: SuiteEnd) -> tuple[Facts, Verdict]:
         directory / "results",
         [Source(part.received, part.results, part.account) for part in results],
     )
-    facts = _result_facts(results, problems_of(results, count=end.count, not_run=end.not_run))
+    problems = problems_of(results, count=end.count, not_run=end.not_run)
+    vanished = (f"{part.name}: {told}" for part in results for told in part.results.vanished)
+    facts = _result_facts(results, (*problems, *vanished))
     if end.cancelled is not None or end.error is not None:
         return _ended_from_outside(end, facts)
     broken = [part for part in results if part.attempt.verdict.cause not in _BY_TESTS]
@@ -224,5 +226,6 @@ def _result_facts(parts: Sequence[Part], problems: tuple[str, ...]) -> ResultFac
         received=bool(facts) and all(each.received for each in facts),
         expected_failures=sum(each.expected_failures for each in facts),
         has_result_file=any(each.has_result_file for each in facts),
+        other_reasons=tuple(line for each in facts for line in each.other_reasons),
         started=any(each.started for each in facts),
     )

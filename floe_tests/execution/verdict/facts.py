@@ -180,6 +180,8 @@ class ResultFacts:
         expected_failures: Tests that failed as they were expected to; they count as skipped.
         has_result_file: Whether there is a result file that can be read, with or without a test.
         last_words: The last lines of the tests' log, where no test was reported.
+        other_reasons: Lines of the tests' log by which their tool gives its bad exit code another
+            reason than failed tests: missed coverage, an error of its own.
         free_bytes: What was still free on the volume of the results at the end; None when unknown.
         started: Whether at least one test started.
         missing: Tests that the last good run had and that are gone or skipped without a word, where
@@ -209,6 +211,7 @@ class ResultFacts:
     expected_failures: int = 0
     has_result_file: bool = False
     last_words: tuple[str, ...] = ()
+    other_reasons: tuple[str, ...] = ()
     free_bytes: int | None = None
     started: bool = False
     missing: tuple[Evidence, ...] = ()

@@ -100,12 +100,12 @@ def blamed(facts: Facts) -> int:
 def good_exits(facts: Facts) -> frozenset[int]:
     """Return the exit codes of a test program that ended well.
 
-    1, or the number of failures, is one where failures of its own pod explain it, and all failures
-    are in quarantine.
+    1, or the number of failures, is one where failures of its own pod explain it, all failures are
+    in quarantine, and the test tool names no other reason.
     """
     results = facts.results
     own = results.failed if facts.own_failed is None else facts.own_failed
-    if not results.quarantined or not own:
+    if not results.quarantined or not own or results.other_reasons:
         return frozenset({0})
     counted = {own} if not results.has_events and own <= _MOST_COUNTED else set[int]()
     return frozenset({0, TESTS_FAILED, *counted})

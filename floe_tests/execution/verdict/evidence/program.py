@@ -11,6 +11,7 @@ from floe_tests.execution.verdict.evidence.ends import (
     KILLED,
     PYTEST_INTERNAL_ERROR,
     PYTEST_USAGE_ERROR,
+    blamed,
     counts_failures,
     exit_code,
     is_settled_red,
@@ -58,6 +59,8 @@ def killed(facts: Facts) -> Sequence[Evidence]:
     """The tests were killed, and nothing says by whom."""
     if exit_code(facts) not in KILLED or is_settled_red(facts) or counts_failures(facts):
         return ()
+    if facts.results.complete and blamed(facts) > 0:
+        return ()  # whoever ended it: its results are whole, and a fresh attempt takes none back
     return [*exit_evidence(facts), *progress(facts), *in_flight(facts)]
 
 

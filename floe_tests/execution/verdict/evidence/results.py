@@ -10,6 +10,7 @@ from floe_tests.execution.verdict.evidence.ends import (
     PYTEST_NO_TESTS,
     blamed,
     end_evidence,
+    ended_by_itself,
     exit_code,
     good_exits,
     is_settled_red,
@@ -70,11 +71,14 @@ def no_tests(facts: Facts) -> Sequence[Evidence]:
         return found
     # Nothing said and nothing written is not "no tests": that is a result that never came.
     said = results.reported > 0 or results.collected == 0 or results.has_result_file
-    none_ran = said and results.passed + results.failed + results.expected_failures == 0
-    if exit_code(facts) != 0 or not results.complete or not none_ran:
+    # A failure in quarantine says no more of the software than a test that was skipped.
+    none_ran = said and results.passed + blamed(facts) + results.expected_failures == 0
+    if exit_code(facts) not in good_exits(facts) or not results.complete or not none_ran:
         return ()
-    skipped = f"{results.skipped} skipped, none ran"
-    return [*exit_evidence(facts), Evidence(facts.subject, "results", skipped)]
+    excused = len(results.quarantined)
+    why = f"{results.skipped} skipped, {excused} failed in quarantine, none passed"
+    why = why if excused else f"{results.skipped} skipped, none ran"
+    return [*exit_evidence(facts), Evidence(facts.subject, "results", why)]
 
 
 def never_written(facts: Facts) -> Sequence[Evidence]:
@@ -107,7 +111,10 @@ def failed(facts: Facts) -> Sequence[Evidence]:
         return [*failures(facts), *exit_evidence(facts), *problems, *facts.results.missing[:1]]
     bad_exit = exit_code(facts) not in {None, *good_exits(facts)}
     bad_status = facts.results.exit_status not in {None, *good_exits(facts)}
-    return end_evidence(facts) if bad_exit or bad_status else ()
+    if not (bad_exit or bad_status):
+        return ()
+    reasons = (Evidence(facts.subject, "log", line) for line in facts.results.other_reasons)
+    return [*end_evidence(facts), *reasons]
 
 
 def missing(facts: Facts) -> Sequence[Evidence]:
@@ -169,10 +176,23 @@ def passed(facts: Facts) -> Sequence[Evidence]:
             f"{results.reported} reported, checksums match: {results.passed} passed, "
             f"{results.skipped} skipped{words}",
         ),
+        *unproved_exit(facts),
         *([results.compared] if results.compared else ()),
         *(Evidence(name, "outcome", "failed, quarantined") for name in results.quarantined),
         *(facts.judged.notes if facts.judged else ()),
     ]
+
+
+def unproved_exit(facts: Facts) -> list[Evidence]:
+    """Say that failures in quarantine stand for a bad exit code, which may have other reasons."""
+    code = exit_code(facts)
+    if not code:
+        return []
+    why = (
+        f"{code} is explained by quarantined failures alone: what else ends so (coverage below "
+        "its limit, a hook's error) would not be seen"
+    )
+    return [Evidence(facts.subject, "exit code", why)]
 
 
 def _lost(facts: Facts) -> Sequence[Evidence]:
@@ -182,6 +202,8 @@ def _lost(facts: Facts) -> Sequence[Evidence]:
     everything = results.received and results.reported >= (results.collected or 0)
     if blamed(facts) > 0 and everything and results.collected is not None:
         return ()  # more than was collected: nothing is lost, and a failure is a failure
+    if blamed(facts) > 0 and results.received and ended_by_itself(facts):
+        return ()  # all that it wrote is here; what it did not write is said with the failure
     problems = results.problems or ("no test result arrived",)
     return [
         *(Evidence(facts.subject, "results", problem) for problem in problems),

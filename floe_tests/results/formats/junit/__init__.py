@@ -54,6 +54,8 @@ class JUnitReport:
             of them is among the cases.
         notices: What else people should know of the files, a sentence each.
         files: Number of files that were read to their end, with or without a test.
+        sources: The files that tell of each case, in the order of the cases; the copies of one
+            file tell the same.
     """
 
     cases: tuple[CaseResult, ...]
@@ -62,6 +64,7 @@ class JUnitReport:
     damage: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     files: int = 0
+    sources: tuple[frozenset[str], ...] = ()
 
 
 def read(path: Path, limits: JUnitLimits = DEFAULT_LIMITS) -> tuple[CaseResult, ...]:
@@ -125,7 +128,7 @@ class _Reading:
     budget: TextBudget = field(init=False)
     names_left_bytes: int = NAMES_BYTES
     found: list[FoundCase] = field(default_factory=list[FoundCase])
-    digests: dict[str, str] = field(default_factory=dict[str, str])
+    copies: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     started_at: datetime | None = None
     contradictions: list[str] = field(default_factory=list[str])
     damage: list[str] = field(default_factory=list[str])
@@ -144,10 +147,11 @@ class _Reading:
         """
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest in self.digests:
-                self.notices.append(f"{name} is a copy of {self.digests[digest]}.")
+            copies = self.copies.setdefault(digest, [])
+            copies.append(name)
+            if copies != [name]:
+                self.notices.append(f"{name} is a copy of {copies[0]}.")
                 return
-            self.digests[digest] = name
             file.seek(0)
             parsed = parse(file, self._document, self.limits, self.deadline)
         kept = 0
@@ -166,6 +170,7 @@ class _Reading:
 
     def report(self) -> JUnitReport:
         """Return what was read."""
+        copies = {names[0]: frozenset(names) for names in self.copies.values()}
         return JUnitReport(
             cases=named(self.found),
             started_at=self.started_at,
@@ -173,6 +178,8 @@ class _Reading:
             damage=tuple(self.damage),
             notices=tuple(self.notices),
             files=self.files,
+            # `named` keeps the order in which the cases were found.
+            sources=tuple(copies[one.source] for one in self.found),
         )
 
     def _document(self) -> JUnitDocument:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from floe_tests.results.cases import (
+    SUITE_CASE,
     NAMES_BYTES,
     CaseOutcome,
     CaseResult,
@@ -174,13 +175,14 @@ class JUnitDocument:
         """Return the case that stands for what befell the open suite itself."""
         suite = self._suites[-1]
         if suite.own is None:
-            suite.own = OpenCase(case_name(classname=suite.name, name="(suite)"), {})
+            suite.own = OpenCase(case_name(classname=suite.name, name=SUITE_CASE), {})
         return suite.own
 
     def _end_case(self, case: OpenCase) -> None:
         if self.producer is Producer.PYTEST and case.is_nameless:
             return
         result = case.result()
+        self._suites[-1].nameless += not case.attributes.get("name", "").strip()
         self._suites[-1].shown.add(case.shown(result))
         self._suites[-1].left_out += case.was_left_out
         self._add(result)

@@ -147,6 +147,8 @@ class OpenSuite:
     told_failing: int = 0
     left_out: int = 0
     """Tests that were skipped for the suite, before they began."""
+    nameless: int = 0
+    """Cases of its own that have no name."""
 
     @classmethod
     def opened(cls, attributes: Mapping[str, str], outer: Place | None) -> OpenSuite:
@@ -199,7 +201,7 @@ class OpenSuite:
         )
 
     def contradictions(self) -> tuple[str, ...]:
-        """Say which failures it declares and does not show, and which counts are none."""
+        """Say which failures it declares and does not show, and which counts cannot be right."""
         found = [f"declares {text}, which is no number of tests" for text in self.unreadable]
         lacking = self.declared_failing - self.shown.faults - self.told_failing
         if lacking > 0 and not self.hides_failures():
@@ -207,6 +209,12 @@ class OpenSuite:
             found.append(
                 f"declares {self.declared_failing} failures and errors and shows "
                 f"{self.shown.faults}"
+            )
+        declared = self.declared.get("tests", 0)
+        if self.nameless and self.shown.tests > declared > 0:
+            found.append(
+                f"declares {declared} tests and has {self.shown.tests}, "
+                f"{self.nameless} of them without a name"
             )
         return tuple(f"suite {self.shown_name} {text}" for text in found)
 

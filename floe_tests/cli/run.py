@@ -36,6 +36,9 @@ _LINE = re.compile(
     r"(?P<run>[0-9a-f-]{36}) - (?:\d+ - )?(?:(?P<step>[\w-]+__\w+) - )?(?P<message>.*)$"
 )
 _EVENT = re.compile(r"^[A-Z_]{4,} - ")
+# Of the stages behind a red one Dagster says that they are not run, `released` among them: the
+# environment is given back all the same.
+_NOT_RUN = re.compile(r"Dependencies for step .*Not executing\.$", re.DOTALL)
 
 
 def run(  # noqa: PLR0913 - one a choice of the run
@@ -131,17 +134,28 @@ def _execute(
         known = known or match is not None
         if verbose or not known:
             console.print(legible(line.rstrip("\n")), markup=False)
-        elif match and match["level"] != "DEBUG" and not _EVENT.match(match["message"]):
+        elif match and match["level"] != "DEBUG" and not _is_dagsters(match["message"]):
             stage = (match["step"] or "").rpartition("__")[2]
             message = legible(match["message"])
             console.print(f"{match['time']} {stage:<9} {message}", markup=False)
     return process.wait(), run_id
 
 
+def _is_dagsters(message: str) -> bool:
+    """Whether a line is of Dagster's own books, and tells nothing of the run."""
+    return bool(_EVENT.match(message) or _NOT_RUN.match(message))
+
+
 def _show_verdict(run_id: str, variables: dict[str, str]) -> None:
     from floe_tests.pipeline.entries import entries_of
 
-    summary = entries_of(workspace_of(variables), run_id).summary()
+    entries = entries_of(workspace_of(variables), run_id)
+    lease = entries.lease()
+    if lease is not None and lease.state == "released":
+        typer.echo("The environment was given back.")
+    elif lease is not None and lease.state != "kept":
+        typer.echo("The environment was not given back: `floe-tests reap` does.")
+    summary = entries.summary()
     if summary is None:
         fail(f"run {run_id} ended without a verdict: see its log with --verbose.")
     print_summary(summary)

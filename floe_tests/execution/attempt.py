@@ -35,10 +35,11 @@ _OTHER_REASON = re.compile(
     r"|INTERNALERROR>|!+ (?:stopping after \d+ failures|\S*outcomes\.Exit: |KeyboardInterrupt)"
     r"|!+ .*[Ii]nterrupted: "
 )
-# pytest's last line. A traceback behind it, or without it, is of pytest or a plugin, not of a test.
+# pytest's last line. A traceback behind it, or without it, is of pytest or a plugin, and no test's.
 _PYTEST_SUMMARY = re.compile(
     r"=*\s*\d+ (?:failed|passed|skipped|errors?|deselected)\b.* in [\d.]+s"
 )
+_PYTEST_FRAME = re.compile(r'File ".*[/\\](?:_pytest|pluggy)[/\\]')
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -178,7 +179,9 @@ def _other_reasons(log: Sequence[str]) -> tuple[str, ...]:
     found = [line for line in log if _OTHER_REASON.match(line)]
     summaries = (number for number, line in enumerate(log) if _PYTEST_SUMMARY.match(line))
     behind = log[max(summaries, default=-1) + 1 :]
-    if not found and _TRACEBACK in behind:
+    # Other tools print a test's traceback so.
+    is_pytests = any(_PYTEST_FRAME.search(line) for line in behind)
+    if not found and is_pytests and any(line.endswith(_TRACEBACK) for line in behind):
         found = [_TRACEBACK, behind[-1]]
     return tuple(found[-_SHOWN_LINES:])
 

@@ -164,7 +164,8 @@ class RunEntries:
 
     def is_published(self) -> bool:
         """Return whether the run has a verdict in the history."""
-        return self.ledger.has(self.run_id, _PUBLISHED)
+        summary = self.summary()
+        return summary is not None and summary.remembered
 
     def summary(self) -> Summary | None:
         """Return what was published of the run."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from floe_tests.config.environment import Keep
 from floe_tests.config.providers import EnvironmentName, capabilities_of
 from floe_tests.config.selection import Selection
-from floe_tests.core.errors import ConfigurationError, InfrastructureError
+from floe_tests.core.errors import ConfigurationError, HarnessError, InfrastructureError
 from floe_tests.core.process_identity import Holder
 from floe_tests.core.signals import held_signals
 from floe_tests.environments.lease import Lease, new_lease
@@ -30,6 +30,7 @@ def acquire(
     known = entries.lease()
     if known is not None:
         return _resume(run, known)
+    _check_history(run)
     entries.write_selection(selection or Selection())
     state = run.state()
     state.suites()
@@ -52,6 +53,24 @@ def release(run: RunContext) -> Lease | None:
     with held_signals(run.log):
         _export_logs(run)
         return give_back(run.entries.ledger, run.run_id, log=run.log)
+
+
+def _check_history(run: RunContext) -> None:
+    """Make sure that the history can take the run, before anything is created for it.
+
+    Raises:
+        ConfigurationError: It cannot be opened.
+    """
+    from floe_tests.results.history.store import History
+
+    try:
+        History.open(run.workspace.history_url).close()
+    except HarnessError as error:
+        message = (
+            f"the run could not be remembered, and was not begun: {error} Repair or move that "
+            "database, or choose another with FLOE_TESTS_HISTORY."
+        )
+        raise ConfigurationError(message) from error
 
 
 def _provider(run: RunContext, chosen: EnvironmentName | None) -> EnvironmentName:

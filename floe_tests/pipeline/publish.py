@@ -20,7 +20,7 @@ from floe_tests.pipeline.entries import entries_of
 from floe_tests.pipeline.history_record import Origin, run_record
 from floe_tests.pipeline.platform_looks import found_after
 from floe_tests.pipeline.published import PublishedRun, PublishedSuite
-from floe_tests.pipeline.records import SuiteVerdict
+from floe_tests.pipeline.records import SuiteVerdict, error_facts
 from floe_tests.pipeline.state import RunState
 from floe_tests.pipeline.suite_results import NO_RESULTS, results_of
 from floe_tests.pipeline.summary import summary_of
@@ -44,7 +44,9 @@ def publish(state: RunState) -> PublishedRun:
         What was written.
 
     Raises:
-        FloeTestsError: The history cannot be written; the files have been, and say so.
+        FloeTestsError: The history cannot be written; the files have been, and say so. A run that
+            passed is then not PASS, in any of them but the bundle, which the history can still
+            take.
     """
     published = _published(state)
     commit, ref = state.workspace.commit, state.workspace.ref
@@ -62,11 +64,13 @@ def publish(state: RunState) -> PublishedRun:
         published = _remember(state, published, record)
     except FloeTestsError as error:
         unremembered = error
+        published = _not_remembered(published, error)
+        files.write_junit(published, commit=commit, ref=ref)
     summary = summary_of(published, state.stages, unremembered=unremembered)
     files.put_in_place(published, summary)
+    entries_of(state.workspace, state.run_id).write_summary(summary)
     if unremembered is not None:
         raise unremembered
-    entries_of(state.workspace, state.run_id).write_summary(summary)
     received.forget()
     return published
 
@@ -210,6 +214,16 @@ def _verdict_of_stages(state: RunState) -> Verdict:
         error = ErrorFacts("harness", "the run ended before its tests, and no stage says why.")
     subject = f"run/{state.run_id[:8]}"
     return classify(Facts(subject=subject, cancelled=cancelled, error=error))
+
+
+def _not_remembered(published: PublishedRun, error: FloeTestsError) -> PublishedRun:
+    """Return a run as it is where the history cannot take it: never PASS."""
+    if not published.verdict.passed:
+        return published
+    subject = f"run/{published.run_id[:8]}"
+    verdict = classify(Facts(subject=subject, error=error_facts(error)))
+    said = Evidence(subject, "tests", str(published.verdict))
+    return replace(published, verdict=replace(verdict, evidence=(*verdict.evidence, said)))
 
 
 def _remember(state: RunState, published: PublishedRun, record: RunRecord) -> PublishedRun:

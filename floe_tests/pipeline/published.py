@@ -13,6 +13,7 @@ from floe_tests.config.variables import said
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.verdict import Cause, Verdict
 from floe_tests.execution.attempt import Attempt
+from floe_tests.execution.verdict.evidence.results import is_excuse
 from floe_tests.results.collate import SuiteResults
 from floe_tests.results.measurements.suite import SuiteMeasurements
 from floe_tests.results.presence.compare import Presence
@@ -52,11 +53,13 @@ class PublishedSuite:
         """What is to be said of the run, its results, and the failures in quarantine."""
         set_by_run = [f"variables of this run: {said(self.variables)}"] if self.variables else []
         excused = (f"{name} failed; {entry}" for name, entry in self.quarantined.items())
+        # Whatever else there is to say: a green run must not hide how it came to be green.
+        code = [f"{each.field} {each.value}" for each in self.verdict.evidence if is_excuse(each)]
         measured = self.measured.judgement if self.measured else None
         notes = (str(note) for note in measured.notes) if measured else ()
         unread = measured.notices if measured else ()
         present = map(str, self._on_presence)
-        return (*set_by_run, *self.results.notices, *excused, *unread, *notes, *present)
+        return (*code, *set_by_run, *self.results.notices, *excused, *unread, *notes, *present)
 
     @property
     def _on_presence(self) -> tuple[Evidence, ...]:

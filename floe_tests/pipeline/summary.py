@@ -15,9 +15,12 @@ from floe_tests.config.project import JUNIT
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.verdict import Cause, Fault
-from floe_tests.pipeline.published import PublishedRun
+from floe_tests.execution.attempt import Attempt
+from floe_tests.pipeline.published import PublishedRun, PublishedSuite
 from floe_tests.pipeline.records import StageRecord
 from floe_tests.results.history import bundle
+
+_SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Summary:
     pages: tuple[Path, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     uncounted: tuple[str, ...] = ()
+    remembered: bool = True
 
 
 def summary_of(
@@ -124,7 +128,7 @@ def summary_of(
                 suite=attempt.suite,
                 number=attempt.number,
                 cause=attempt.verdict.cause,
-                verdict=str(attempt.verdict),
+                verdict=_in_short(attempt, suite),
                 seconds=attempt.timings.total,
                 to_verdict_seconds=attempt.timings.to_verdict,
             )
@@ -137,8 +141,18 @@ def summary_of(
         flaky=published.account.flaky if published.account else None,
         pages=published.pages,
         digests={name: digest_of(published.directory / name) for name in (JUNIT, bundle.NAME)},
+        remembered=unremembered is None,
         uncounted=tuple(suite.name for suite in published.suites if suite.results.is_uncounted),
     )
+
+
+def _in_short(attempt: Attempt, suite: PublishedSuite) -> str:
+    """Return an attempt's verdict in a line, with what the quarantine list makes of it."""
+    if suite.quarantined and suite.verdict.passed and attempt is suite.attempts[-1]:
+        names = ", ".join(list(suite.quarantined)[:_SHOWN_NAMES])
+        more = len(suite.quarantined) - _SHOWN_NAMES
+        return f"PASS, excused by quarantine: {names}" + (f" and {more} more" if more > 0 else "")
+    return str(attempt.verdict)
 
 
 def _notices(published: PublishedRun) -> list[str]:

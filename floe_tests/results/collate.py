@@ -237,25 +237,35 @@ def _read_collection(path: Path) -> _Counts:
     """Read the counts. A file that is there and says no number proves nothing, and is damage."""
     if not (path.exists() or path.is_symlink()):
         return _Counts()
-    if not is_plain_file(path):
-        return _Counts(damage="is no plain file")
     try:
-        with path.open("rb") as file:
-            fields: object = json.loads(file.read(_MAX_COLLECTION_BYTES + 1))
+        fields = _fields_of(path)
     except (OSError, ValueError, RecursionError) as error:
         return _Counts(damage=f"cannot be read ({error})")
     if not is_object(fields):
         return _Counts(damage='is no JSON object: write {"collected": N}')
-    if "collected" not in fields:
-        return _Counts(damage="has no field `collected`, which counts the collected tests")
     counts = {name: count_of(fields.get(name), largest=_MOST_TESTS) for name in _COUNTS}
     # floe-tests-pytest writes null where a session did not say what it deselected.
     wrong = [n for n, count in counts.items() if count is None and fields.get(n) is not None]
-    wrong += ["collected"] if fields["collected"] is None else []
     if wrong:
         value = bounded_name(json.dumps(fields[wrong[0]]))[:_SHOWN_CHARACTERS]
         return _Counts(damage=f"says {wrong[0]} = {value}, which is no number of tests")
-    return _Counts(**counts)
+    if counts["collected"] is None:
+        return _Counts(damage="has no number in `collected`, which counts the collected tests")
+    return _Counts(*counts.values())
+
+
+def _fields_of(path: Path) -> object:
+    """Read a small JSON file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no plain file, or no JSON.
+    """
+    if not is_plain_file(path):
+        message = "it is no plain file"
+        raise ValueError(message)
+    with path.open("rb") as file:
+        return json.loads(file.read(_MAX_COLLECTION_BYTES + 1))
 
 
 def _read_events(path: Path, notices: list[str], deadline: Deadline) -> EventReader:

@@ -186,9 +186,16 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     ("content", "collected", "notice"),
     [
         ('{"collected": 3}', 3, None),
-        ('{"collected": "3"}', None, "does not say how many"),
-        ('{"collected": -1}', None, "does not say how many"),
-        ('{"collected": true}', None, "does not say how many"),
+        ('{"collected": 0, "deselected": null}', 0, None),
+        ('{"collected": "3"}', None, 'says collected = "3", which is no number of tests'),
+        ('{"collected": -1}', None, "says collected = -1"),
+        ('{"collected": true}', None, "says collected = true"),
+        ('{"collected": 1e400}', None, "says collected = Infinity"),
+        ('{"collected": 3.0}', None, "says collected = 3.0"),
+        ('{"collected": 3, "sessions": -1}', None, "says sessions = -1"),
+        ('{"collected": null}', None, "has no number in `collected`"),
+        ('{"Collected": 3}', None, "has no number in `collected`"),
+        ("", None, "cannot be read"),
         ("[3]", None, "is no JSON object"),
         ("{", None, "cannot be read"),
         ("[" * 60_000, None, "cannot be read"),
@@ -201,8 +208,8 @@ def test_a_collection_file_is_not_trusted(
     (tmp_path / "collection.json").write_text(content, encoding="utf-8")
     results = collate(tmp_path)
     assert results.collected == collected
-    assert len(results.notices) == (1 if notice else 0)
-    assert (notice or "") in "".join(results.notices)
+    assert len(results.contradictions) == (1 if notice else 0)
+    assert f"collection.json {notice}" in "".join(results.contradictions) or notice is None
 
 
 def test_more_reported_than_collected_is_noticed(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from floe_tests.results.records import UNKNOWN_COUNT
 _SUSPECT_SHARE = 0.8
 _SUSPECT_TESTS = 10
 _SHOWN_FAILURES = 10
+_EXCUSED = "is explained by quarantined failures alone"
 
 
 def cancelled(facts: Facts) -> Sequence[Evidence]:
@@ -188,11 +189,13 @@ def unproved_exit(facts: Facts) -> list[Evidence]:
     code = exit_code(facts)
     if not code:
         return []
-    why = (
-        f"{code} is explained by quarantined failures alone: what else ends so (coverage below "
-        "its limit, a hook's error) would not be seen"
-    )
-    return [Evidence(facts.subject, "exit code", why)]
+    why = "what else ends so (coverage below its limit, an error in a hook) would not be seen"
+    return [Evidence(facts.subject, "exit code", f"{code} {_EXCUSED}: {why}")]
+
+
+def is_excuse(evidence: Evidence) -> bool:
+    """Whether evidence says that failures in quarantine stand for a bad exit code."""
+    return evidence.field == "exit code" and _EXCUSED in evidence.value
 
 
 def _lost(facts: Facts) -> Sequence[Evidence]:

@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from floe_tests.results.cases import (
-    SUITE_CASE,
     NAMES_BYTES,
+    SUITE_CASE,
     CaseOutcome,
     CaseResult,
     Merging,
@@ -182,7 +182,8 @@ class JUnitDocument:
         if self.producer is Producer.PYTEST and case.is_nameless:
             return
         result = case.result()
-        self._suites[-1].nameless += not case.attributes.get("name", "").strip()
+        # A failure without a name is of a hook (Surefire), and is counted as its tool likes.
+        self._suites[-1].nameless += not (case.faults or case.attributes.get("name", "").strip())
         self._suites[-1].shown.add(case.shown(result))
         self._suites[-1].left_out += case.was_left_out
         self._add(result)

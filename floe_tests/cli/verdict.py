@@ -51,7 +51,9 @@ def print_summary(summary: Summary) -> None:
     """Print what a run came to, with its evidence and where its files are."""
     passed = summary.cause == "PASS"
     lines = [
-        summary.cause + ("" if passed else f"  (fault: {summary.fault})"),
+        summary.cause
+        + ("" if passed else f"  (fault: {summary.fault})")
+        + (f"  suite {summary.suite}" if summary.suite else ""),
         (
             f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed"
             + (f" ({summary.quarantined} in quarantine)" if summary.quarantined else "")
@@ -63,6 +65,7 @@ def print_summary(summary: Summary) -> None:
     if not passed:
         lines += [f"  {legible(str(item))[:500]}" for item in summary.evidence[:_SHOWN_FAILURES]]
         lines.append(legible(summary.remedy))
+        lines += [f"  also red: {legible(each)[:500]}" for each in summary.also_red]
     if any(attempt.number > 1 for attempt in summary.attempts):
         lines += [
             f"  {each.suite}, attempt {each.number}: {legible(each.verdict)[:500]}"

@@ -23,6 +23,7 @@ from floe_tests.execution.launched import LaunchedCommand
 from floe_tests.execution.manifest import ADDOPTS_VARIABLE, AttemptSpec, run_variables
 from floe_tests.execution.process_command import ProcessCommand
 from floe_tests.execution.receiver import Receiver
+from floe_tests.execution.verdict.evidence.words import PROCESS
 from floe_tests.execution.verdict.facts import ContainerFacts, ErrorFacts, Facts, PodFacts
 
 _EXPORTER_COMMAND = (sys.executable, "-I", "-m", exporter.__name__)
@@ -113,7 +114,7 @@ class ProcessRun:
 
     @property
     def _subject(self) -> str:
-        return f"process/{self._spec.job_name}"
+        return f"{PROCESS}{self._spec.job_name}"
 
     def _start_tests(self) -> LaunchedCommand:
         words = self._command.words_in(self._written)

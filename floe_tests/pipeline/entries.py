@@ -38,6 +38,7 @@ _ATTEMPT = "attempt-"
 _VERDICT = "verdict-"
 _LOOK = "look-"
 _PUBLISHED = "published"
+_UNREMEMBERED = "unremembered"
 _WORKERS = "workers"
 _LEFT_FOR_RESUME = "left-for-resume"
 
@@ -164,16 +165,23 @@ class RunEntries:
 
     def is_published(self) -> bool:
         """Return whether the run has a verdict in the history."""
-        summary = self.summary()
-        return summary is not None and summary.remembered
+        return self.ledger.has(self.run_id, _PUBLISHED)
 
     def summary(self) -> Summary | None:
-        """Return what was published of the run."""
-        return self.ledger.read(self.run_id, _PUBLISHED, Summary)
+        """Return what was published of the run, if the history has it or not."""
+        return self.ledger.read(self.run_id, _PUBLISHED, Summary) or self.ledger.read(
+            self.run_id, _UNREMEMBERED, Summary
+        )
 
-    def write_summary(self, summary: Summary) -> None:
-        """Write what was published of the run."""
-        self.ledger.write(self.run_id, _PUBLISHED, summary)
+    def write_summary(self, summary: Summary, *, is_remembered: bool) -> None:
+        """Write what was published of the run.
+
+        Args:
+            summary: Its summary.
+            is_remembered: Whether the history has it.
+        """
+        name = _PUBLISHED if is_remembered else _UNREMEMBERED
+        self.ledger.write(self.run_id, name, summary)
 
     def workers(self) -> Workers:
         """Return the processes that have worked on the run."""

@@ -68,7 +68,9 @@ def publish(state: RunState) -> PublishedRun:
         files.write_junit(published, commit=commit, ref=ref)
     summary = summary_of(published, state.stages, unremembered=unremembered)
     files.put_in_place(published, summary)
-    entries_of(state.workspace, state.run_id).write_summary(summary)
+    entries_of(state.workspace, state.run_id).write_summary(
+        summary, is_remembered=unremembered is None
+    )
     if unremembered is not None:
         raise unremembered
     received.forget()

@@ -37,7 +37,10 @@ class AttemptSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """A published run without its cases, as the ledger and verdict.json hold it."""
+    """A published run without its cases, as the ledger and verdict.json hold it.
+
+    `suite` is the suite whose evidence this is, in a tier of several; `also_red` has the others.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
         serialize_by_alias=True, validate_by_name=True, validate_by_alias=True
@@ -72,7 +75,8 @@ class Summary:
     pages: tuple[Path, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     uncounted: tuple[str, ...] = ()
-    remembered: bool = True
+    suite: str = ""
+    also_red: tuple[str, ...] = ()
 
 
 def summary_of(
@@ -88,6 +92,7 @@ def summary_of(
         stages: The stages that have ended, by name.
         unremembered: Why the history does not have it; None when it has.
     """
+    first, *others = [suite for suite in published.suites if not suite.verdict.passed] or [None]
     tallies = [suite.results.tally for suite in published.suites]
     verdict = published.verdict
     notices = _notices(published)
@@ -141,7 +146,8 @@ def summary_of(
         flaky=published.account.flaky if published.account else None,
         pages=published.pages,
         digests={name: digest_of(published.directory / name) for name in (JUNIT, bundle.NAME)},
-        remembered=unremembered is None,
+        suite=first.name if first is not None and _has_many(published) else "",
+        also_red=tuple(f"suite {suite.name}: {suite.verdict}" for suite in others if suite),
         uncounted=tuple(suite.name for suite in published.suites if suite.results.is_uncounted),
     )
 
@@ -157,7 +163,7 @@ def _in_short(attempt: Attempt, suite: PublishedSuite) -> str:
 
 def _notices(published: PublishedRun) -> list[str]:
     """Return what is to be said of the suites; a tier of several names each."""
-    is_one_of_many = len(published.suites) + len(published.not_selected) > 1
+    is_one_of_many = _has_many(published)
     return [
         # Evidence begins with the suite's name.
         f"{suite.name}: {notice}"
@@ -166,6 +172,11 @@ def _notices(published: PublishedRun) -> list[str]:
         for suite in published.suites
         for notice in suite.notices
     ]
+
+
+def _has_many(published: PublishedRun) -> bool:
+    """Whether the tier has several suites, so that each is named."""
+    return len(published.suites) + len(published.not_selected) > 1
 
 
 def digest_of(path: Path) -> str:

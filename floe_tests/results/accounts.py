@@ -108,8 +108,10 @@ def united(earlier: Iterable[SuiteResults], last: SuiteResults) -> SuiteResults:
 
 def after(earlier: CaseResult | None, later: CaseResult) -> CaseResult:
     """Return what two tries of a test come to, the later one after the earlier one."""
-    if earlier is None or _is_same_try(earlier, later):
+    if earlier is None:
         return later
+    if _is_same_try(earlier, later):
+        return earlier if earlier.reruns > later.reruns else later
     if not earlier.outcome.is_failing:
         return later if not earlier.reruns else _with_tries(later, earlier, more=0)
     if later.outcome is CaseOutcome.SKIPPED:

@@ -71,6 +71,119 @@ def test_such_a_failure_in_quarantine_lets_the_run_pass(suites: Suites):
     assert published.verdict.cause is Cause.PASS, evidence(published)
 
 
+LISTED = ("test_suite::test_q", "test_suite", "s::(suite)")
+
+
+def run_listed(suites: Suites, command: str, tests: str = "") -> PublishedRun:
+    """Run a suite with a quarantine list of `LISTED`."""
+    (suites.root / "quarantine.yaml").write_text(
+        "".join(
+            f"- {{test: '{name}', owner: me, reason: known, expires: 2999-01-01}}\n"
+            for name in LISTED
+        )
+    )
+    return run_pytest(suites, tests, command=command, quarantine="quarantine.yaml")
+
+
+ONE_QUARANTINED = "def test_q():\n    assert 0\ndef test_y():\n    pass\n"
+COVERAGE = "FAIL Required test coverage of 99% not reached. Total coverage: 33.33%"
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        pytest.param(f"PYTEST; code=$?; echo '{COVERAGE}'; exit $code", COVERAGE, id="coverage"),
+        pytest.param(
+            "pytest --junitxml=/results/junit.xml -p no:floe_tests_pytest -q -x test_suite.py",
+            "stopping after 1 failures",
+            id="-x",
+        ),
+        pytest.param(
+            "printf 'def pytest_sessionfinish():\\n raise OSError(7)' > conftest.py; PYTEST",
+            "OSError: 7",
+            id="an error in a hook",
+        ),
+    ],
+)
+def test_a_failure_in_quarantine_does_not_explain_what_has_another_reason(
+    suites: Suites, command: str, shown: str
+):
+    published = run_listed(suites, command, ONE_QUARANTINED)
+
+    assert published.verdict.cause is Cause.TEST_FAILURE, evidence(published)
+    assert shown in evidence(published)
+
+
+def test_a_failure_in_quarantine_that_explains_the_exit_code_says_so(suites: Suites):
+    published = run_listed(suites, "PYTEST --tb=native", ONE_QUARANTINED)
+
+    assert published.verdict.cause is Cause.PASS, evidence(published)
+    assert (
+        published.suites[0]
+        .notices[0]
+        .startswith("exit code 1 is explained by quarantined failures alone: ")
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "tests", "name"),
+    [
+        pytest.param(
+            """echo '<testsuite name="s" failures="5"><testcase classname="a" name="x"/>"""
+            """</testsuite>' > /results/junit.xml; exit 1""",
+            "",
+            "s::(suite)",
+            id="a suite as a whole",
+        ),
+        pytest.param(
+            "echo 'def test_x(): pass' > test_b.py; PYTEST test_b.py "
+            "--continue-on-collection-errors",
+            "import nope",
+            "test_suite",
+            id="a module that cannot be collected",
+        ),
+    ],
+)
+def test_only_a_test_can_be_in_quarantine(suites: Suites, command: str, tests: str, name: str):
+    """Behind the failure of a module or a suite stand tests that nobody has listed."""
+    published = run_listed(suites, command, tests)
+
+    assert published.verdict.cause is Cause.TEST_FAILURE, evidence(published)
+    assert f"{name} outcome: failed" in evidence(published)
+    assert not published.suites[0].quarantined
+
+
+def test_a_fresh_attempt_with_fewer_tests_is_not_green(suites: Suites):
+    """Killed after 2 of 3 tests; then it collected 1."""
+    case = '<testcase classname="a" name="%s"/>'
+    first, second = case % "x" + case % "y", case % "x"
+    line = (
+        "echo '<testsuite>%s</testsuite>' > /results/junit.xml; "
+        "echo '{\"collected\": %d}' > /results/collection.json"
+    )
+    published = run_pytest(
+        suites,
+        "",
+        command=f"test -e ran || {{ touch ran; {line % (first, 3)}; exit 143; }}; "
+        f"{line % (second, 1)}",
+    )
+
+    assert published.verdict.cause is Cause.RESULT_LOST, evidence(published)
+    assert "attempt 1 collected 3 tests, attempt 2 reported 1: a::y" in evidence(published)
+
+
+def test_a_failure_of_a_whole_report_gets_no_fresh_attempt_whatever_the_exit_code(suites: Suites):
+    published = run_pytest(
+        suites,
+        "",
+        command="""echo '<testsuite><testcase name="x"/><testcase name="y"><failure/></testcase>"""
+        """</testsuite>' > /results/junit.xml; exit 137""",
+    )
+
+    assert published.verdict.cause is Cause.TEST_FAILURE, evidence(published)
+    assert len(published.suites[0].attempts) == 1
+
+
 @pytest.mark.parametrize(
     ("end", "words"),
     [

@@ -257,3 +257,53 @@ def test_overhead_is_what_neither_the_pods_start_nor_the_tests_took():
     assert Timings(total=70, pod_start=8, tests=60).overhead == 2
     assert Timings(total=5).overhead is None
     assert Timings(total=59, pod_start=0, tests=60).overhead == 0
+
+
+@pytest.mark.parametrize(
+    ("log", "reasons"),
+    [
+        pytest.param(
+            "FAIL Required test coverage of 9% not reached. Total: 3%", 1, id="pytest-cov"
+        ),
+        pytest.param(
+            "ERROR: Coverage failure: total of 67 is less than fail-under=99", 1, id="new"
+        ),
+        pytest.param(
+            'Jest: "global" coverage threshold for lines (80%) not met: 50%', 1, id="Jest"
+        ),
+        pytest.param("ERROR: Coverage for lines (5%) does not meet global threshold", 1, id="nyc"),
+        pytest.param("INTERNALERROR> KeyError: 'x'", 1, id="INTERNALERROR"),
+        pytest.param("!!!!!!!! stopping after 1 failures !!!!!!!!", 1, id="-x"),
+        pytest.param("!!!!!!!! _pytest.outcomes.Exit: enough !!!!!!!!", 1, id="pytest.exit"),
+        pytest.param("TOTAL 3 2 33%\nFAILED t.py::a - assert 0\n1 failed in 0.1s", 0, id="failure"),
+        pytest.param("    E  AssertionError: FAIL of coverage", 0, id="a test's own words"),
+        pytest.param(
+            "Traceback (most recent call last):\nAssertionError: no\nFAILED (failures=1)",
+            0,
+            id="a test's traceback by unittest",
+        ),
+        pytest.param(
+            'Traceback (most recent call last):\n  File "/x/_pytest/x.py"\nE: 7\n1 failed in 1.0s',
+            0,
+            id="a test's traceback by pytest",
+        ),
+        pytest.param(
+            '1 failed in 1.0s\nTraceback (most recent call last):\n  File "/x/pluggy/_h.py"\nE: 7',
+            2,
+            id="pytest's own traceback",
+        ),
+    ],
+)
+def test_a_log_that_names_another_reason_for_a_bad_end_is_read(
+    tmp_path: Path, log: str, reasons: int
+):
+    directory = tmp_path / "results"
+    directory.mkdir()
+    (directory / "junit.xml").write_text(
+        "<testsuite><testcase name='a'><failure/></testcase><testcase name='b'/></testsuite>"
+    )
+    (tmp_path / "pod.log").write_text(f"collected 2 items\n{log}\n")
+
+    facts, _ = judge(ENDED_WELL, directory=directory, completeness=COMPLETE)
+
+    assert len(facts.results.other_reasons) == reasons, facts.results.other_reasons

@@ -18,6 +18,7 @@ def account(
     collected: int | None = None,
     in_flight: tuple[str, ...] = (),
     adds_up: bool = False,
+    file: str | None = None,
 ) -> SuiteResults:
     return SuiteResults(
         cases=cases,
@@ -30,6 +31,7 @@ def account(
         session_finished=True,
         exit_status=0,
         notices=(),
+        told_by={each.name: frozenset({file}) for each in cases} if file else {},
     )
 
 
@@ -53,6 +55,28 @@ def test_what_several_tries_of_a_test_come_to(tries: list[str], outcome: str, re
         account(case("t::a", each, seconds=number, message="no" if each == "failed" else ""))
         for number, each in enumerate(tries)
     ]
+    (told,) = united(accounts[:-1], accounts[-1]).cases
+    assert (str(told.outcome), told.reruns) == (outcome, reruns)
+
+
+@pytest.mark.parametrize(
+    ("tries", "outcome", "reruns"),
+    [
+        pytest.param([("failed", "b"), ("passed", "a")], "failed", 0, id="another file"),
+        pytest.param([("failed", "a"), ("passed", "a")], "passed", 1, id="the same file"),
+        pytest.param(
+            [("failed", "a"), ("failed", "b"), ("passed", "a")], "failed", 0, id="one of two files"
+        ),
+        pytest.param(
+            [("failed", "b"), ("passed", "a"), ("passed", "b")], "passed", 1, id="the same, at last"
+        ),
+    ],
+)
+def test_a_pass_is_later_than_a_failure_in_the_same_file_alone(
+    tries: list[tuple[str, str]], outcome: str, reruns: int
+) -> None:
+    """b.xml had it passed from the beginning; junit.xml had it failed, and was deleted."""
+    accounts = [account(case("t::a", each), file=file) for each, file in tries]
     (told,) = united(accounts[:-1], accounts[-1]).cases
     assert (str(told.outcome), told.reruns) == (outcome, reruns)
 

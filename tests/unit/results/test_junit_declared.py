@@ -43,6 +43,10 @@ def read(tmp_path: Path, xml: str | bytes) -> JUnitReport:
         ("<testsuite name='s' tests='2'/>", ["declares 2 tests and has 0"]),
         (f"<testsuite name='s' failures='three'>{CASE}</testsuite>", ['failures="three"']),
         (f"<testsuite name='s' tests='-1'>{CASE}</testsuite>", ['tests="-1"']),
+        (
+            f"<testsuite name='s' tests='2'>{CASE}<testcase/><testcase name=''/></testsuite>",
+            ["declares 2 tests and has 3, 2 of them without a name"],
+        ),
     ],
 )
 def test_what_is_declared_and_not_shown_is_said(tmp_path: Path, xml: str, told: list[str]) -> None:

@@ -19,6 +19,10 @@ _LAST_WORDS_CHARACTERS = 600
 SIGNAL_BASE = 128
 
 
+PROCESS = "process/"
+"""Begins the subject of what runs as a process of this machine, without pod and container."""
+
+
 def exit_words(code: int) -> str:
     """Return an exit code, with the signal that it stands for: `139 (SIGSEGV)`."""
     try:
@@ -45,14 +49,15 @@ def terminated(
 
 
 def exit_evidence(facts: Facts) -> list[Evidence]:
-    """Return the test container's exit code; empty while it has none."""
+    """Return the exit code of the test container, or of the process; empty while it has none."""
     container = facts.pod.test if facts.pod else None
     if container is None or container.exit_code is None:
         return []
+    is_process = facts.subject.startswith(PROCESS)
     return [
         Evidence(
-            pod_name(facts.pod),
-            f"container {container.name} exit code",
+            facts.subject if is_process else pod_name(facts.pod),
+            "exit code" if is_process else f"container {container.name} exit code",
             exit_words(container.exit_code),
             finished_at(container),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -35,6 +36,15 @@ class _Guard:
             message = f"a unit test calls no other machine ({words[1]}): serve it on 127.0.0.1"
             raise NotAUnitError(message)
 
+    @contextmanager
+    def watching(self, item: pytest.Item) -> Iterator[None]:
+        """Refuse programs to a test, unless it is marked."""
+        self.is_on = item.get_closest_marker("functional") is None
+        try:
+            yield
+        finally:
+            self.is_on = False
+
 
 def _is_here(address: object) -> bool:
     """Whether an address is of this machine: loopback, or a socket in its file system."""
@@ -53,10 +63,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """Refuse programs to what is not marked."""
-    _GUARD.is_on = item.get_closest_marker("functional") is None
-    try:
+    with _GUARD.watching(item):
         return (yield)
-    finally:
-        _GUARD.is_on = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Refuse them in the test itself. At its end a server of others may be stopped."""
+    with _GUARD.watching(item):
+        return (yield)

@@ -251,7 +251,12 @@ def _read_collection(path: Path) -> _Counts:
         return _Counts(damage=f"says {wrong[0]} = {value}, which is no number of tests")
     if counts["collected"] is None:
         return _Counts(damage="has no number in `collected`, which counts the collected tests")
-    return _Counts(*counts.values())
+    return _Counts(
+        collected=counts["collected"],
+        deselected=counts["deselected"],
+        sessions=counts["sessions"],
+        collecting=counts["collecting"],
+    )
 
 
 def _fields_of(path: Path) -> object:

@@ -361,6 +361,7 @@ def test_killed_while_it_writes_its_results_is_not_green(
         contextlib.closing(sqlite3.connect(database, isolation_level=None)) as held,
         start(project, reaper.place, FLOE_TESTS_HISTORY=f"sqlite:///{database}") as process,
     ):
+        process.wait_for("created, quota", timeout_seconds=90)
         held.execute("BEGIN EXCLUSIVE")
         process.wait_for("suite suite: PASS", timeout_seconds=120)
         process.wait_for('Started execution of step "small__results"', timeout_seconds=30)

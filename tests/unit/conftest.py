@@ -55,6 +55,13 @@ def _is_here(address: object) -> bool:
 _GUARD = _Guard()
 
 
+@pytest.fixture(autouse=True)
+def no_programs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a unit test see the same machine everywhere: one with no programs on PATH."""
+    if request.node.get_closest_marker("functional") is None:
+        monkeypatch.setenv("PATH", "")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts processes by its fixtures."""
     for item in items:

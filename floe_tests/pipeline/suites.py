@@ -15,7 +15,7 @@ from floe_tests.pipeline.context import RunContext
 from floe_tests.pipeline.installation import change_release
 from floe_tests.pipeline.platform_looks import look_after
 from floe_tests.pipeline.records import SuiteVerdict
-from floe_tests.pipeline.verdicts import Lists, judge_suite, lists_of
+from floe_tests.pipeline.verdicts import Lists, judge_suite, lists_of, verdict_of
 
 
 def run_suites(run: RunContext) -> tuple[Attempt, ...]:
@@ -23,7 +23,7 @@ def run_suites(run: RunContext) -> tuple[Attempt, ...]:
     lists = lists_of(run.settings, run.workspace.root)
     attempts: list[Attempt] = []
     for suite in run.state().suites():
-        made = _run_suite(run, suite)
+        made = _run_suite(run, suite, lists)
         judged = _judge(run, suite, made, lists)
         run.log(f"suite {suite.name}: {judged.verdict}")
         attempts += made
@@ -32,15 +32,15 @@ def run_suites(run: RunContext) -> tuple[Attempt, ...]:
     return tuple(attempts)
 
 
-def _run_suite(run: RunContext, suite: SuiteSettings) -> tuple[Attempt, ...]:
+def _run_suite(run: RunContext, suite: SuiteSettings, lists: Lists) -> tuple[Attempt, ...]:
     """Return all attempts at a suite; in a resumed run, with those that were made before."""
     made = run.state().attempts_of(suite.name)
-    if made and not _is_followed(made[-1]):
+    if made and not _retries_left(made, lists):
         return made
     lease = run.lease()
     if suite.before is not None and not made:
         change_release(run, lease, suite.name, suite.before)
-    attempts = _attempt_until_said(run, lease, suite, made)
+    attempts = _attempt_until_said(run, lease, suite, made, lists)
     look_after(run, lease, suite)
     return attempts
 
@@ -59,7 +59,7 @@ def _judge(
 
 
 def _attempt_until_said(
-    run: RunContext, lease: Lease, suite: SuiteSettings, made: Sequence[Attempt]
+    run: RunContext, lease: Lease, suite: SuiteSettings, made: Sequence[Attempt], lists: Lists
 ) -> tuple[Attempt, ...]:
     """Run a suite, again where only the infrastructure is to blame; every attempt is kept."""
     attempts = list(made)
@@ -72,11 +72,12 @@ def _attempt_until_said(
             attempt = _spoiled(attempt, lost)
             run.entries.write_attempt(attempt)
         attempts.append(attempt)
-        is_last = bool(lost) or not _is_followed(attempt)
+        retries = 0 if lost else _retries_left(attempts, lists)
+        is_last = not retries
         if not is_last:
             run.log(
                 f"suite {suite.name}, attempt {attempt.number}: {attempt.verdict}. Once more "
-                f"in a fresh pod; {attempt.verdict.retries} such attempts are allowed."
+                f"in a fresh pod; attempts left: {retries}."
             )
         if not is_last or attempt.facts.node is not None:
             # What is left would take the room of the next one, or hold up the namespace.
@@ -90,6 +91,7 @@ def _spoiled(attempt: Attempt, why: str) -> Attempt:
     return replace(attempt, facts=facts, verdict=classify(facts))
 
 
-def _is_followed(attempt: Attempt) -> bool:
-    """Return whether its verdict's rule allows another attempt after this one."""
-    return attempt.number <= attempt.verdict.retries
+def _retries_left(attempts: Sequence[Attempt], lists: Lists) -> int:
+    """Return how many more attempts the rule allows that judges these together."""
+    verdict = verdict_of(attempts, lists.quarantine)
+    return max(0, verdict.retries - len(attempts) + 1)

@@ -178,6 +178,7 @@ def _with_earlier_failures(facts: ResultFacts, results: SuiteResults) -> ResultF
     if results.vanished:
         problems = (*facts.problems, *results.vanished)
         facts = replace(facts, complete=False, problems=problems)
+    facts = replace(facts, failed_again=results.failed_again)
     united = with_outcomes(facts, results)
     if united.failed == facts.failed:
         return facts

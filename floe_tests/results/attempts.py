@@ -8,6 +8,7 @@ fewer, its results are not complete.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -31,7 +32,12 @@ def with_earlier(last: SuiteResults, earlier: Sequence[SuiteResults]) -> SuiteRe
         it, `vanished` says so; other tests that it lacks are in the notices.
     """
     vanished, notices = _lacking(last, earlier)
-    last = replace(last, vanished=vanished, notices=(*last.notices, *notices))
+    last = replace(
+        last,
+        vanished=vanished,
+        failed_again=_failed_again((*earlier, last)),
+        notices=(*last.notices, *notices),
+    )
     cases = {case.name: case for case in last.cases}
     kept: list[str] = []
     for number, results in reversed(list(enumerate(earlier, start=1))):
@@ -49,6 +55,13 @@ def with_earlier(last: SuiteResults, earlier: Sequence[SuiteResults]) -> SuiteRe
         failed_before=tuple(kept),
         notices=(*last.notices, notice),
     )
+
+
+def _failed_again(attempts: Sequence[SuiteResults]) -> tuple[str, ...]:
+    failures = Counter(
+        case.name for results in attempts for case in results.cases if case.outcome.is_failing
+    )
+    return tuple(name for name, count in failures.items() if count > 1)
 
 
 def _lacking(

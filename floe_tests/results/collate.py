@@ -67,6 +67,7 @@ class SuiteResults:
         exit_status: pytest's own exit status; None when it did not come to its end.
         has_events: Whether pytest's events are there, from the beginning of a session on.
         failed_before: Names of the cases that failed in an attempt before the last one alone.
+        failed_again: Names of the cases that failed in more than one attempt.
         vanished: What an attempt before the last one had and the last one lacks, a sentence each.
         notices: What was unreadable, cut, contradictory or left out, for people.
         told_by: The files that tell of each case, by its name.
@@ -87,6 +88,7 @@ class SuiteResults:
     ends_early: bool = False
     has_events: bool = False
     failed_before: tuple[str, ...] = ()
+    failed_again: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     has_result_file: bool = False

@@ -123,7 +123,7 @@ def _ended_by_worst(
         ),
         own_failed=own_results.failed,
     )
-    own = attempt.verdict
+    own = classify(facts) if results.failed_again else attempt.verdict
     node = attempt.facts.pod.node if attempt.facts.pod else ""
     where = f"{attempt.pod}{f' on {node}' if node else ''}" if attempt.pod else "never made"
     again = f", attempt {attempt.number}" if attempt.number > 1 else ""
@@ -220,6 +220,7 @@ def _result_facts(parts: Sequence[Part], problems: tuple[str, ...]) -> ResultFac
         skipped=sum(each.skipped for each in facts),
         failures=tuple(name for each in facts for name in each.failures)[:SHOWN_FAILURES],
         failed_before=tuple(name for part in parts for name in part.results.failed_before),
+        failed_again=tuple(name for part in parts for name in part.results.failed_again),
         in_flight=tuple(name for each in facts for name in each.in_flight),
         session_finished=bool(facts) and all(each.session_finished for each in facts),
         has_events=any(each.has_events for each in facts),

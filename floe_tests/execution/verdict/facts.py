@@ -169,6 +169,7 @@ class ResultFacts:
         quarantined: Names of failed tests that the tier's quarantine list lets fail.
         expired: Entries of that list whose last day is over, one sentence each.
         failed_before: Names of those failed tests that failed in an earlier attempt alone.
+        failed_again: Names of failed tests that failed in more than one attempt.
         in_flight: Tests that had started and not ended.
         session_finished: Whether the test program said that it was done.
         exit_status: The exit status that pytest gave itself; None where it did not come to its end,
@@ -202,6 +203,7 @@ class ResultFacts:
     quarantined: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
     failed_before: tuple[str, ...] = ()
+    failed_again: tuple[str, ...] = ()
     in_flight: tuple[str, ...] = ()
     session_finished: bool = False
     exit_status: int | None = None

@@ -176,6 +176,15 @@ RULES: tuple[Rule, ...] = (
         looks_at="pod `status.message`: the resource, the threshold, and what each container used",
     ),
     Rule(
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "the same tests, none of them in quarantine, failed in more than one attempt, whatever "
+        "ended these attempts",
+        "Read the failures. A test that ends its own pod, or its node, looks like this as well.",
+        results.failed_again,
+        looks_at="the tests' outcomes in every attempt",
+    ),
+    Rule(
         Cause.INFRA_DISRUPTED,
         Fault.INFRASTRUCTURE,
         "the cluster took the pod away (condition DisruptionTarget: drain, preemption, eviction by "

@@ -71,6 +71,25 @@ def test_such_a_failure_in_quarantine_lets_the_run_pass(suites: Suites):
     assert published.verdict.cause is Cause.PASS, evidence(published)
 
 
+def test_a_failure_that_repeats_is_the_tests_whatever_ends_them(suites: Suites):
+    published = run_pytest(
+        suites,
+        """
+        import os, signal
+
+        def test_a():
+            assert False, "each time"
+
+        def test_b():
+            os.kill(os.getpid(), signal.SIGKILL)
+        """,
+    )
+
+    assert published.verdict.cause is Cause.TEST_FAILURE, evidence(published)
+    assert published.verdict.earlier[0].startswith("KILLED_UNKNOWN")
+    assert "test_suite::test_a outcome: failed in more than one attempt" in evidence(published)
+
+
 LISTED = ("test_suite::test_q", "test_suite", "s::(suite)")
 
 

@@ -33,7 +33,7 @@ class RunningRun:
 
     def __init__(self, run: TierRun, lines: list[str], kube: Kube) -> None:
         self.run = run
-        self._lines = lines
+        self.lines = lines
         self._kube = kube
         self._published: PublishedRun | None = None
         self._failure: BaseException | None = None
@@ -54,13 +54,13 @@ class RunningRun:
 
     def wait_for(self, words: str, *, seconds: float = 60) -> None:
         """Wait until the run has said something."""
-        self.wait_until(lambda: any(words in line for line in self._lines), words, seconds)
+        self.wait_until(lambda: any(words in line for line in self.lines), words, seconds)
 
     def wait_for_second_start(self, *, seconds: float) -> None:
         """Wait until the tests of a second attempt run."""
 
         def started() -> bool:
-            lines = "\n".join(self._lines)
+            lines = "\n".join(self.lines)
             return "tests started" in lines.partition("Once more")[2]
 
         self.wait_until(started, "the tests of a second attempt", seconds)
@@ -72,7 +72,7 @@ class RunningRun:
             self._thread.join(timeout=0.1)
             over = not self._thread.is_alive() and not holds()
             if deadline.passed or over:
-                raise AssertionError("\n".join([f"never: {what}", *self._lines]))
+                raise AssertionError("\n".join([f"never: {what}", *self.lines]))
 
     @property
     def namespace(self) -> str:
@@ -99,7 +99,7 @@ class RunningRun:
     def finish(self, *, seconds: float = 240) -> PublishedRun:
         """Wait for the run's end."""
         self._thread.join(timeout=seconds)
-        sys.stdout.write("\n".join(self._lines))
+        sys.stdout.write("\n".join(self.lines))
         assert not self._thread.is_alive(), "the run did not end"
         if self._failure is not None:
             raise self._failure

@@ -373,6 +373,34 @@ def test_deleted_by_somebody(bench: FaultBench, fault: str, options: list[str]) 
     )
 
 
+@pytest.mark.thorough
+def test_deleted_after_the_same_failure_in_each_attempt(bench: FaultBench) -> None:
+    """As a suite does whose test takes its own pod away."""
+    failing = WAITS.replace("def test_before(): pass", "def test_before(): assert False")
+    running = bench.start(job(failing))
+    running.wait_for("test_before")
+    bench.kubectl("delete", "pod", running.pod(), "-n", running.namespace, "--now")
+    running.wait_for_second_start(seconds=90)
+    running.wait_until(
+        lambda: "test_before" in "\n".join(running.lines).partition("Once more")[2],
+        "the failure of the second attempt",
+    )
+    bench.kubectl("delete", "pod", running.pod(), "-n", running.namespace, "--now")
+    published = running.finish()
+
+    bench.judge(
+        "pod deleted after the same failure, twice",
+        published,
+        Cause.INFRA_NODE,
+        "not by this run",
+        finally_seen=Cause.TEST_FAILURE,
+    )
+    assert len(published.suites[0].attempts) == 2
+    assert "test_before outcome: failed in more than one attempt" in "\n".join(
+        map(str, published.verdict.evidence)
+    )
+
+
 def test_preempted(bench: FaultBench) -> None:
     """A pod of a higher class takes the node's CPU."""
     manifest = job(WAITS)

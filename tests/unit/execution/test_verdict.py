@@ -109,6 +109,9 @@ def facts(pod: str | PodFacts | None = None, **changes: Any) -> Facts:
     return Facts(**{**known, **changes})
 
 
+CREATED = event("SuccessfulCreate", f"Created pod: {recorded('running').name}", kind="Job")
+
+
 def exit_code(name: str, code: int) -> PodFacts:
     pod = recorded(name)
     assert pod.test is not None
@@ -372,6 +375,30 @@ ROWS: dict[str, Row] = {
         Fault.TEST,
         "test_b outcome: failed in an earlier attempt",
     ),
+    "a test ends its own pod in every attempt, after it has failed": Row(
+        facts(
+            recorded("running", vanished=True),
+            results=replace(CUT_OFF, failed=1, failures=("t::a",), failed_again=("t::a",)),
+        ),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "t::a outcome: failed in more than one attempt",
+    ),
+    "its failure is in quarantine": Row(
+        facts(
+            recorded("running", vanished=True),
+            results=replace(
+                CUT_OFF,
+                failed=1,
+                failures=("t::a",),
+                failed_again=("t::a",),
+                quarantined=("t::a",),
+            ),
+        ),
+        Cause.INFRA_NODE,
+        Fault.INFRASTRUCTURE,
+        "deleted while it ran, and not by this run",
+    ),
     "a shard ended with exit code 1 and no failure, and another has one in quarantine": Row(
         facts("exit-1", results=QUARANTINED, own_failed=0),
         Cause.TEST_FAILURE,
@@ -520,6 +547,30 @@ ROWS: dict[str, Row] = {
         Cause.INFRA_DISRUPTED,
         Fault.INFRASTRUCTURE,
         f"{SUBJECT} suspended: by Kueue, in queue a",
+    ),
+    "a queue took the Job's room back, and gave it again before anybody looked": Row(
+        facts(
+            recorded("running", vanished=True),
+            results=CUT_OFF,
+            events=(
+                event("Suspended", "Job suspended", kind="Job"),
+                CREATED,
+                event("Suspended", "Job suspended", kind="Job"),
+            ),
+        ),
+        Cause.INFRA_DISRUPTED,
+        Fault.INFRASTRUCTURE,
+        "event Suspended: Job suspended",
+    ),
+    "a Job that was suspended before it had a pod lost it later": Row(
+        facts(
+            recorded("running", vanished=True),
+            results=CUT_OFF,
+            events=(event("Suspended", "Job suspended", kind="Job"), CREATED),
+        ),
+        Cause.INFRA_NODE,
+        Fault.INFRASTRUCTURE,
+        "deleted while it ran, and not by this run",
     ),
     "an admission webhook does not answer": Row(
         facts(results=NOTHING, events=(event("FailedCreate", WEBHOOK_SILENT, kind="Job"),)),

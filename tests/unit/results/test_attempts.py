@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from floe_tests.results.attempts import with_earlier
@@ -60,6 +62,15 @@ def test_a_fresh_attempt_with_fewer_tests_is_not_complete(
 ) -> None:
     """The second attempt passed with 1 of 3 tests, and the run was green."""
     assert with_earlier(last, [earlier]).vanished == (said,)
+
+
+def test_what_failed_in_more_than_one_attempt_is_known() -> None:
+    def failing(*names: str) -> SuiteResults:
+        cases = (CaseResult(name=n, outcome=CaseOutcome.FAILED, seconds=0) for n in names)
+        return replace(attempt(), cases=tuple(cases))
+
+    assert with_earlier(failing("x", "y"), [failing("x"), failing("z")]).failed_again == ("x",)
+    assert with_earlier(attempt("x"), [failing("x"), failing("x")]).failed_again == ("x",)
 
 
 def test_other_tests_of_the_same_number_are_named_and_no_loss() -> None:

@@ -13,6 +13,7 @@ from floe_tests.execution.verdict.evidence.pod import (
 )
 from floe_tests.execution.verdict.evidence.words import (
     condition,
+    event_evidence,
     events,
     in_flight,
     node_evidence,
@@ -29,8 +30,8 @@ def disrupted(facts: Facts) -> Sequence[Evidence]:
         return ()
     found = condition(facts, "DisruptionTarget")
     pod = facts.pod
-    if facts.suspended is not None and pod is not None and (pod.vanished or pod.deleted_at):
-        found = [Evidence(facts.subject, "suspended", facts.suspended), *found]
+    if pod is not None and (pod.vanished or pod.deleted_at):
+        found = [*_suspended(facts), *found]
     # What had ended before it, in the API's own order, was not taken away by it.
     by_kubelet = bool(pod_reason(facts, {"Evicted", "Terminated"}))
     ended_before = pod is not None and pod.ended_undisturbed and not by_kubelet
@@ -43,6 +44,20 @@ def disrupted(facts: Facts) -> Sequence[Evidence]:
         *in_flight(facts),
         *progress(facts),
     ]
+
+
+def _suspended(facts: Facts) -> Sequence[Evidence]:
+    """The Job was suspended while its pod ran; by now it may be let go again."""
+    if facts.suspended is not None:
+        return [Evidence(facts.subject, "suspended", facts.suspended)]
+    of_pod = f"Created pod: {facts.pod.name}" if facts.pod else ""
+    created = (
+        number
+        for number, event in enumerate(facts.events)
+        if event.reason == "SuccessfulCreate" and event.message == of_pod
+    )
+    later = facts.events[next(created, len(facts.events)) :]
+    return [event_evidence(event) for event in later if event.reason == "Suspended"]
 
 
 def evicted(facts: Facts) -> Sequence[Evidence]:

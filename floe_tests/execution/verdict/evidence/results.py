@@ -118,6 +118,14 @@ def failed(facts: Facts) -> Sequence[Evidence]:
     return [*end_evidence(facts), *reasons]
 
 
+def failed_again(facts: Facts) -> Sequence[Evidence]:
+    """A test failed in more than one attempt: no single mishap explains that."""
+    excused = set(facts.results.quarantined)
+    again = [name for name in facts.results.failed_again if name not in excused]
+    found = [Evidence(name, "outcome", "failed in more than one attempt") for name in again]
+    return [*found[:_SHOWN_FAILURES], *in_flight(facts), *progress(facts)] if found else ()
+
+
 def missing(facts: Facts) -> Sequence[Evidence]:
     """Tests of the last good run are not there any more."""
     return facts.results.missing

@@ -66,6 +66,8 @@ class OwnJobs:
     def make(self, job: JsonObject) -> Made:
         """Create a Job, unless a process before this one has."""
         name = str(job["metadata"]["name"])
+        if (error := self._unknown_node(job)) is not None:
+            return Made(error=error)
         try:
             made = create_owned(self._kube, job, namespace=self._namespace)
         except RefusedError as error:
@@ -77,6 +79,23 @@ class OwnJobs:
             return Made(error=refused(error, path=self._path))
         self._note(made)
         return Made(made)
+
+    def _unknown_node(self, job: JsonObject) -> ErrorFacts | None:
+        """Look for the node that a pod is bound to: nobody says of a missing one that it is."""
+        name = part(job, "spec", "template", "spec").get("nodeName")
+        if not name:
+            return None
+        try:
+            known = self._kube.get("Node", str(name)) is not None
+        except RefusedError:
+            return None  # an account for one namespace may not look
+        if known:
+            return None
+        message = (
+            f"{self._path}: spec.template.spec.nodeName: the cluster has no node {name!r}. Leave "
+            "the choice to the scheduler, or use nodeSelector."
+        )
+        return ErrorFacts("configuration", message)
 
     def find(self, name: str) -> JsonObject | None:
         """Return a Job of this attempt as a process before has made it; None when there is none."""

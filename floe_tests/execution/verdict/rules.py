@@ -138,12 +138,12 @@ RULES: tuple[Rule, ...] = (
     Rule(
         Cause.CONFIG,
         Fault.CONFIGURATION,
-        "the pod can never run: image name invalid, ConfigMap or Secret missing, command not "
-        "found, or admission refused it (Pod Security, quota)",
+        "the pod can never run: image name invalid, ConfigMap, Secret or PersistentVolumeClaim "
+        "missing, command not found, or admission refused it (Pod Security, quota)",
         "Correct test-job.yaml or what it refers to.",
         start.container_config,
         looks_at="container state `waiting.reason`, `terminated.reason` of a container that could "
-        "not start, events `FailedCreate` of the Job",
+        "not start, events `FailedCreate` of the Job, what the scheduler says of a claim",
     ),
     Rule(
         Cause.INFRA_IMAGE,

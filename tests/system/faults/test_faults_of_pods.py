@@ -103,18 +103,31 @@ def test_a_pod_that_can_never_run(
 
 
 @pytest.mark.parametrize(
-    ("what", "named"),
+    ("what", "cause", "named"),
     [
-        pytest.param("selector", "node affinity/selector", id="selector"),
-        pytest.param("CPU", "Insufficient cpu", id="CPU", marks=pytest.mark.thorough),
-        pytest.param("PVC", "persistentvolumeclaim", id="PVC", marks=pytest.mark.thorough),
+        pytest.param("selector", Cause.INFRA_CAPACITY, "node affinity/selector", id="selector"),
+        pytest.param(
+            "CPU", Cause.INFRA_CAPACITY, "Insufficient cpu", id="CPU", marks=pytest.mark.thorough
+        ),
+        pytest.param(
+            "PVC",
+            Cause.CONFIG,
+            'persistentvolumeclaim "absent" not found',
+            id="PVC",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(
+            "node name", Cause.CONFIG, "no node 'ghost'", id="node", marks=pytest.mark.thorough
+        ),
     ],
 )
-def test_a_pod_that_no_node_takes(bench: FaultBench, what: str, named: str) -> None:
+def test_a_pod_that_no_node_takes(bench: FaultBench, what: str, cause: Cause, named: str) -> None:
     manifest = job(GREEN)
     pod = pod_of(manifest)
     if what == "selector":
         pod["nodeSelector"] = {"floe-tests/no-such-node": "true"}
+    elif what == "node name":
+        pod["nodeName"] = "ghost"
     elif what == "CPU":
         pod["containers"][0]["resources"] = {
             "requests": {"cpu": "900"},
@@ -124,7 +137,7 @@ def test_a_pod_that_no_node_takes(bench: FaultBench, what: str, named: str) -> N
         pod["volumes"].append({"name": "data", "persistentVolumeClaim": {"claimName": "absent"}})
     published = bench.run(manifest, deadlines=SOON)
 
-    bench.judge(f"unschedulable: {what}", published, Cause.INFRA_CAPACITY, named)
+    bench.judge(f"unschedulable: {what}", published, cause, named)
 
 
 def with_init(command: str) -> dict[str, object]:

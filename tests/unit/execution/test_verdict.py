@@ -109,6 +109,14 @@ def facts(pod: str | PodFacts | None = None, **changes: Any) -> Facts:
     return Facts(**{**known, **changes})
 
 
+UNBOUND = recorded("unschedulable")
+UNBOUND = replace(
+    UNBOUND,
+    conditions=tuple(
+        replace(each, message='persistentvolumeclaim "data" not found. preemption: not helpful.')
+        for each in UNBOUND.conditions
+    ),
+)
 CREATED = event("SuccessfulCreate", f"Created pod: {recorded('running').name}", kind="Job")
 
 
@@ -533,6 +541,12 @@ ROWS: dict[str, Row] = {
         Cause.INFRA_IMAGE,
         Fault.INFRASTRUCTURE,
         "container migrate waiting: ImagePullBackOff: not found",
+    ),
+    "a claim that the pod names is missing": Row(
+        facts(UNBOUND, results=NOTHING, passed_deadline="start"),
+        Cause.CONFIG,
+        Fault.CONFIGURATION,
+        'persistentvolumeclaim "data" not found',
     ),
     "a queue never let the Job begin": Row(
         facts(results=NOTHING, passed_deadline="queue", suspended="by Kueue, in queue team-a"),

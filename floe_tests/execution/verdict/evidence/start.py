@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from floe_tests.core.evidence import Evidence
@@ -43,6 +44,9 @@ _NODE_REFUSED_REASONS = frozenset(
         "OutOfephemeral-storage",
     }
 )
+# The scheduler's own words. Source:
+# https://github.com/kubernetes/kubernetes/blob/master/pkg/scheduler/framework/plugins/volumebinding
+_MISSING_CLAIM = re.compile(r'persistentvolumeclaim "[^"]*" not found')
 _JOB_REFUSED_REASONS = frozenset({"FailedCreate"})
 _VOLUME_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
 
@@ -75,12 +79,33 @@ def container_config(facts: Facts) -> Sequence[Evidence]:
     containers = all_containers(facts)
     return [
         *waiting(facts, CONTAINER_CONFIG_REASONS, *containers),
+        *_missing_claims(facts),
         *refused,
         *(
             item
             for container in containers
             for item in terminated(facts, container, reasons=_START_ERROR_REASONS)
         ),
+    ]
+
+
+def _missing_claims(facts: Facts) -> Sequence[Evidence]:
+    """The pod names a PersistentVolumeClaim that is not there: no node will ever take it."""
+    if facts.passed_deadline != "start":
+        return ()
+    found = [item for item in _unscheduled(facts) if _MISSING_CLAIM.search(item.value)]
+    return [*found, deadline_evidence(facts)] if found else ()
+
+
+def _unscheduled(facts: Facts) -> Sequence[Evidence]:
+    """Return what the scheduler says of a pod that no node has taken."""
+    pod = facts.pod
+    return [
+        Evidence(
+            f"pod/{pod.name}", f"condition {item.type}", f"{item.reason}: {item.message}", item.time
+        )
+        for item in (pod.conditions if pod else ())
+        if pod and item.type == "PodScheduled" and not item.status
     ]
 
 
@@ -128,15 +153,7 @@ def capacity(facts: Facts) -> Sequence[Evidence]:
         return [Evidence(facts.subject, "suspended", why), deadline_evidence(facts)]
     if facts.passed_deadline != "start":
         return ()
-    unscheduled = [
-        Evidence(
-            f"pod/{pod.name}", f"condition {item.type}", f"{item.reason}: {item.message}", item.time
-        )
-        for pod in [facts.pod]
-        if pod is not None
-        for item in pod.conditions
-        if item.type == "PodScheduled" and not item.status
-    ]
+    unscheduled = _unscheduled(facts)
     return [*unscheduled, deadline_evidence(facts)] if unscheduled else ()
 
 

@@ -47,6 +47,9 @@ PLACES = (
     _place(r"charts/.+/Chart\.yaml", rf"^ *version: {NUMBER}$"),
     # The operator's appVersion is upstream's.
     _place(r"charts/(?!flink-operator/)[^/]+/Chart\.yaml", rf"^appVersion: {NUMBER}$"),
+    # What GitLab's component installs.
+    _place(r"templates/.+\.yml", rf'"floe-tests\S*=={NUMBER}"'),
+    _place(r"docs/ci-elsewhere\.md", rf"floe-tests/tier@{NUMBER}$"),
     # The project's images, and their manifests in a registry. The changelog tells of old ones, the
     # tests of releases make up their own, and 9.9.9 is the tag that is asked for in vain.
     _place(

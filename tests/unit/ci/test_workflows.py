@@ -124,7 +124,8 @@ def test_every_foreign_action_is_pinned_by_its_commit_with_its_version_beside_it
     pins: dict[str, set[str]] = {}
     for name in WORKFLOWS:
         for line in (ROOT / ".github" / "workflows" / f"{name}.yml").read_text().splitlines():
-            if (used := re.search(r"\buses: +(?!\./)(\S.*)", line)) is None:
+            # For other repositories: what belongs to this one has its own tag.
+            if (used := re.search(r"\buses: +(?!\./|floe/floe-tests[/@])(\S.*)", line)) is None:
                 continue
             pin = re.fullmatch(r"([\w-]+/[\w/-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)", used[1])
             assert pin, f"{name}.yml: {line.strip()}"
@@ -234,7 +235,7 @@ def test_a_publication_is_not_cancelled_halfway_and_does_not_wait_for_its_own_ga
 
 
 def test_nothing_is_published_before_the_gate_has_passed():
-    assert WORKFLOWS["release"]["on"] == {"push": {"tags": ["v*"]}}
+    assert WORKFLOWS["release"]["on"] == {"push": {"tags": ["v*.*.*"]}}
     assert job_of("release", "gate").body["uses"] == "./.github/workflows/ci.yml"
     publishing = {"publish", "announce"}
     assert publishing == {
@@ -318,7 +319,8 @@ def test_the_runners_are_those_of_the_spec():
         "${{ inputs.tier == 'e2e' && (vars.E2E_RUNNER || 'ubuntu-latest-8-cores') "
         "|| 'ubuntu-latest' }}"
     )
-    assert {job.body["runs-on"] for job in WITH_STEPS} == {"ubuntu-latest", expression}
+    own = (job for job in WITH_STEPS if job.workflow != "tier")  # which others call
+    assert {job.body["runs-on"] for job in own} == {"ubuntu-latest", expression}
 
 
 def test_the_unit_job_leaves_no_unit_test_out():

@@ -16,7 +16,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
   bases/kafka/run) charts/*/files/*/*.sh images/build images/push \
-  images/statefun-functions/assemble docs/pictures/take $(filter-out %.py,$(wildcard .ci/*))
+  images/statefun-functions/assemble docs/pictures/take $(filter-out %.py %.json,$(wildcard .ci/*))
 
 # Its path has the version: another one is installed beside it.
 ACTIONLINT_VERSION := v1.7.12
@@ -103,8 +103,9 @@ actionlint: $(ACTIONLINT) ## The linter of .github/workflows, outside the checko
 $(ACTIONLINT):
 	@GOBIN=$(@D) go install -ldflags '-s -w' github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
-types: setup ## pyright, strict for floe_tests
+types: setup ## pyright, strict where the dependencies have types
 	@$(BIN)/pyright --project pyproject.toml
+	@$(BIN)/pyright --project .ci
 
 charts: setup ## helm lint and the chart's own tests
 	@helm lint --quiet charts/floe-common

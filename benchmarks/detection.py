@@ -175,7 +175,7 @@ def _drift(
 ) -> Drift:
     rules = SoakSettings().drift
     count = int(minutes * 60 / INTERVAL)
-    seconds = np.arange(count) * INTERVAL
+    seconds = np.arange(count, dtype=np.float64) * INTERVAL
     values = IN_USE + per_minute * seconds / 60 + noise(chance, count)
     kept = seconds >= rules.warmup_share * minutes * 60
     drift = drift_of(
@@ -325,7 +325,7 @@ def _benchmarks(spread: Spread, runs: int, slower: float, repetitions: int) -> t
 
 def _measured(spread: Spread, chance: np.random.Generator, *, slower: float = 0.0) -> Benchmark:
     """Return 20 repetitions of each measurement; a run's own level moves all of its repetitions."""
-    measurements = []
+    measurements: list[Measurement] = []
     whole = np.log(2.0) + spread.together * chance.normal()
     for number in range(MEASUREMENTS):
         level = whole + spread.between * chance.normal() + (np.log1p(slower) if number == 0 else 0)

@@ -26,7 +26,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -293,12 +293,12 @@ def _verdict(run: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _nothing() -> Iterator[None]:
+def _nothing() -> Generator[None]:
     yield
 
 
 @contextmanager
-def _leak(arguments: argparse.Namespace) -> Iterator[None]:
+def _leak(arguments: argparse.Namespace) -> Generator[None]:
     """Keep memory in a container of the component while the body goes on, and then no more."""
     kubectl = ["kubectl", "--namespace", arguments.namespace]
     selector = f"app.kubernetes.io/component={arguments.component}"

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,7 +220,7 @@ def _other_name(cluster: str) -> str:
 
 
 @contextmanager
-def step(title: str) -> Iterator[None]:
+def step(title: str) -> Generator[None]:
     """Say when a step begins, and how long it took."""
     began = monotonic()
     say(f"{'started':<9} {title}")

@@ -54,7 +54,9 @@ def main(histories: list[Path]) -> None:
     counts.legend(frameon=False, loc="upper right")
     for axes in (lines, counts):
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(TARGET, metadata={"Date": None})
+    figure.savefig(  # pyright: ignore[reportUnknownMemberType] - matplotlib leaves kwargs untyped
+        TARGET, metadata={"Date": None}
+    )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from minio import Minio
+    from minio import Minio  # pyright: ignore[reportMissingImports] - the image has it
 
 SUMS = "SHA256SUMS"
 FILES = ("dagster.dump", "history.dump", SUMS)
@@ -137,7 +137,7 @@ def place_of(environment: Mapping[str, str]) -> Place:
     directory = environment.get("BACKUP_DIRECTORY")
     if directory:
         return Folder(Path(directory))
-    from minio import Minio
+    from minio import Minio  # pyright: ignore[reportMissingImports]
 
     endpoint = urlsplit(environment["BACKUP_S3_ENDPOINT"])
     client = Minio(

@@ -111,7 +111,7 @@ def look(realm: str) -> Realm:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(_QUERY, {"realm": realm})
-                row = cursor.fetchone()
+                (row,) = cursor.fetchall()
         except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
             return Realm(is_absent=True)
     any_credentials, root, credentials, role, rights, catalogs = row

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from aiohttp import web
-from statefun import (
+from statefun import (  # pyright: ignore[reportMissingImports] - the image has it
     Context,
     LongType,
     Message,

@@ -97,6 +97,8 @@ def project(tmp_path: Path) -> Project:
         made.write(path, f"\n{text}", program=True)
     for name in ("floe-platform", "statefun"):
         made.write(f"charts/{name}/Chart.yaml", f"apiVersion: v2\nname: {name}\nversion: 1.0.0\n")
+    library = "apiVersion: v2\nname: floe-common\ntype: library\nversion: 1.0.0\n"
+    made.write("charts/floe-common/Chart.yaml", library)
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "release", tmp_path / ".ci" / "release")
     return made
@@ -167,3 +169,14 @@ def test_every_chart_is_pushed_and_a_version_that_is_there_stays_as_it_is(projec
     assert done.returncode == 0, done.stderr
     assert project.calls() == ["helm push floe-platform-1.0.0.tgz oci://ghcr.io/floe/charts"]
     assert "kept oci://ghcr.io/floe/charts/statefun:1.0.0" in done.stdout
+
+
+def test_a_library_chart_is_published_in_the_charts_that_have_it_alone(project: Project):
+    done = project.release("charts", "oci://ghcr.io/floe/charts")
+
+    assert done.returncode == 0, done.stderr
+    assert project.calls() == [
+        "helm push floe-platform-1.0.0.tgz oci://ghcr.io/floe/charts",
+        "helm push statefun-1.0.0.tgz oci://ghcr.io/floe/charts",
+    ]
+    assert "floe-common" not in done.stdout

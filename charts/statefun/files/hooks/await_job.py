@@ -8,7 +8,6 @@ import argparse
 import json
 import sys
 import time
-import urllib.error
 import urllib.request
 from http.client import HTTPException
 from typing import Any

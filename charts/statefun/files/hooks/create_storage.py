@@ -12,9 +12,12 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import get_session
+from botocore.config import Config  # pyright: ignore[reportMissingImports] - the image has it
+from botocore.exceptions import (  # pyright: ignore[reportMissingImports]
+    BotoCoreError,
+    ClientError,
+)
+from botocore.session import get_session  # pyright: ignore[reportMissingImports]
 
 T = TypeVar("T")
 

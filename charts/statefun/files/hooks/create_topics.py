@@ -7,6 +7,7 @@ Source: https://kafka.apache.org/protocol#The_Messages_CreateTopics
 """
 
 import argparse
+import io
 import socket
 import struct
 import sys
@@ -87,9 +88,9 @@ def _read_text(answer: bytes, offset: int) -> tuple[str, int]:
     return answer[offset:end].decode(), end
 
 
-def _read(stream: "socket.SocketIO", length: int) -> bytes:
+def _read(stream: "io.BufferedReader", length: int) -> bytes:
     data = stream.read(length)
-    if data is None or len(data) < length:
+    if len(data) < length:
         raise NotYetError("the broker hung up")
     return data
 

@@ -127,7 +127,8 @@ def _rest_catalog(settings: "CatalogSettings") -> "Catalog":
 
         def _create_session(self):
             session = super()._create_session()
-            session.request = functools.partial(session.request, timeout=_REQUEST_TIMEOUT_SECONDS)
+            timed = functools.partial(session.request, timeout=_REQUEST_TIMEOUT_SECONDS)
+            session.request = timed  # pyright: ignore[reportAttributeAccessIssue] - by keyword alone
             return session
 
     properties = {

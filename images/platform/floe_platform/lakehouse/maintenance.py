@@ -194,7 +194,9 @@ def _expendable(
 
 
 def _silver_of(snapshot: "Snapshot") -> int | None:
-    source = snapshot.summary and snapshot.summary.additional_properties.get(SILVER_SNAPSHOT)
+    if snapshot.summary is None:
+        return None
+    source = snapshot.summary.additional_properties.get(SILVER_SNAPSHOT)
     return int(source) if source else None
 
 

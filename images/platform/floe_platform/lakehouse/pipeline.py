@@ -275,7 +275,8 @@ def _duckdb() -> "Iterator[duckdb.DuckDBPyConnection]":
 def _of(batch: str) -> "BooleanExpression":
     from pyiceberg.expressions import EqualTo
 
-    return EqualTo("batch", batch)
+    # pyiceberg's own constructor, which pyright does not see behind pydantic's.
+    return EqualTo("batch", batch)  # pyright: ignore[reportCallIssue]
 
 
 def _labels(batch: str) -> dict[str, str]:

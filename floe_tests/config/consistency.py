@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from floe_tests.config.providers import capabilities_of, descriptions
-
-if TYPE_CHECKING:
-    from floe_tests.config.tier import TierSettings
+from floe_tests.config.tier_fields import TierFields
 
 
-def problems_in(tier: TierSettings) -> list[str]:
+def problems_in(tier: TierFields) -> list[str]:
     """Find what in a tier's settings does not go together.
 
     Returns:
@@ -38,7 +34,7 @@ def _repeated(field: str, names: list[str]) -> list[str]:
     return [f"{field}: {name!r} stands there twice; names must differ." for name in twice]
 
 
-def _without_what_they_need(tier: TierSettings) -> list[str]:
+def _without_what_they_need(tier: TierFields) -> list[str]:
     """Find environments that could not run what the tier has."""
     problems: list[str] = []
     clusters = [name for name in tier.environments if capabilities_of(name).is_cluster]
@@ -62,7 +58,7 @@ def _without_cluster() -> str:
     return " or ".join(f"`{one.name}`" for one in descriptions() if not one.capabilities.is_cluster)
 
 
-def _of_unknown_releases(tier: TierSettings) -> list[str]:
+def _of_unknown_releases(tier: TierFields) -> list[str]:
     releases = [release.name for release in tier.releases]
     none_of_them = f"is none of the tier's releases ({', '.join(releases) or 'it has none'})."
     changed = [
@@ -79,7 +75,7 @@ def _of_unknown_releases(tier: TierSettings) -> list[str]:
     return changed + given_values
 
 
-def _beside_an_installed_platform(tier: TierSettings) -> list[str]:
+def _beside_an_installed_platform(tier: TierFields) -> list[str]:
     """Find what a tier says that does not go with a platform which is there already."""
     if tier.installed is None:
         triggers = tier.triggers
@@ -105,7 +101,7 @@ def _beside_an_installed_platform(tier: TierSettings) -> list[str]:
     return problems
 
 
-def _installs_beside_it(tier: TierSettings, installed: str) -> list[str]:
+def _installs_beside_it(tier: TierFields, installed: str) -> list[str]:
     problems = [
         f"{field}: does not go with `installed`: release {installed} is installed already, and is "
         "only looked at. Take one of them out."
@@ -128,7 +124,7 @@ def _installs_beside_it(tier: TierSettings, installed: str) -> list[str]:
     return problems
 
 
-def _changes_what_others_run(tier: TierSettings, installed: str) -> list[str]:
+def _changes_what_others_run(tier: TierFields, installed: str) -> list[str]:
     problems: list[str] = []
     for index, suite in enumerate(tier.suites):
         if suite.release_values:

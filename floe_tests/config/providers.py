@@ -18,7 +18,7 @@ import importlib.metadata
 from abc import ABC
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, TypeVar
 
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
@@ -28,7 +28,6 @@ from floe_tests.core.errors import ConfigurationError
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
-    from floe_tests.config.tier import TierSettings
     from floe_tests.kube.access import ClusterAccess
 
 GROUP = "floe_tests.environments"
@@ -102,6 +101,22 @@ class EnvironmentSettings(Settings):
         return self
 
 
+_Own = TypeVar("_Own", bound=EnvironmentSettings)
+
+
+class TierOfProvider(Protocol):
+    """What a provider asks a tier for, before there is an environment."""
+
+    @property
+    def name(self) -> str:
+        """The tier's name."""
+        ...
+
+    def settings_of(self, environment: str, model: type[_Own]) -> _Own:
+        """Return the tier's settings of an environment, or their defaults."""
+        ...
+
+
 class ProviderDescription(ABC):
     """What settings, launchpad and command line know of a provider; loading it must be cheap.
 
@@ -118,7 +133,7 @@ class ProviderDescription(ABC):
     capabilities: ClassVar[Capabilities]
     settings: ClassVar[type[EnvironmentSettings] | None] = None
 
-    def access(self, tier: TierSettings) -> ClusterAccess:
+    def access(self, tier: TierOfProvider) -> ClusterAccess:
         """Return how a tier's existing cluster is reached; only of what is a cluster already.
 
         Raises:

@@ -16,7 +16,7 @@ import floe_tests
 from floe_tests.cleanup.plan import Scope
 from floe_tests.cleanup.reaper import plan, reap
 from floe_tests.config import providers
-from floe_tests.config.providers import Capabilities, EnvironmentSettings
+from floe_tests.config.providers import Capabilities, EnvironmentSettings, TierOfProvider
 from floe_tests.config.tier import TierSettings
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
@@ -58,7 +58,7 @@ class DockProvider(Provider):
     capabilities = Capabilities(can_have_installed=True)
     settings = DockSettings
 
-    def access(self, tier: TierSettings) -> ClusterAccess:
+    def access(self, tier: TierOfProvider) -> ClusterAccess:
         return ClusterAccess(tier.settings_of(self.name, DockSettings).kubeconfig)
 
     def environment(self, *, ledger: Ledger, log: Log) -> Environment:

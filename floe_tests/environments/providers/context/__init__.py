@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from floe_tests.config.providers import Capabilities
+from floe_tests.config.providers import Capabilities, TierOfProvider
 from floe_tests.environments.provider import Provider
 from floe_tests.environments.providers.context.settings import ContextSettings
 from floe_tests.kube.access import ClusterAccess
@@ -24,7 +24,7 @@ class ContextProvider(Provider):
     capabilities = Capabilities(can_have_installed=True)
     settings = ContextSettings
 
-    def access(self, tier: TierSettings) -> ClusterAccess:
+    def access(self, tier: TierOfProvider) -> ClusterAccess:
         """Return how the tier's settings, or else KUBECONFIG, reach the cluster."""
         own = tier.settings_of(self.name, ContextSettings)
         return ClusterAccess(own.kubeconfig, own.context)

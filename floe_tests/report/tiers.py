@@ -22,10 +22,16 @@ remedy.
 def markdown() -> str:
     """Return the page: a table for the tier, and one for each group of settings in it."""
     schema = TierSettings.model_json_schema()
-    tables = [("The tier", schema), *schema.get("$defs", {}).items()]
+    groups = {**schema.get("$defs", {}), **_of_environments(schema)}
+    tables = [("The tier", schema), *sorted(groups.items())]
     return "\n".join(
         [_INTRODUCTION, *(line for name, part in tables for line in _table(name, part))]
     )
+
+
+def _of_environments(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the groups that stand in the tier's own schema, by their model's name."""
+    return {each["title"]: each for each in schema["properties"].values() if "properties" in each}
 
 
 def _table(name: str, schema: dict[str, Any]) -> Iterator[str]:
@@ -49,8 +55,9 @@ def _table(name: str, schema: dict[str, Any]) -> Iterator[str]:
 def _kind(details: dict[str, Any]) -> str:
     if "enum" in details:
         return " or ".join(f"`{choice}`" for choice in details["enum"])
-    if "$ref" in details:
-        name = str(details["$ref"]).rpartition("/")[2].removesuffix("Settings")
+    if "$ref" in details or "properties" in details:
+        model = str(details.get("$ref") or details["title"])
+        name = model.rpartition("/")[2].removesuffix("Settings")
         return f"[{name}](#{name.lower()})"
     if "anyOf" in details:
         return " or ".join(_kind(part) for part in details["anyOf"])

@@ -124,6 +124,14 @@ FAULTS: Mapping[Cause, frozenset[Fault]] = {
     )
     for cause in causes
 }
+# Red by failures that JUnit shows: a file of a run with another cause needs a case that says it.
+BY_FAILURES = frozenset({Cause.TEST_FAILURE, Cause.SUSPECT_ENV})
+# By the outcomes of tests alone: nothing else explains tests that are missing.
+BY_TESTS = BY_FAILURES | {Cause.PASS}
+# A shard's end that says nothing yet of its suite: its tests are judged with those of all shards.
+JUDGED_TOGETHER = BY_TESTS | {Cause.NO_TESTS, Cause.QUARANTINE_EXPIRED}
+# What befalls a shard before its tests begin, and would befall every other one too.
+HOPELESS = frozenset({Cause.CONFIG, Cause.INFRA_IMAGE})
 # Fresh attempts that any rule may allow; a tier's longest time reckons with them.
 MOST_RETRIES = 3
 

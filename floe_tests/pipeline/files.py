@@ -9,7 +9,7 @@ from pathlib import Path
 from floe_tests.config.project import JUNIT, VERDICT
 from floe_tests.core import durable
 from floe_tests.core.ledger import as_json
-from floe_tests.core.verdict import Cause
+from floe_tests.core.verdict import BY_FAILURES
 from floe_tests.pipeline.published import PublishedRun, PublishedSuite
 from floe_tests.pipeline.summary import Summary, digest_of
 from floe_tests.results.cases import CaseOutcome, CaseResult
@@ -27,10 +27,8 @@ def write_junit(published: PublishedRun, *, commit: str, ref: str) -> None:
         ref: Its git ref.
     """
     cases = [_gated(case, suite) for suite in published.suites for case in suite.results.cases]
-    is_said = any(case.outcome.is_failing for case in cases) and published.verdict.cause in {
-        Cause.TEST_FAILURE,
-        Cause.SUSPECT_ENV,
-    }
+    has_failures = any(case.outcome.is_failing for case in cases)
+    is_said = has_failures and published.verdict.cause in BY_FAILURES
     if not (published.verdict.passed or is_said):
         cases.append(_verdict_case(published))
     junit.write(

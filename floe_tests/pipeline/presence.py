@@ -11,7 +11,7 @@ from floe_tests.config.selection import selected
 from floe_tests.config.suite import SuiteSettings
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.evidence import Evidence
-from floe_tests.core.verdict import Cause
+from floe_tests.core.verdict import BY_TESTS
 from floe_tests.execution.attempt import Attempt
 from floe_tests.pipeline.state import RunState
 from floe_tests.results.presence.compare import Presence
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from floe_tests.results.cases import CaseResult
     from floe_tests.results.collate import SuiteResults
     from floe_tests.results.presence.compare import Baseline
-
-# Verdicts that a suite's own tests gave it: of any other, what is missing is explained already.
-_BY_TESTS = frozenset({Cause.PASS, Cause.TEST_FAILURE, Cause.SUSPECT_ENV})
 
 
 def compare_suite(
@@ -45,7 +42,7 @@ def compare_suite(
     Returns:
         What is missing and what is to be said; None where something else ended the attempt.
     """
-    if attempt.verdict.cause not in _BY_TESTS:
+    if attempt.verdict.cause not in BY_TESTS:
         return None
     from floe_tests.results.presence.changes import GitChanges
     from floe_tests.results.presence.compare import Rules, compare

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.core.evidence import Evidence
-from floe_tests.core.verdict import Cause, Verdict
+from floe_tests.core.verdict import JUDGED_TOGETHER, Cause, Verdict
 from floe_tests.execution.attempt import SHOWN_FAILURES, shown
 from floe_tests.execution.sharding.combined_results import Source, write_results
 from floe_tests.execution.sharding.part import Part, part_of
@@ -30,16 +30,6 @@ from floe_tests.execution.verdict.rules import RULES, classify
 from floe_tests.exporter.results import EVENTS_FILE
 
 _SHOWN_SHARDS = 10
-# How a shard ends that its own tests ended: what is to be said of them is said of all together.
-_BY_TESTS = frozenset(
-    {
-        Cause.PASS,
-        Cause.TEST_FAILURE,
-        Cause.SUSPECT_ENV,
-        Cause.NO_TESTS,
-        Cause.QUARANTINE_EXPIRED,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -90,7 +80,7 @@ def merged(directory: Path, end: SuiteEnd) -> tuple[Facts, Verdict]:
     facts = _result_facts(results, (*problems, *vanished))
     if end.cancelled is not None or end.error is not None:
         return _ended_from_outside(end, facts)
-    broken = [part for part in results if part.attempt.verdict.cause not in _BY_TESTS]
+    broken = [part for part in results if part.attempt.verdict.cause not in JUDGED_TOGETHER]
     if broken:
         return _ended_by_worst(end, facts, results, min(broken, key=_place_in_table))
     return _ended_by_tests(end, facts, results)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from floe_tests.core.log import Log
-from floe_tests.core.verdict import Cause
+from floe_tests.core.verdict import HOPELESS
 from floe_tests.execution.observation import Observation
 from floe_tests.execution.own_jobs import OwnJobs
 from floe_tests.execution.pod_end import LastLook
@@ -28,9 +28,6 @@ from floe_tests.execution.timeouts import STOP_GRACE_SECONDS
 from floe_tests.execution.verdict.facts import DeadlineName
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject, part
-
-# What would befall every other shard too.
-_HOPELESS = frozenset({Cause.CONFIG, Cause.INFRA_IMAGE})
 
 
 class ShardEnds:
@@ -172,7 +169,7 @@ class ShardEnds:
             self._watcher.chore(partial(self._retry, index, last.number + 1))
             return
         shard.is_done = True
-        if last.verdict.cause in _HOPELESS and not self._progress.has_begun:
+        if last.verdict.cause in HOPELESS and not self._progress.has_begun:
             self._give_up(last)
 
     def _retry(self, index: int, number: int) -> Callable[[], None]:

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from floe_tests.core.evidence import Evidence
-from floe_tests.core.verdict import Cause, Fault, Outcome
+from floe_tests.core.verdict import BY_TESTS, HOPELESS, Cause, Fault, Outcome
 from floe_tests.execution.verdict.facts import (
     ConditionFacts,
     ContainerFacts,
@@ -1048,6 +1048,16 @@ def test_only_infrastructure_and_an_unexplained_kill_are_tried_again():
     assert retried - of_infrastructure == {Cause.KILLED_UNKNOWN}
     assert max(rule.retries for rule in RULES) <= 3
     assert all(rule.retries <= 1 for rule in RULES if rule.cause is Cause.KILLED_UNKNOWN)
+
+
+def test_what_would_befall_every_shard_is_not_tried_again():
+    assert {rule.retries for rule in RULES if rule.cause in HOPELESS} == {0}
+
+
+def test_what_tests_decide_is_nobody_elses_fault():
+    faults = {rule.fault for rule in RULES if rule.cause in BY_TESTS}
+
+    assert faults == {Fault.NONE, Fault.TEST}
 
 
 WINNERS: dict[str, tuple[Facts, Cause]] = {

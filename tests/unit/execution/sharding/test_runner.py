@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from floe_tests.core import labels
+from floe_tests.core.verdict import Cause
 from floe_tests.execution.attempt import Attempt
 from floe_tests.execution.manifest import EXPORTER
 from floe_tests.execution.resume import Resume
 from floe_tests.execution.sharding.job import INDEX_LABEL
+from floe_tests.execution.verdict.rules import RULES
 from tests.support.pod_cluster import (
     Json,
     PodCluster,
@@ -155,7 +157,8 @@ def test_a_shard_has_no_more_attempts_than_its_verdict_allows(
 
     attempt = runs.run_sharded()
 
-    assert attempts_of(attempt, 1) == ["INFRA_DISRUPTED"] * 4, "the first and three more"
+    allowed = next(rule.retries for rule in RULES if rule.cause is Cause.INFRA_DISRUPTED)
+    assert attempts_of(attempt, 1) == ["INFRA_DISRUPTED"] * (1 + allowed)
 
 
 def test_a_pod_in_place_of_one_that_has_ended_is_no_attempt(

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import pytest
 
+from floe_tests.config.providers import environment_names
 from floe_tests.environments.lease import Lease
 from floe_tests.results.history.store import History
 from tests.support import box
@@ -261,7 +262,7 @@ def test_the_command_line_names_it_beside_the_others(machine: Machine):
     answer = machine.cli("run", "boxed", "--environment", "crate")
 
     assert answer.returncode == 2
-    assert "local, kind, context, box" in answer.stderr
+    assert f"choose one of {', '.join((*environment_names(), 'box'))}." in answer.stderr
 
 
 def test_settings_of_it_are_checked_by_its_own_model(machine: Machine):

@@ -147,6 +147,12 @@ def rafts(api: Api) -> Iterator[Rafts]:
     providers.unregister("raft")
 
 
+@pytest.fixture(params=providers.environment_names())
+def each(request: pytest.FixtureRequest) -> Provider:
+    """Each provider of this package, and of others that are installed."""
+    return provider_of(request.param)
+
+
 @pytest.fixture
 def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setenv("PATH", str(tmp_path))  # without docker and kind
@@ -262,6 +268,21 @@ def test_clusters_that_cannot_be_looked_for_are_a_problem_if_a_dead_run_had_one(
     (problem,) = plan(Scope(ledger)).problems
 
     assert problem.startswith("raft cluster log cannot be looked into: there is fog")
+
+
+def test_a_provider_finds_created_clusters_if_it_says_that_runs_create_some(
+    each: Provider, ledger: Ledger
+):
+    """The reaper asks the capability first, and then the method."""
+    assert each.capabilities.creates_clusters == (each.created_clusters(ledger) is not None)
+
+
+def test_every_setting_of_a_provider_has_a_default_and_a_meaning(each: Provider):
+    """A tier that names an environment without settings of it gets the defaults."""
+    fields = each.settings.model_fields if each.settings else {}
+
+    assert [name for name, field in fields.items() if field.is_required()] == []
+    assert [name for name, field in fields.items() if not field.description] == []
 
 
 def test_a_name_that_nobody_provides_is_an_error_with_those_there_are():

@@ -43,7 +43,7 @@ WRONG = {
     ),
     "an environment that there is not": (
         f"{HEAD}  environments: [minikube]\n{SUITES}",
-        ["attributes.environments.0", "'local', 'kind' or 'context'"],
+        ["attributes.environments.0", "'local', 'kind'", "input_value='minikube'"],
     ),
     "no environment": (
         f"{HEAD}  environments: []\n{SUITES}",

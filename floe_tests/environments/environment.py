@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Protocol
 
 from floe_tests.config.project import Workspace
@@ -12,9 +13,10 @@ from floe_tests.environments.lease import Lease
 class Environment(Protocol):
     """What a provider gives to a run. A contract test runs against all of them.
 
-    Derive from it: the methods with a body are of use to few environments.
+    Derive from it: the methods that are not abstract are of use to few environments.
     """
 
+    @abstractmethod
     def acquire(self, lease: Lease, settings: TierSettings, workspace: Workspace) -> Lease:
         """Make the environment ready and return the lease with what reaches it.
 
@@ -26,10 +28,12 @@ class Environment(Protocol):
         """
         ...
 
+    @abstractmethod
     def is_live(self, lease: Lease) -> bool:
         """Return whether the environment is still there, and this run's."""
         ...
 
+    @abstractmethod
     def release(self, lease: Lease) -> None:
         """Remove what this run created and nothing else; safe to call twice.
 
@@ -38,6 +42,7 @@ class Environment(Protocol):
         """
         ...
 
+    @abstractmethod
     def extend(self, lease: Lease) -> None:
         """Write on what the run has there that it is kept, and the lease's new expiry.
 
@@ -46,6 +51,7 @@ class Environment(Protocol):
         """
         ...
 
+    @abstractmethod
     def commands(self, lease: Lease) -> tuple[str, ...]:
         """Return the commands to look into a kept environment, and to remove it."""
         ...

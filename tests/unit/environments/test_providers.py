@@ -31,6 +31,7 @@ from floe_tests.environments.existing_cluster import ExistingClusterEnvironment
 from floe_tests.environments.installed import InstalledEnvironment
 from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.environments.leasing import environment_of
+from floe_tests.environments.processes import ProcessEnvironment
 from floe_tests.environments.provider import CreatedClusters, FoundCluster, Provider, provider_of
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
@@ -283,6 +284,16 @@ def test_every_setting_of_a_provider_has_a_default_and_a_meaning(each: Provider)
 
     assert [name for name, field in fields.items() if field.is_required()] == []
     assert [name for name, field in fields.items() if not field.description] == []
+
+
+def test_an_environment_that_cannot_give_back_what_it_took_is_refused(ledger: Ledger):
+    """Or a run would find that out when it ends."""
+
+    class Whirlpool(ProcessEnvironment):
+        release = Environment.release
+
+    with pytest.raises(TypeError, match="release"):
+        Whirlpool(ledger=ledger, log=print)  # pyright: ignore[reportAbstractUsage] - what is tested
 
 
 def test_a_name_that_nobody_provides_is_an_error_with_those_there_are():

@@ -69,7 +69,17 @@ _SUITE_COLUMNS = tuple(
 _ATTEMPT_COLUMNS = tuple(
     column.name for column in AttemptRow.__table__.columns if column.name != "suite_id"
 )
-
+# Of a case, what is the test's in every run, and what it did in one.
+_TEST_COLUMNS = tuple(
+    column.name
+    for column in TestRow.__table__.columns
+    if column.name not in {"test_id", "tier", "suite"}
+)
+_CASE_COLUMNS = tuple(
+    column.name
+    for column in CaseRow.__table__.columns
+    if column.name not in {"suite_id", "test_id"}
+)
 
 _MEASUREMENT_COLUMNS = tuple(
     column.name
@@ -157,10 +167,7 @@ def _insert_cases(
                     {
                         "suite_id": suite_id,
                         "test_id": test_ids[case.name],
-                        "outcome": case.outcome.value,
-                        "seconds": case.seconds,
-                        "reruns": case.reruns,
-                        "passed_later": case.passed_later,
+                        **{name: getattr(case, name) for name in _CASE_COLUMNS},
                     },
                 )
                 for case in cases
@@ -196,10 +203,7 @@ def _test_ids(connection: Connection, *, tier: str, suite: SuiteRecord) -> dict[
         {
             "tier": tier,
             "suite": suite.name,
-            "name": case.name,
-            "is_collection": case.is_collection,
-            "file": case.file,
-            "line": case.line,
+            **{name: getattr(case, name) for name in _TEST_COLUMNS},
         }
         for case in suite.cases
         if case.name not in known
@@ -228,14 +232,8 @@ def case_query(*columns: SQLColumnExpression[Any]) -> Select[Any]:
     """Select cases with what `case_result` needs, and further columns of suite or run."""
     return (
         select(
-            TestRow.name,
-            TestRow.is_collection,
-            TestRow.file,
-            TestRow.line,
-            CaseRow.outcome,
-            CaseRow.seconds,
-            CaseRow.reruns,
-            CaseRow.passed_later,
+            *(getattr(TestRow, name) for name in _TEST_COLUMNS),
+            *(getattr(CaseRow, name) for name in _CASE_COLUMNS),
             CaseTextRow.message,
             CaseTextRow.text,
             *columns,
@@ -252,18 +250,9 @@ def case_query(*columns: SQLColumnExpression[Any]) -> Select[Any]:
 
 def case_result(row: Row[Any]) -> CaseResult:
     """Build a case from a row of `case_query`."""
-    return CaseResult(
-        name=row.name,
-        outcome=CaseOutcome(row.outcome),
-        seconds=row.seconds,
-        message=row.message or "",
-        text=row.text or "",
-        file=row.file,
-        line=row.line,
-        reruns=row.reruns,
-        passed_later=row.passed_later,
-        is_collection=row.is_collection,
-    )
+    values = {name: getattr(row, name) for name in (*_TEST_COLUMNS, *_CASE_COLUMNS)}
+    values["outcome"] = CaseOutcome(row.outcome)
+    return CaseResult(**values, message=row.message or "", text=row.text or "")
 
 
 def run_records(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[RunRecord, ...]:
@@ -290,10 +279,11 @@ def _suite_records(connection: Connection, run_ids: Sequence[str]) -> dict[str, 
     )
     suites: dict[str, list[SuiteRecord]] = {}
     for row in connection.execute(query):
-        values = {name: getattr(row, name) for name in _SUITE_COLUMNS}
-        values["in_flight"] = tuple(row.in_flight)
-        values["notices"] = tuple(row.notices)
-        values["quarantined"] = tuple(row.quarantined)
+        found = {name: getattr(row, name) for name in _SUITE_COLUMNS}
+        values: dict[str, Any] = {
+            name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+            for name, value in found.items()
+        }
         tally = {name: getattr(row, column) for column, name in _TALLY_COLUMNS.items()}
         record = SuiteRecord(
             **values,

@@ -146,12 +146,17 @@ images: ## The project's images, into the local Docker (IMAGE_REGISTRY_PREFIX is
 release: ## The project's version in every file that names it: make release VERSION=1.2.3 (DRY_RUN=1 prints the diff)
 	@$(PYTHON) .ci/version.py set $(or $(VERSION),$(error make release VERSION=1.2.3)) $(if $(DRY_RUN),--dry-run)
 
+# Everything to its newest; `make lock UPGRADE=` changes only what pyproject.toml and the .in files ask for,
+# `make lock UPGRADE='-P dagster'` a package.
+UPGRADE ?= --upgrade
+COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
 lock: setup ## Renew requirements.lock and the images' locks (host-free)
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev pyproject.toml -o requirements.lock
-	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade tests/requirements.in -o tests/requirements.lock
-	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade images/platform/requirements.in -o images/platform/requirements.lock
-	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade images/statefun-functions/requirements.in -o images/statefun-functions/requirements.lock
-	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --extra postgres --constraint requirements.lock pyproject.toml images/floe-tests/requirements.in -o images/floe-tests/requirements.lock
+	@$(COMPILE) $(UPGRADE) --universal --extra dev pyproject.toml -o requirements.lock
+	@$(COMPILE) $(UPGRADE) tests/requirements.in -o tests/requirements.lock
+	@$(COMPILE) $(UPGRADE) images/platform/requirements.in -o images/platform/requirements.lock
+	@$(COMPILE) $(UPGRADE) images/statefun-functions/requirements.in -o images/statefun-functions/requirements.lock
+	@$(COMPILE) $(UPGRADE) --extra postgres --constraint requirements.lock pyproject.toml images/floe-tests/requirements.in -o images/floe-tests/requirements.lock
 
 clean: ## Everything that can be made again; the history in dagster_home stays
 	@rm -rf $(VENV) output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -26,6 +26,9 @@ TEXT_BYTES = 64 * 1024
 NAMES_BYTES = 48 * 1024 * 1024
 """Most memory of all names and files of a run together: 100,000 of 250 characters fit."""
 
+ATTACHMENT = re.compile(r"\[\[ATTACHMENT\|([^\]\n]{1,1024})\]\]")
+"""A file that a test left, as Jenkins and others read it from what the test printed."""
+
 _LARGEST_LINE_NUMBER = 2**31 - 1
 _LONGEST_SECONDS = 1e9
 
@@ -174,6 +177,11 @@ class CaseResult:
     def is_test(self) -> bool:
         """Whether it is a test: no module that could not be collected, and no suite as a whole."""
         return not self.is_collection and _OF_SUITE.search(self.name) is None
+
+    @property
+    def attachments(self) -> tuple[str, ...]:
+        """Paths of the files that it left (screenshots, traces), as its tool names them."""
+        return tuple(dict.fromkeys(ATTACHMENT.findall(self.text)))
 
     def merged_with(self, later: CaseResult) -> CaseResult:
         """Return one case for two reports of the same test.

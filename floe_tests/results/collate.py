@@ -164,7 +164,7 @@ def _collate(directory: Path, *, cut: Collection[str], deadline: Deadline) -> Su
     unused = list(report.damage)
     if not searched.is_whole:
         unused.append("There are more files than are searched for JUnit; the rest is left.")
-    notices += (*report.notices, *unused)
+    notices += (*report.notices, *unused, *searched.notices)
     from_junit = {case.name: case for case in report.cases}
     if (unused or not from_junit) and events.session_started:
         unused += events.notices

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from floe_tests.exporter import results as exported
 from floe_tests.exporter.results import RESULT_FILES, ROOT_BYTES, is_named_like_result, is_xml
+from floe_tests.results.formats import foreign
 
 REPLACED = ".replaced"
 """Folder of what result files held before they were replaced: `.replaced/<version>/<path>`."""
 BESIDE = ".beside"
 """Folder of files whose place was taken: `.beside/<number>/<path>`."""
 
+_MOST_NOTICES = 5
 MOST_ENTRIES = 200_000
 """Names that are looked at. The stream takes in 24,000 files, and each may have a folder."""
 
@@ -30,22 +32,37 @@ class Found:
     Attributes:
         paths: The files, sorted.
         is_whole: Whether all of the folder was looked at.
+        notices: Other files that hold results and are not read, a sentence each.
     """
 
     paths: tuple[Path, ...]
     is_whole: bool
+    notices: tuple[str, ...] = ()
 
 
 def junit_files(directory: Path) -> Found:
     """Find the JUnit files of a folder and its subfolders; no link is followed."""
     found: list[Path] = []
+    unread: list[str] = []
+    is_whole = True
     for number, path in enumerate(_files(directory)):
         if number >= MOST_ENTRIES:
-            return Found(tuple(sorted(found)), is_whole=False)
+            is_whole = False
+            break
         name = path.relative_to(directory).as_posix()
-        if is_xml(name) and is_plain_file(path) and _may_be_result(path, name):
+        if not is_plain_file(path):
+            continue
+        if is_xml(name) and _may_be_result(path, name):
             found.append(path)
-    return Found(tuple(sorted(found)), is_whole=True)
+        elif name not in RESULT_FILES and (notice := foreign.notice_of(path, name)):
+            unread.append(notice)
+    return Found(tuple(sorted(found)), is_whole, _bounded(unread))
+
+
+def _bounded(notices: list[str]) -> tuple[str, ...]:
+    more = len(notices) - _MOST_NOTICES
+    rest = [f"{more} more files hold results and were not read."] if more > 0 else []
+    return (*notices[:_MOST_NOTICES], *rest)
 
 
 def is_result(path: Path, name: str) -> bool:

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from floe_tests.results.cases import TEXT_BYTES, CaseOutcome, CaseResult
+from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.formats.junit import words
+from floe_tests.results.formats.junit.texts import (
+    READ_CHARACTERS,
+    Outputs,
+    Text,
+    attached,
+    joined,
+    section,
+    tried,
+)
 from floe_tests.results.formats.junit.words import Element
 
 TRIES_TYPE = "floe-tests.tries"
@@ -19,19 +28,13 @@ _MAY_FAIL = "TEST_CASE tagged with !mayfail"
 
 # A case with more than these is no test's; each would cost memory.
 MAX_FAULTS = 20
-_MAX_OUTPUTS = 10
-
-# Read more than a case keeps, so that the cut in the middle knows the end of most texts.
-_READ_CHARACTERS = 4 * TEXT_BYTES
+_MAX_PROPERTIES = 20
+_PROPERTY_CHARACTERS = 200
 _TYPE_CHARACTERS = 1024
 
 # CTest calls a test whose program is missing skipped, and fails.
 _NEVER_STARTED = "Unable to find "
 _PYTEST_COLLECTION = ("collection failure", "collection skipped")
-_TITLES = {
-    Element.STANDARD_OUTPUT: "standard output",
-    Element.STANDARD_ERROR: "standard error",
-}
 _OUTCOMES = {
     Element.FAILURE: CaseOutcome.FAILED,
     Element.ERROR: CaseOutcome.ERROR,
@@ -39,27 +42,6 @@ _OUTCOMES = {
     Element.SKIPPED: CaseOutcome.SKIPPED,
 }
 _EARLIER = frozenset({Element.PASSED_LATER, Element.FAILED_AGAIN})
-
-
-@dataclass(slots=True)
-class Text:
-    """Character data of one element, bounded: the beginning, and the newest part of the rest."""
-
-    head: list[str] = field(default_factory=list[str])
-    tail: str = ""
-    head_characters: int = 0
-
-    def add(self, data: str) -> None:
-        """Take more of it."""
-        if self.head_characters < _READ_CHARACTERS:
-            self.head.append(data)
-            self.head_characters += len(data)
-        else:
-            self.tail = (self.tail + data)[-TEXT_BYTES:]
-
-    def __str__(self) -> str:
-        """Return what was kept."""
-        return "".join(self.head) + self.tail
 
 
 @dataclass(slots=True)
@@ -127,7 +109,8 @@ class OpenCase:
     attributes: dict[str, str]
     points: bool = False
     faults: list[Fault] = field(default_factory=list[Fault])
-    outputs: list[tuple[Element, Text]] = field(default_factory=list[tuple[Element, Text]])
+    outputs: Outputs = field(default_factory=Outputs)
+    properties: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     fault_count: int = 0
     tries: int = 0
 
@@ -142,18 +125,16 @@ class OpenCase:
         if known and len(self.faults) >= MAX_FAULTS:
             return None
         # A tag may be megabytes long.
-        message = message[:_READ_CHARACTERS]
+        message = message[:READ_CHARACTERS]
         fault = Fault(kind, message=message, type=attributes.get("type", "")[:_TYPE_CHARACTERS])
         self.faults.append(fault)
         return fault.text
 
-    def add_output(self, kind: Element) -> Text | None:
-        """Add an output and return its text; None beyond the limit."""
-        if len(self.outputs) >= _MAX_OUTPUTS:
-            return None
-        output = Text()
-        self.outputs.append((kind, output))
-        return output
+    def add_property(self, attributes: dict[str, str]) -> None:
+        """Add a property; beyond the limit it is left out."""
+        name, value = attributes.get("name", ""), attributes.get("value")
+        if len(self.properties) < _MAX_PROPERTIES and name and value:
+            self.properties.append((name, value[:_PROPERTY_CHARACTERS]))
 
     @property
     def is_nameless(self) -> bool:
@@ -242,18 +223,19 @@ class OpenCase:
             elif fault is not first and fault.message and fault.message not in text:
                 text = f"{fault.message}\n{text}"
             parts.append(text)
-        if outcome.is_failing:
-            # What a passing test printed is of no use to anybody afterwards.
-            parts += [
-                f"--- {_TITLES[kind]} ---\n{text}"
-                for kind, text in self.outputs
-                if str(text).strip()
-            ]
-        return "\n\n".join(part for part in parts if part.strip())
+        if outcome.is_failing or self.tries:
+            # What a test printed that passed at once is of no use to anybody afterwards.
+            parts += self._surroundings()
+        return joined(parts)
+
+    def _surroundings(self) -> list[str]:
+        """Return attachments, properties and outputs; the longest last, where a text is cut."""
+        paths = [value for name, value in self.properties if _is_attachment(name)]
+        paths += self.outputs.attachments()
+        told = [f"{name}: {value}" for name, value in self.properties if not _is_attachment(name)]
+        return [attached(paths), section("properties", "\n".join(told)), *self.outputs.sections()]
 
 
-def tried(number: int, message: str, text: str) -> str:
-    """Tell one failed try of a test in the text of its last one."""
-    title = f"--- failed try {number} ---"
-    told = [title, *([message] if message and message not in text else []), text]
-    return "\n".join(part for part in told if part)
+def _is_attachment(name: str) -> bool:
+    """Whether a property names a file that the test left (`attachment`, `testrail_attachment`)."""
+    return "attachment" in name.lower()

@@ -19,8 +19,9 @@ from floe_tests.results.cases import (
     case_name,
     memory_bytes,
 )
+from floe_tests.results.formats import foreign
 from floe_tests.results.formats.junit import words
-from floe_tests.results.formats.junit.case import OpenCase, Shown, Text, tried
+from floe_tests.results.formats.junit.case import OpenCase, Shown
 from floe_tests.results.formats.junit.suites import (
     COUNTS_MORE,
     FoundCase,
@@ -28,6 +29,7 @@ from floe_tests.results.formats.junit.suites import (
     Producer,
     producer_of,
 )
+from floe_tests.results.formats.junit.texts import Text, tried
 from floe_tests.results.formats.junit.words import Element
 
 _PYTEST_TEARDOWN = "failed on teardown with"
@@ -88,7 +90,7 @@ class JUnitDocument:
             message = f"its elements are nested deeper than {self._max_depth}"
             raise MalformedDocument(message)
         if self._depth == 1 and (element is not Element.SUITES or tag.endswith("TestRun")):
-            raise MalformedDocument(words.foreign(tag))
+            raise MalformedDocument(foreign.explained(tag))
         if element is Element.SUITES:
             self._start_suite(tag, attributes)
         elif element is Element.CASE:
@@ -163,7 +165,11 @@ class JUnitDocument:
             if element in words.FAULTS:
                 text = case.add_fault(element, attributes)
             elif element in _OUTPUTS:
-                text = case.add_output(element)
+                text = case.outputs.opened(element)
+            elif element is Element.PROPERTY:
+                case.add_property(attributes)
+        elif element in _OUTPUTS:
+            text = self._suites[-1].outputs.opened(element)
         elif element is Element.PROPERTY:
             self._suites[-1].place.add_property(attributes)
         elif element in {Element.FAILURE, Element.ERROR}:
@@ -204,6 +210,7 @@ class JUnitDocument:
         if suite.own is not None:
             suite.shown.add(Shown(failing=1, faults=suite.own.fault_count))
             self._add(suite.own.result())
+        suite.share_output(self._budget)
         self.contradictions += suite.contradictions()
         if unbegun := suite.unbegun():
             self.notices.append(unbegun)

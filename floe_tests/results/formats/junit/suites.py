@@ -8,13 +8,14 @@ tools count differently by design; what they mean is written down here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
 
-from floe_tests.results.cases import CaseResult, bounded_name
+from floe_tests.results.cases import CaseResult, TextBudget, bounded_name, cut
 from floe_tests.results.formats.junit import words
 from floe_tests.results.formats.junit.case import OpenCase, Shown
+from floe_tests.results.formats.junit.texts import Outputs, attached, joined
 
 _COUNTED = ("tests", "failures", "errors")
 _NOT_RUN = (("skipped", "skips", "skip", "ignored"), ("disabled", "notrun", "not-run"))
@@ -22,6 +23,9 @@ _PROPERTIES = 20
 _PROPERTY_CHARACTERS = 64
 _NAME_CHARACTERS = 200
 _OF_GO = "go.version"
+# One text for all of a class' tests: enough to see what happened, for as many as people look at.
+_SHARED_OUTPUT_BYTES = 8 * 1024
+_SHARED_BY_MOST = 20
 
 
 class Producer(StrEnum):
@@ -134,6 +138,9 @@ class OpenSuite:
     declared: dict[str, int]
     unreadable: tuple[str, ...]
     shown: Shown = field(default_factory=Shown)
+    outputs: Outputs = field(
+        default_factory=lambda: Outputs(most=2, most_characters=_SHARED_OUTPUT_BYTES)
+    )
     own: OpenCase | None = None
     """Stands for what befell the suite itself."""
     cases: dict[str, FoundCase] = field(default_factory=dict[str, FoundCase])
@@ -199,6 +206,24 @@ class OpenSuite:
             f"suite {self.shown_name}: SetUpTestSuite failed or skipped, and none of its "
             f"{self.left_out} tests began; the program's exit code alone says which"
         )
+
+    def share_output(self, budget: TextBudget) -> None:
+        """Give what the suite printed to the failures in it that have no output of their own.
+
+        Gradle, Ant and Bazel write one output for all tests of a class or a target.
+        """
+        if not self.outputs.texts:
+            return
+        failing = [one for one in self.cases.values() if one.case.outcome.is_failing]
+        silent = [one for one in failing if "--- standard " not in one.case.text]
+        if not silent:
+            return
+        printed = joined(self.outputs.sections(of=" of the suite"))
+        names = attached(self.outputs.attachments())
+        shared = joined([names, cut(printed, _SHARED_OUTPUT_BYTES)])
+        for one in silent[:_SHARED_BY_MOST]:
+            text = joined([one.case.text, shared])
+            one.case = budget.keep(replace(one.case, text=text))
 
     def contradictions(self) -> tuple[str, ...]:
         """Say which failures it declares and does not show, and which counts cannot be right."""

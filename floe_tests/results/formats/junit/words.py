@@ -208,37 +208,3 @@ def _written(text: str) -> datetime | None:
         day, month, number, year, clock, zone = javascript.groups()
         text = f"{day}, {number} {month} {year} {clock} {zone}"
     return parsedate_to_datetime(text)
-
-
-_FOREIGN = {
-    "testng-results": ("TestNG's own report", "its JUnitReportReporter writes JUnit"),
-    "test-run": ("NUnit's own report", "--result=junit.xml;transform=… or a logger writes JUnit"),
-    "test-results": ("NUnit 2's own report", "convert it to JUnit"),
-    "assemblies": ("xUnit.net's own report", "its option -junit or a logger writes JUnit"),
-    "assembly": ("xUnit.net's own report", "its option -junit or a logger writes JUnit"),
-    "testrun": ("Visual Studio's TRX", "the logger JunitXml.TestLogger writes JUnit"),
-    "site": ("CTest's own report", "ctest --output-junit writes JUnit"),
-    "robot": ("Robot Framework's own report", "robot --xunit writes JUnit"),
-    "catch": ("Catch2's own report", "its option -r junit writes JUnit"),
-    "catch2testrun": ("Catch2's own report", "its option -r junit writes JUnit"),
-    "doctest": ("doctest's own report", "its option -r=junit writes JUnit"),
-    "testlog": ("Boost.Test's own log", "--log_format=JUNIT writes JUnit"),
-    "testresult": ("Boost.Test's own report", "--log_format=JUNIT writes JUnit"),
-    "testcase": ("Qt Test's own report", "the option -o FILE,junitxml writes JUnit"),
-    "testexecutions": ("SonarQube's generic report", "have the tool write JUnit"),
-    "coverage": ("a coverage report", "name the file differently"),
-    "report": ("a coverage report", "name the file differently"),
-    "checkstyle": ("a Checkstyle report", "name the file differently"),
-    "html": ("a web page", "look at what was asked for it"),
-}
-
-
-def foreign(tag: str) -> str:
-    """Say whose report a document is that has a root which JUnit has not."""
-    name = local_name(tag)
-    known = _FOREIGN.get(name.lower())
-    shown = f"<{name[:40]}>"
-    if known is None:
-        return f"its root is {shown}, not <testsuites> or <testsuite>"
-    whose, remedy = known
-    return f"its root is {shown}: it is {whose}, not JUnit ({remedy})"

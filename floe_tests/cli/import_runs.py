@@ -15,7 +15,10 @@ from floe_tests.core.errors import FloeTestsError
 
 def import_runs(  # noqa: PLR0913 - one a flag
     files: Annotated[
-        list[Path], typer.Argument(help="Bundles of runs, JUnit files, folders of them.")
+        list[Path],
+        typer.Argument(
+            help="Bundles of runs, JUnit files, folders of them, patterns; `-`: standard input."
+        ),
     ],
     *,
     tier: Annotated[str | None, typer.Option(help="The tier of a JUnit file.")] = None,
@@ -28,6 +31,9 @@ def import_runs(  # noqa: PLR0913 - one a flag
     at: Annotated[
         str | None, typer.Option(help="When it began; without, what the file says.")
     ] = None,
+    run: Annotated[
+        bool, typer.Option("--run", help="All files are one run, whatever folders they are in.")
+    ] = False,
     replace: Annotated[
         bool,
         typer.Option("--replace", help="Let a file take the place of a run that is there already."),
@@ -36,15 +42,15 @@ def import_runs(  # noqa: PLR0913 - one a flag
     """Add runs that were made elsewhere to the history.
 
     A run writes `bundle.json.gz` beside its JUnit file, which says all of itself. Importing the
-    same file again changes nothing. A file that cannot be used stops none behind it; the exit code
-    is 2 then.
+    same file again changes nothing. A file that cannot be used, or not to its end, stops none
+    behind it; the exit code is 2 then.
     """
     from floe_tests.cli.views import imports
     from floe_tests.cli.views.history import time_of
     from floe_tests.results.history.importing import Origin
     from floe_tests.results.history.store import History
 
-    failed = False
+    account = imports.Account()
     try:
         began = time_of(at, now=datetime.now(UTC)) if at else None
         origin = (
@@ -60,13 +66,16 @@ def import_runs(  # noqa: PLR0913 - one a flag
             else None
         )
         with History.open(workspace_of(os.environ).history_url) as opened:
-            for found in imports.import_files(opened, files, origin, replaces=replace):
+            for found in imports.import_files(
+                opened, files, origin, as_one=run, replaces=replace, account=account
+            ):
                 if isinstance(found, imports.NotImported):
-                    failed = True
-                    complain(str(found.error))
+                    complain(found.error)
                 else:
                     typer.echo(imports.imported_line(found))
     except FloeTestsError as error:
         fail(str(error))
-    if failed:
+    if account.files + account.unusable > 1:
+        typer.echo(account.line())
+    if account.unusable:
         raise typer.Exit(2)

@@ -22,7 +22,7 @@ from floe_tests.core.json_values import count_of, is_object
 from floe_tests.exporter.results import COLLECTION_FILE, EVENTS_FILE
 from floe_tests.results import accounts
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally, bounded_name
-from floe_tests.results.formats import junit
+from floe_tests.results.formats import foreign, junit
 from floe_tests.results.formats.events import EventReader
 from floe_tests.results.reconcile import under_event_names
 from floe_tests.results.result_files import is_plain_file, junit_files, versions
@@ -164,7 +164,7 @@ def _collate(directory: Path, *, cut: Collection[str], deadline: Deadline) -> Su
     unused = list(report.damage)
     if not searched.is_whole:
         unused.append("There are more files than are searched for JUnit; the rest is left.")
-    notices += (*report.notices, *unused, *searched.notices)
+    notices += (*report.notices, *unused, *foreign.notices_of(searched.unread))
     from_junit = {case.name: case for case in report.cases}
     if (unused or not from_junit) and events.session_started:
         unused += events.notices

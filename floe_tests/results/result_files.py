@@ -13,14 +13,13 @@ from pathlib import Path
 
 from floe_tests.exporter import results as exported
 from floe_tests.exporter.results import RESULT_FILES, ROOT_BYTES, is_named_like_result, is_xml
-from floe_tests.results.formats import foreign
+from floe_tests.results.formats.foreign import Unread, looked_into
 
 REPLACED = ".replaced"
 """Folder of what result files held before they were replaced: `.replaced/<version>/<path>`."""
 BESIDE = ".beside"
 """Folder of files whose place was taken: `.beside/<number>/<path>`."""
 
-_MOST_NOTICES = 5
 MOST_ENTRIES = 200_000
 """Names that are looked at. The stream takes in 24,000 files, and each may have a folder."""
 
@@ -32,18 +31,18 @@ class Found:
     Attributes:
         paths: The files, sorted.
         is_whole: Whether all of the folder was looked at.
-        notices: Other files that hold results and are not read, a sentence each.
+        unread: Other files that hold results.
     """
 
     paths: tuple[Path, ...]
     is_whole: bool
-    notices: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
 
 def junit_files(directory: Path) -> Found:
     """Find the JUnit files of a folder and its subfolders; no link is followed."""
     found: list[Path] = []
-    unread: list[str] = []
+    unread: list[Unread] = []
     is_whole = True
     for number, path in enumerate(_files(directory)):
         if number >= MOST_ENTRIES:
@@ -54,15 +53,9 @@ def junit_files(directory: Path) -> Found:
             continue
         if is_xml(name) and _may_be_result(path, name):
             found.append(path)
-        elif name not in RESULT_FILES and (notice := foreign.notice_of(path, name)):
-            unread.append(notice)
-    return Found(tuple(sorted(found)), is_whole, _bounded(unread))
-
-
-def _bounded(notices: list[str]) -> tuple[str, ...]:
-    more = len(notices) - _MOST_NOTICES
-    rest = [f"{more} more files hold results and were not read."] if more > 0 else []
-    return (*notices[:_MOST_NOTICES], *rest)
+        elif name not in RESULT_FILES and (other := looked_into(path, name)):
+            unread.append(other)
+    return Found(tuple(sorted(found)), is_whole, tuple(unread))
 
 
 def is_result(path: Path, name: str) -> bool:

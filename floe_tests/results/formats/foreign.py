@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from floe_tests.exporter.results import JUNIT_ROOTS, ROOT_BYTES, xml_root
 from floe_tests.results.formats import unpacking
 
 _SHOWN_CHARACTERS = 40
+_MOST_NOTICES = 5
 
 
 class _Form(NamedTuple):
@@ -68,8 +70,23 @@ def explained(tag: str) -> str:
     return f"its root is {shown}: it is {known.whose}, not JUnit ({known.remedy})"
 
 
-def notice_of(path: Path, name: str) -> str:
-    """Say that a file which is not taken for a result holds results; empty when it does not.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A file that holds results and is not read.
+
+    Attributes:
+        path: The file.
+        is_packed_junit: Whether it is JUnit in gzip, which an import can read.
+        notice: What it is and what to do, in a sentence.
+    """
+
+    path: Path
+    is_packed_junit: bool
+    notice: str
+
+
+def looked_into(path: Path, name: str) -> Unread | None:
+    """Look whether a file that is not taken for a result holds results; None when it does not.
 
     Args:
         path: The file.
@@ -79,16 +96,18 @@ def notice_of(path: Path, name: str) -> str:
         with path.open("rb") as file:
             head = file.read(ROOT_BYTES)
     except OSError:
-        return ""
+        return None
     is_packed = head.startswith(unpacking.MAGIC)
     if is_packed:
         head = _unpacked(head)
     form = _form_of(head)
     if form is None:
-        return ""
-    remedy = _PACKED if is_packed and form is _JUNIT else form.remedy
+        return None
+    is_packed_junit = is_packed and form is _JUNIT
     whose = f"{form.whose} in gzip" if is_packed else form.whose
-    return f"{name} was not read as a result: it is {whose}; {remedy}."
+    remedy = _PACKED if is_packed_junit else form.remedy
+    notice = f"{name} was not read as a result: it is {whose}; {remedy}."
+    return Unread(path=path, is_packed_junit=is_packed_junit, notice=notice)
 
 
 def _form_of(head: bytes) -> _Form | None:
@@ -115,3 +134,10 @@ def _unpacked(head: bytes) -> bytes:
         return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, ROOT_BYTES)
     except zlib.error:
         return b""
+
+
+def notices_of(unread: Sequence[Unread]) -> tuple[str, ...]:
+    """Return a notice for each of the first files, and one that counts the rest."""
+    more = len(unread) - _MOST_NOTICES
+    rest = [f"{more} more files hold results and were not read."] if more > 0 else []
+    return (*(each.notice for each in unread[:_MOST_NOTICES]), *rest)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-import shutil
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
@@ -17,13 +14,13 @@ from typing import Literal, cast
 from floe_tests.core import names
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.results.cases import CaseResult, Tally, legible
-from floe_tests.results.formats import junit, unpacking
+from floe_tests.results.formats import junit
 from floe_tests.results.history import bundle
 from floe_tests.results.history.bundle_check import is_future
 from floe_tests.results.history.flakiness import SUSPECT_ENVIRONMENT, is_outage
+from floe_tests.results.history.import_files import RunFiles, is_bundle, unpacked
 from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord, SuiteRecord
-from floe_tests.results.result_files import junit_files
 
 State = Literal["added", "unchanged", "replaced"]
 
@@ -33,7 +30,6 @@ UNPROVED = "Imported from JUnit: nothing proves that it is complete."
 """What every run from JUnit has among its notices."""
 
 _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
-_OF_A_CLASS = "TEST-"
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -89,88 +85,43 @@ class Imported:
     state: State
 
 
-def runs_of(paths: Iterable[Path]) -> tuple[tuple[Path, ...], ...]:
-    """Return the files of each run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRun:
+    """A run as its files tell it.
 
-    A folder's JUnit files are one run, and so are those of one folder that Surefire or Gradle have
-    written, one a class.
-
-    Args:
-        paths: Files and folders, as they were named.
+    Attributes:
+        run: The run.
+        files: How many files it was read from.
+        untimed: How many of them name no time.
+        differing: How many of them declare what they do not show.
+        damage: Those of them that could not be read to their end, a sentence each.
     """
-    runs: list[tuple[Path, ...]] = []
-    by_class: dict[Path, int] = {}
-    for path in paths:
-        if os.path.isdir(path):  # noqa: PTH112 - Path's own raises for a name that is too long
-            runs.append((path, *junit_files(path).paths))
-        elif path.name.startswith(_OF_A_CLASS) and path.parent in by_class:
-            place = by_class[path.parent]
-            runs[place] = (*runs[place], path)
-        else:
-            if path.name.startswith(_OF_A_CLASS):
-                by_class[path.parent] = len(runs)
-            runs.append((path,))
-    return tuple(runs)
+
+    run: RunRecord
+    files: int = 1
+    untimed: int = 0
+    differing: int = 0
+    damage: tuple[str, ...] = ()
 
 
-def read(paths: Path | Sequence[Path], origin: Origin | None) -> RunRecord:
+def read(files: RunFiles, origin: Origin | None) -> ReadRun:
     """Read a run from a bundle or from JUnit files.
 
     Args:
-        paths: The file, or the files of one run as `runs_of` gives them.
+        files: The files of one run.
         origin: What a JUnit file does not say; a bundle says it itself.
 
     Raises:
         ConfigurationError: It is neither, or a JUnit file without an origin.
-        UnreadableResults: It is a JUnit file that cannot be used.
+        UnreadableResults: None of its JUnit files can be used.
     """
-    path, *others = [paths] if isinstance(paths, Path) else paths
-    if not others and bundle.is_one(path, _begin(path)):
-        return bundle.read(path)
-    origin = _required(path, origin)
-    if others and path.is_dir():
-        return _run_of_junit(others, path, origin, name=path.name)
-    files = [path, *others]
-    name = path.parent.name if others else path.name.removesuffix(".gz")
-    if not any(map(_is_packed, files)):
-        return _run_of_junit(files, path.parent, origin, name=name)
+    first = files.paths[0]
+    if not files.paths[1:] and is_bundle(first):
+        return ReadRun(run=bundle.read(first))
+    origin = _required(first, origin)
     with TemporaryDirectory(prefix="floe-tests-") as folder:
-        copies = [_unpacked(each, Path(folder)) for each in files]
-        return _run_of_junit(copies, Path(folder), origin, name=name)
-
-
-def _is_packed(path: Path) -> bool:
-    return _begin(path) == unpacking.MAGIC
-
-
-def _unpacked(path: Path, folder: Path) -> Path:
-    """Copy a file into a folder, without gzip around it: parsers seek, and the time stays."""
-    copy = folder / path.name.removesuffix(".gz")
-    if copy.exists():
-        copy = folder / path.name
-    most_bytes = junit.DEFAULT_LIMITS.file_bytes
-    try:
-        copy.write_bytes(unpacking.content_of(path, what="a JUnit file", most_bytes=most_bytes))
-        shutil.copystat(path, copy)
-    except (OSError, EOFError, zlib.error) as error:
-        message = f"{path} cannot be unpacked: {error}. Copy it again from the run."
-        raise ConfigurationError(message) from error
-    return copy
-
-
-def _begin(path: Path) -> bytes:
-    try:
-        if not path.is_file():
-            # A pipe would be empty when it is read again, and a device never ends.
-            what = "holds no JUnit file (*.xml)" if path.is_dir() else "is no plain file"
-            what = what if path.exists() else "is not there"
-            message = f"{path} {what}. Name bundles of runs, JUnit files or a folder of them."
-            raise ConfigurationError(message)
-        with path.open("rb") as file:
-            return file.read(len(unpacking.MAGIC))
-    except (OSError, ValueError) as error:
-        message = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
-        raise ConfigurationError(message) from error
+        plain, damage = unpacked(files, Path(folder))
+        return _run_of_junit(plain, origin, damage)
 
 
 def _required(path: Path, origin: Origin | None) -> Origin:
@@ -249,16 +200,17 @@ def _stored(value: object) -> object:
     return value
 
 
-def _run_of_junit(paths: Sequence[Path], root: Path, origin: Origin, *, name: str) -> RunRecord:
-    report = junit.read_all(paths, root=root)
+def _run_of_junit(files: RunFiles, origin: Origin, not_unpacked: tuple[str, ...]) -> ReadRun:
+    report = junit.read_all(files.paths, root=files.root)
+    damage = (*not_unpacked, *report.damage)
     if not report.files and not report.cases:
-        raise junit.UnreadableResults(report.damage[0])
+        raise junit.UnreadableResults(damage[0])
     cases = report.cases
     tally = Tally.of(cases)
-    doubts = (*report.damage, *report.contradictions)
+    doubts = (*damage, *report.contradictions)
     outcome, cause, fault = _verdict(cases, tally, is_doubtful=bool(doubts))
-    started_at, told = _began(report.started_at, paths, origin)
-    notices = [*doubts, *report.notices, *told, UNPROVED]
+    started_at, told = _began(report.started_at, files.paths, origin)
+    notices = [*doubts, *report.notices, *told, *files.notices, UNPROVED]
     suite = SuiteRecord(
         name=origin.suite or origin.tier,
         outcome=outcome,
@@ -270,20 +222,28 @@ def _run_of_junit(paths: Sequence[Path], root: Path, origin: Origin, *, name: st
         reported=tally.tests,
         notices=tuple(notices),
     )
-    return RunRecord(
-        run_id=_run_id(paths, origin),
+    run = RunRecord(
+        run_id=_run_id(files.paths, origin),
         tier=origin.tier,
         provider=origin.provider,
         environment="imported",
         outcome=outcome,
         cause=cause,
         fault=fault,
-        summary=f"{cause}, imported from {legible(name)}",
+        summary=f"{cause}, imported from {legible(files.name)}",
         ref=origin.ref,
         commit=origin.commit,
         trigger=TRIGGER,
         started_at=started_at,
+        platform=dict(report.properties),
         suites=(suite,),
+    )
+    return ReadRun(
+        run=run,
+        files=len(files.paths) + len(not_unpacked),
+        untimed=len(report.untimed),
+        differing=len(report.contradicting),
+        damage=damage,
     )
 
 

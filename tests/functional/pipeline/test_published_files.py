@@ -124,6 +124,9 @@ def test_a_red_tier_of_many_suites_names_the_suite_of_its_evidence_and_the_other
 
 def _imports(suites: Suites, bundle: Path) -> None:
     from floe_tests.results.history import importing
+    from floe_tests.results.history.import_files import RunFiles
 
     with History.open(suites.history_url) as history:
-        assert importing.add(history, importing.read(bundle, None)).state == "added"
+        assert (
+            importing.add(history, importing.read(RunFiles.of(bundle), None).run).state == "added"
+        )

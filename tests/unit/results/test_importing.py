@@ -10,6 +10,7 @@ import pytest
 
 from floe_tests.core.errors import ConfigurationError, FloeTestsError
 from floe_tests.results.history import bundle, importing
+from floe_tests.results.history.import_files import RunFiles
 from floe_tests.results.history.importing import Origin
 from floe_tests.results.history.store import History
 from tests.support import runs
@@ -42,7 +43,9 @@ def test_a_bundle_imported_twice_is_one_run(tmp_path: Path, url: str) -> None:
     bundle.write(tmp_path / bundle.NAME, _run())
     with History.open(url) as history:
         states = [
-            importing.add(history, importing.read(tmp_path / bundle.NAME, None)).state
+            importing.add(
+                history, importing.read(RunFiles.of(tmp_path / bundle.NAME), None).run
+            ).state
             for _ in range(2)
         ]
         assert states == ["added", "unchanged"]
@@ -71,7 +74,7 @@ def test_a_bundle_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     bundle.write(tmp_path / "b", _run())
     (tmp_path / "b").write_bytes((tmp_path / "b").read_bytes()[:-20])
     with pytest.raises(ConfigurationError, match="Copy it again"):
-        importing.read(tmp_path / "b", None)
+        importing.read(RunFiles.of(tmp_path / "b"), None)
 
 
 def test_counts_that_are_not_those_of_the_cases_are_refused(tmp_path: Path) -> None:
@@ -87,8 +90,8 @@ def test_a_junit_file_becomes_a_run_of_its_tier(tmp_path: Path, sqlite_url: str)
     path.write_text(JUNIT)
     origin = Origin(tier="demo", provider="kind", ref="main", commit="abc")
     with History.open(sqlite_url) as history:
-        found = importing.add(history, importing.read(path, origin))
-        again = importing.add(history, importing.read(path, origin))
+        found = importing.add(history, importing.read(RunFiles.of(path), origin).run)
+        again = importing.add(history, importing.read(RunFiles.of(path), origin).run)
         assert (found.state, again.state) == ("added", "unchanged")
         run = history.run(run_id=found.run.run_id)
     assert run is not None
@@ -107,7 +110,7 @@ def test_a_junit_file_does_not_name_its_tier(tmp_path: Path) -> None:
     path = tmp_path / "junit.xml"
     path.write_text(JUNIT)
     with pytest.raises(ConfigurationError, match="add --tier"):
-        importing.read(path, None)
+        importing.read(RunFiles.of(path), None)
 
 
 @pytest.mark.parametrize("text", ["", "<testsuites>", "no xml"])
@@ -115,4 +118,4 @@ def test_a_file_that_is_no_junit_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "junit.xml"
     path.write_text(text)
     with pytest.raises(FloeTestsError):
-        importing.read(path, Origin(tier="demo"))
+        importing.read(RunFiles.of(path), Origin(tier="demo"))

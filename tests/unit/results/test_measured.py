@@ -11,6 +11,7 @@ import pytest
 
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
 from floe_tests.results.history import bundle, importing
+from floe_tests.results.history.import_files import RunFiles
 from floe_tests.results.history.store import History
 from floe_tests.results.measurements.baseline import Ground
 from floe_tests.results.measurements.judgement import fingerprint_digest, platform_identity
@@ -118,7 +119,9 @@ def test_a_bundle_carries_it_and_an_import_twice_is_one(tmp_path: Path, url: str
     bundle.write(tmp_path / bundle.NAME, record)
     with History.open(url) as history:
         states = [
-            importing.add(history, importing.read(tmp_path / bundle.NAME, None)).state
+            importing.add(
+                history, importing.read(RunFiles.of(tmp_path / bundle.NAME), None).run
+            ).state
             for _ in range(2)
         ]
         assert states == ["added", "unchanged"]

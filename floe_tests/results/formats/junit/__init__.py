@@ -9,7 +9,7 @@ types are refused. What can be read of a damaged file is kept, and said.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from floe_tests.results.cases import NAMES_BYTES, CaseResult, TextBudget
 from floe_tests.results.formats.junit.document import JUnitDocument, MalformedDocument
 from floe_tests.results.formats.junit.identity import named
 from floe_tests.results.formats.junit.parse import JUnitLimits, parse
-from floe_tests.results.formats.junit.suites import FoundCase
+from floe_tests.results.formats.junit.suites import FoundCase, common_properties
 from floe_tests.results.formats.junit.writer import write
 
 __all__ = [
@@ -54,6 +54,10 @@ class JUnitReport:
             of them is among the cases.
         notices: What else people should know of the files, a sentence each.
         files: Number of files that were read to their end, with or without a test.
+        damaged: Names of those that were not.
+        untimed: Names of files in which no suite names a time.
+        contradicting: Names of files that declare what they do not show.
+        properties: What suites say of what they ran on, where no other says it otherwise.
         sources: The files that tell of each case, in the order of the cases; the copies of one
             file tell the same.
     """
@@ -64,6 +68,10 @@ class JUnitReport:
     damage: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     files: int = 0
+    damaged: tuple[str, ...] = ()
+    untimed: tuple[str, ...] = ()
+    contradicting: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict[str, str])
     sources: tuple[frozenset[str], ...] = ()
 
 
@@ -113,9 +121,9 @@ def read_all(
         try:
             reading.take(path, name)
         except OSError as error:
-            reading.damage.append(f"{name} cannot be read: {error.strerror or error}.")
+            reading.add_damage(name, f"cannot be read: {error.strerror or error}")
         except MalformedDocument as error:
-            reading.damage.append(f"{name} cannot be used: {error}.")
+            reading.add_damage(name, f"cannot be used: {error}")
     return reading.report()
 
 
@@ -134,6 +142,9 @@ class _Reading:
     damage: list[str] = field(default_factory=list[str])
     notices: list[str] = field(default_factory=list[str])
     files: int = 0
+    damaged: list[str] = field(default_factory=list[str])
+    untimed: list[str] = field(default_factory=list[str])
+    contradicting: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
         self.budget = TextBudget(self.limits.text_bytes)
@@ -160,13 +171,20 @@ class _Reading:
             self._add(document, name)
         self.notices += [f"{name}: {notice}." for notice in parsed.notices]
         self.files += not parsed.damage
+        if all(document.started_at is None for document in parsed.documents):
+            self.untimed.append(name)
+        if any(document.contradictions for document in parsed.documents):
+            self.contradicting.append(name)
         if parsed.damage and not kept:
-            self.damage.append(f"{name} cannot be used: {parsed.damage}.")
+            self.add_damage(name, f"cannot be used: {parsed.damage}")
         elif parsed.damage:
-            self.damage.append(
-                f"{name} cannot be used to its end: {parsed.damage}; "
-                f"{kept} of its test cases are kept."
-            )
+            told = f"cannot be used to its end: {parsed.damage}; {kept} of its test cases are kept"
+            self.add_damage(name, told)
+
+    def add_damage(self, name: str, told: str) -> None:
+        """Note a file that could not be read to its end."""
+        self.damaged.append(name)
+        self.damage.append(f"{name} {told}.")
 
     def report(self) -> JUnitReport:
         """Return what was read."""
@@ -178,6 +196,10 @@ class _Reading:
             damage=tuple(self.damage),
             notices=tuple(self.notices),
             files=self.files,
+            damaged=tuple(self.damaged),
+            untimed=tuple(self.untimed),
+            contradicting=tuple(self.contradicting),
+            properties=common_properties(one.place for one in self.found),
             # `named` keeps the order in which the cases were found.
             sources=tuple(copies[one.source] for one in self.found),
         )

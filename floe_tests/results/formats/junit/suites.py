@@ -7,10 +7,11 @@ tools count differently by design; what they mean is written down here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import chain
 
 from floe_tests.results.cases import CaseResult, TextBudget, bounded_name, cut
 from floe_tests.results.formats.junit import words
@@ -22,6 +23,7 @@ _NOT_RUN = (("skipped", "skips", "skip", "ignored"), ("disabled", "notrun", "not
 _PROPERTIES = 20
 _PROPERTY_CHARACTERS = 64
 _NAME_CHARACTERS = 200
+_SECRET = re.compile(r"secret|passw|token|credential|private|api.?key", re.IGNORECASE)
 _OF_GO = "go.version"
 # One text for all of a class' tests: enough to see what happened, for as many as people look at.
 _SHARED_OUTPUT_BYTES = 8 * 1024
@@ -114,6 +116,20 @@ class Place:
         return _OF_GO in self.properties
 
 
+def common_properties(places: Iterable[Place]) -> dict[str, str]:
+    """Return what suites say of themselves and no other suite says otherwise, the first ones.
+
+    Ant and Surefire write all that the JVM was started with, passwords included: those stay out.
+    """
+    values: dict[str, set[str]] = {}
+    for place in {id(place): place for place in places}.values():
+        for name, value in place.properties.items():
+            values.setdefault(name, set()).add(value)
+    same = ((name, *found) for name, found in values.items() if len(found) == 1)
+    kept = ((name, value) for name, value in same if not _SECRET.search(name))
+    return dict(itertools.islice(kept, _PROPERTIES))
+
+
 @dataclass(slots=True)
 class FoundCase:
     """A case and where it stands.
@@ -167,7 +183,9 @@ class OpenSuite:
             for key in ("file", "filepath", "package", "hostname")
             if attributes.get(key)
         }
-        numbers = {key: words.count(attributes.get(key)) for key in chain(_COUNTED, *_NOT_RUN)}
+        numbers = {
+            key: words.count(attributes.get(key)) for key in itertools.chain(_COUNTED, *_NOT_RUN)
+        }
         unreadable = tuple(
             f'{key}="{attributes[key][:40]}"'
             for key in _COUNTED

@@ -20,8 +20,8 @@ import numpy as np
 
 from floe_tests.config.measured import BenchmarkSettings, SoakSettings
 from floe_tests.results.measurements import benchmark, soak
-from floe_tests.results.measurements.benchmark import Past
 from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement
+from floe_tests.results.measurements.compared import Past
 from floe_tests.results.measurements.drift import Drift, Expectation, Series, drift_of
 from floe_tests.results.measurements.estimates import Array, mann_whitney
 from floe_tests.results.measurements.soak_log import Load, Sample, SoakLog

@@ -21,6 +21,7 @@ from floe_tests.report import measured
 from floe_tests.results.collate import collate
 from floe_tests.results.measurements import benchmark, plots, soak, soak_log
 from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement
+from floe_tests.results.measurements.compared import Past
 from floe_tests.results.measurements.suite import Measured, SuiteMeasurements
 
 BEGAN = datetime(2026, 11, 24, 2, tzinfo=UTC)
@@ -133,13 +134,13 @@ def soaked_in(folder: Path, chance: np.random.Generator) -> soak.Judged:
 
 def compared_of(chance: np.random.Generator) -> benchmark.Judged:
     """Judge a night after twenty others, of which one was the last quick one."""
-    past: dict[str, list[benchmark.Past]] = {}
+    past: dict[str, list[Past]] = {}
     for night in range(20):
         judged = benchmark.judge(repetitions(chance), BenchmarkSettings(), past=past)
         for each in judged.judgement.measurements:
             past.setdefault(each.name, []).insert(
                 0,
-                benchmark.Past(
+                Past(
                     record=replace(each, platform=PLATFORM),
                     run_id=str(night),
                     started_at=BEGAN - timedelta(days=20 - night),

@@ -27,6 +27,8 @@ from floe_tests.results.measurements.suite import Measured, SuiteMeasurements
 if TYPE_CHECKING:
     from floe_tests.results.measurements import benchmark, soak
     from floe_tests.results.measurements.baseline import Ground
+    from floe_tests.results.measurements.compared import Past
+    from floe_tests.results.measurements.soak_growth import Known
 
 
 def measure(state: RunState, suite: SuiteSettings, attempt: Attempt) -> SuiteMeasurements | None:
@@ -86,7 +88,7 @@ def _benchmark(
     measured = benchmark_file.read(received / benchmark_file.BENCHMARK_FILE)
     rules = suite.benchmark or BenchmarkSettings()
     error: str | None = None
-    past: Mapping[str, tuple[benchmark.Past, ...]] = {}
+    past: Mapping[str, tuple[Past, ...]] = {}
     try:
         with History.open(state.workspace.history_url) as history:
             past = history.past_measurements(
@@ -104,7 +106,7 @@ def _benchmark(
     return replace(judged, judgement=replace(judged.judgement, doubts=doubts))
 
 
-def _last_good_soak(state: RunState, attempt: Attempt, fingerprint: str) -> soak.Known:
+def _last_good_soak(state: RunState, attempt: Attempt, fingerprint: str) -> Known:
     from floe_tests.results.history.store import History
 
     with History.open(state.workspace.history_url) as history:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from floe_tests.results.measurements.benchmark import Past
 from floe_tests.results.measurements.benchmark_file import Benchmark, Measurement
+from floe_tests.results.measurements.compared import Past
 from floe_tests.results.measurements.judgement import fingerprint_digest
 from floe_tests.results.records import MeasurementRecord
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, select
 
 from floe_tests.results.history import rows
 from floe_tests.results.history.models import MeasurementRow, RunRow, SoakRow, SuiteRow
-from floe_tests.results.measurements.benchmark import Past
+from floe_tests.results.measurements.compared import Past
 from floe_tests.results.records import SoakRecord
 
 _REGRESSION = "REGRESSION"

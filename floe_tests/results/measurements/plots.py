@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from floe_tests.results.measurements import soak
-from floe_tests.results.measurements.benchmark import Compared
+from floe_tests.results.measurements.compared import Compared
 from floe_tests.results.measurements.drift import Drift, Series
 from floe_tests.results.measurements.estimates import Array
+from floe_tests.results.measurements.soak_series import METRICS
 from floe_tests.results.measurements.suite import Plot
 
 # Source: https://jfly.uni-koeln.de/color/ (Okabe and Ito), those that stand out on white and black.
@@ -45,7 +46,7 @@ def of_soak(judged: soak.Judged) -> tuple[Plot, ...]:
     """
     keys = sorted(
         (key for key in judged.series if key[1] != "latency"),
-        key=lambda key: (soak.METRICS.index(key[1]), key[0]),  # type: ignore[arg-type]
+        key=lambda key: (METRICS.index(key[1]), key[0]),  # type: ignore[arg-type]
     )
     # What was found stands first.
     found = {(each.component, each.metric) for each in judged.judgement.soak if each.is_finding}

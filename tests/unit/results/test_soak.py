@@ -10,6 +10,8 @@ import pytest
 
 from floe_tests.config.measured import SoakSettings
 from floe_tests.results.measurements import soak, soak_log
+from floe_tests.results.measurements.soak_growth import Known
+from floe_tests.results.measurements.soak_series import METRICS, component_series
 from floe_tests.results.records import SoakRecord
 from tests.support.soaks import MIB, sample, soak_lines, write_lines
 
@@ -18,7 +20,7 @@ Lines = list[dict[str, object]]
 
 @pytest.fixture
 def judged(tmp_path: Path) -> Callable[..., soak.Judged]:
-    def judge(lines: Lines, known: soak.Known | None = None, **settings: Any) -> soak.Judged:
+    def judge(lines: Lines, known: Known | None = None, **settings: Any) -> soak.Judged:
         rules = SoakSettings.model_validate(settings)
         return soak.judge(soak_log.read(write_lines(tmp_path, lines)), rules, known=known)
 
@@ -281,7 +283,7 @@ def test_the_pods_of_a_component_are_added_up_and_a_missing_one_is_no_dip(phase:
         for pod, late in (("a", 0.0), ("b", 0.4 + place))
         if (place, pod) != (2, "b")
     ]
-    series = soak.component_series(seen, "memory", 15)
+    series = component_series(seen, "memory", 15)
 
     assert series is not None
     assert list(series.values) == [20.0, 20.0, 20.0]
@@ -343,7 +345,7 @@ def test_every_component_and_operation_is_a_row_of_the_history(
     rows = {(each.component, each.metric): each for each in judged(soak_lines()).judgement.soak}
 
     assert set(rows) == {
-        *((component, metric) for component in ("cube", "postgres") for metric in soak.METRICS),
+        *((component, metric) for component in ("cube", "postgres") for metric in METRICS),
         ("totals", "latency"),
         ("totals", "errors"),
     }

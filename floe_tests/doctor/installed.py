@@ -123,7 +123,7 @@ def _claim(kube: Kube, installed: InstalledSettings) -> Check:
 
 
 def _left(kube: Kube, installed: InstalledSettings) -> Check:
-    name = "left-overs in the namespace"
+    name = "leftovers in the namespace"
     try:
         found = owned_objects_in(kube, installed.namespace)
         now = kube.now()

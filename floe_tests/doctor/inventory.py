@@ -11,7 +11,7 @@ from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.kube.client import Kube
 from floe_tests.pipeline.entries import ledger_of
 
-_NAME = "left-overs"
+_NAME = "leftovers"
 _SHOWN = 5
 
 

@@ -70,9 +70,10 @@ class LaunchedCommand:
                 )
         except BaseException:
             # One that came meanwhile is raised at the end of the block.
-            self.kill_what_is_left()
             if process is not None:
-                process.wait(timeout=_STOP_SECONDS)
+                # Not by its environment alone: one that is just being started has none yet.
+                self._kill(process)
+            self.kill_what_is_left()
             os.close(report)
             raise
         finally:
@@ -107,10 +108,7 @@ class LaunchedCommand:
                 self._process.wait(timeout=_STOP_SECONDS)
                 break
         else:
-            with contextlib.suppress(psutil.Error):
-                launcher.kill_descendants(psutil.Process(self._process.pid))
-            self._process.kill()
-            self._process.wait(timeout=_STOP_SECONDS)
+            self._kill(self._process)
         self.kill_what_is_left()
 
     def kill_what_is_left(self) -> None:
@@ -121,6 +119,14 @@ class LaunchedCommand:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(left, timeout=_LEFT_SECONDS)
+
+    @staticmethod
+    def _kill(process: subprocess.Popen[bytes]) -> None:
+        """Kill a launcher and what is below it."""
+        with contextlib.suppress(psutil.Error):
+            launcher.kill_descendants(psutil.Process(process.pid))
+        process.kill()
+        process.wait(timeout=_STOP_SECONDS)
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:

@@ -23,6 +23,7 @@ from floe_tests.execution.launched import LaunchedCommand
 from floe_tests.execution.manifest import ADDOPTS_VARIABLE, AttemptSpec, run_variables
 from floe_tests.execution.process_command import ProcessCommand
 from floe_tests.execution.receiver import Receiver
+from floe_tests.execution.timeouts import TESTS_SLACK_SECONDS
 from floe_tests.execution.verdict.evidence.words import PROCESS
 from floe_tests.execution.verdict.facts import ContainerFacts, ErrorFacts, Facts, PodFacts
 
@@ -30,7 +31,6 @@ _EXPORTER_COMMAND = (sys.executable, "-I", "-m", exporter.__name__)
 _WAKE_SECONDS = 0.25
 _EXPORT_SECONDS = 35.0
 _STOP_SECONDS = 15.0
-_TESTS_SLACK_SECONDS = 5.0
 _MEBIBYTE = 1024 * 1024
 _PIPE_BYTES_PER_SECOND = 1024 * _MEBIBYTE
 
@@ -180,7 +180,7 @@ class ProcessRun:
         self._pieces.put(None)
 
     def _follow(self, tests: LaunchedCommand) -> None:
-        deadline = self._spec.deadline(self._spec.deadlines.tests_seconds + _TESTS_SLACK_SECONDS)
+        deadline = self._spec.deadline(self._spec.deadlines.tests_seconds + TESTS_SLACK_SECONDS)
         while tests.exit_code is None:
             self._drain(wait_seconds=_WAKE_SECONDS)
             self._memory_peak_bytes = max(self._memory_peak_bytes, tests.memory_bytes)

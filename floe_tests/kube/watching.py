@@ -14,6 +14,7 @@ from floe_tests.kube.requests import ObjectRequests
 from floe_tests.kube.resources import path_of
 
 _AWAY_SECONDS = 120.0
+_SHORTEST_SECONDS = 1.0
 
 
 class Watching(ObjectRequests):
@@ -88,7 +89,7 @@ class Watching(ObjectRequests):
         items, version = self._list(kind, namespace, labels, fields, patience_seconds=0)
         state = {str(item["metadata"]["name"]): item for item in items}
         yield dict(state)
-        seconds = max(1.0, min(tick_seconds, deadline.remaining_seconds))
+        seconds = max(_SHORTEST_SECONDS, min(tick_seconds, deadline.remaining_seconds))
         for change, item in self._watch(
             kind, namespace, labels, fields, version=version, seconds=seconds
         ):

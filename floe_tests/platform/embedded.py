@@ -102,7 +102,7 @@ def start(
 
     Args:
         directory: Where it keeps everything; created when it is missing. A history that is there
-            already is gone on with.
+            already is continued.
         code_root: Folder that holds the package `floe_platform`.
         deadline_seconds: From now until it works.
         log: Receives one line a step.

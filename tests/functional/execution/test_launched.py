@@ -26,9 +26,14 @@ Launch = Callable[..., LaunchedCommand]
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
+def mark() -> str:
+    """What the test's commands have in their environment."""
+    return f"test/{uuid.uuid4()}"
+
+
+@pytest.fixture
+def launch(tmp_path: Path, mark: str) -> Iterator[Launch]:
     """Starts commands, and ends what a failing test has left."""
-    mark = f"test/{uuid.uuid4()}"
 
     def start(*words: str) -> LaunchedCommand:
         return LaunchedCommand(
@@ -175,24 +180,26 @@ def test_a_command_that_may_not_be_run_is_told_at_once(launch: Launch, tmp_path:
 
 
 def test_an_interrupt_while_it_starts_leaves_nothing(
-    launch: Launch, monkeypatch: pytest.MonkeyPatch
+    launch: Launch, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signal that came meanwhile is raised before anybody has the process in hand."""
-    marks: list[str] = []
+    others = set(psutil.Process().children())
+    started: list[psutil.Process] = []
 
     @contextmanager
     def interrupted() -> Iterator[None]:
         yield
-        found = {mark_of(process) for process in psutil.Process().children()}
-        marks.extend(mark for mark in found if mark.startswith("test/"))
+        # It may not have its environment yet.
+        started.extend(set(psutil.Process().children()) - others)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(launched, "deferred_signals", interrupted)
     with pytest.raises(KeyboardInterrupt):
         launch("sleep", "60")
 
-    assert any(marks)
-    assert not any(mark_of(process) in marks for process in psutil.process_iter())
+    assert started
+    assert not any(is_alive(process.pid) for process in started)
+    assert not any(mark_of(process) == mark for process in psutil.process_iter())
 
 
 def mark_of(process: psutil.Process) -> str:

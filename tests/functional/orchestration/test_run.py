@@ -241,7 +241,7 @@ def test_a_suite_that_hangs_ends_at_its_deadline_and_the_hanging_test_is_named(t
 def test_a_program_that_ignores_its_deadline_is_killed_with_all_that_it_started(
     tier: Tier, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(process_run, "_TESTS_SLACK_SECONDS", 0.0)
+    monkeypatch.setattr(process_run, "TESTS_SLACK_SECONDS", 0.0)
     script = "sleep 600 & echo $! > ids.part; mv ids.part ids; wait"
     tier.project.tier(
         "  name: tiny\n  description: hangs\n  environments: [local]\n"

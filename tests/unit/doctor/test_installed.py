@@ -107,7 +107,7 @@ def test_a_cluster_that_a_run_has_and_what_another_left_are_told(
 
     assert checks["cluster's turn"].state == "warning"
     assert "staging-benchmark/other@host" in checks["cluster's turn"].found
-    assert checks["left-overs in the namespace"].found == "run dead-run: job/soak-dead-run-1"
+    assert checks["leftovers in the namespace"].found == "run dead-run: job/soak-dead-run-1"
 
 
 def test_what_may_not_be_seen_is_unknown_and_no_failure(

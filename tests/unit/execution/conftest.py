@@ -48,12 +48,13 @@ NAME = "suite-01234567-1"
 
 @dataclass
 class Clock:
-    """A monotonic clock that a test can put forward."""
+    """A monotonic clock that a test can put forward, and that may run fast."""
 
     ahead_seconds: float = 0.0
+    rate: float = 1.0
 
     def __call__(self) -> float:
-        return time.monotonic() + self.ahead_seconds
+        return self.rate * time.monotonic() + self.ahead_seconds
 
     def advance(self, seconds: float) -> None:
         self.ahead_seconds += seconds

@@ -111,11 +111,12 @@ def test_a_connection_cut_within_a_change_loses_nothing(api: Api):
 
 def test_a_watch_that_has_gone_silent_is_noticed(api: Api, monkeypatch: pytest.MonkeyPatch):
     """A load balancer that forgot the connection sends neither a change nor an end."""
-    monkeypatch.setattr(watching, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(watching, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(watching, "_SHORTEST_SECONDS", 0.05)
     api.script.lists.append([api.pod("a", "Failed")])
     api.script.watches.append(api.Stream((), then="hang"))
 
-    states = phases(api, tick_seconds=1)
+    states = phases(api, tick_seconds=0)
 
     assert [next(states), next(states)] == [{}, {"a": "Failed"}]
 

@@ -34,7 +34,11 @@ def history(  # noqa: PLR0913 - one a flag
         ),
     ] = "noteworthy",
     ref: Annotated[
-        str | None, typer.Option(help="The branch or tag; the default branch without.")
+        str | None,
+        typer.Option(
+            help="A branch, tag or pull request, compared with the default branch; without, the "
+            "default branch."
+        ),
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 200,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
@@ -43,6 +47,7 @@ def history(  # noqa: PLR0913 - one a flag
     from floe_tests.cli.views import history as view_of
     from floe_tests.cli.views import measured
     from floe_tests.results.history.analysis import Question, read_accounts
+    from floe_tests.results.history.comparison import read_comparison
     from floe_tests.results.history.store import History
 
     workspace = workspace_of(os.environ)
@@ -75,9 +80,13 @@ def history(  # noqa: PLR0913 - one a flag
                     measured.show(numbers, view, console)
                 return
             accounts = read_accounts(opened, question)
+            compared = [
+                read_comparison(opened, question, each) if ref is not None else None
+                for each in accounts
+            ]
     except FloeTestsError as error:
         fail(str(error))
     if as_json:
-        typer.echo(view_of.accounts_as_json(accounts, choice))
+        typer.echo(view_of.accounts_as_json(accounts, compared, choice, workspace.default_branch))
     else:
-        view_of.print_accounts(accounts, choice, console)
+        view_of.print_accounts(accounts, compared, choice, console, workspace.default_branch)

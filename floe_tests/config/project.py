@@ -17,12 +17,30 @@ from floe_tests.config.providers import (
     unknown_environment,
 )
 from floe_tests.config.tier import TierSettings
-from floe_tests.core import names
+from floe_tests.core import names, refs
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.registry import reference
 
 UNKNOWN = "unknown"
 _VARIABLES = "FLOE_TESTS_"
+
+# A CI checks out a commit, not a branch: only its variables say what that commit belongs to.
+# GitHub, GitLab, Azure, Buildkite, Jenkins.
+_REFS = (
+    "FLOE_TESTS_REF",
+    "GITHUB_REF",
+    "CI_MERGE_REQUEST_REF_PATH",
+    "CI_COMMIT_REF_NAME",
+    "BUILD_SOURCEBRANCH",
+    "BUILDKITE_BRANCH",
+    "GIT_BRANCH",
+)
+_DEFAULT_BRANCHES = (
+    "FLOE_TESTS_DEFAULT_BRANCH",
+    "CI_DEFAULT_BRANCH",
+    "BUILDKITE_PIPELINE_DEFAULT_BRANCH",
+)
+_REMOTE_HEAD = "refs/remotes/origin/HEAD"
 
 # What a run leaves in the folder of its tier.
 REPORT = "report.html"
@@ -49,10 +67,14 @@ class Workspace:
         history_url: SQLAlchemy address of the history (FLOE_TESTS_HISTORY), SQLite beside home.
         image_registry_prefix: Put before every image (IMAGE_REGISTRY_PREFIX), with its final slash.
         environment: The environment that FLOE_TESTS_CLUSTER chooses; None leaves it to the tier.
-        ref: The git ref under test (FLOE_TESTS_REF, GITHUB_REF, else what git says).
+        ref: The git ref under test (FLOE_TESTS_REF, GITHUB_REF and the like of other CIs, else what
+            git says): HEAD for a detached checkout that is not of the default branch, `unknown`
+            outside of a repository.
         commit: The commit under test (FLOE_TESTS_COMMIT, GITHUB_SHA, else what git says).
         trigger: What started the run (FLOE_TESTS_TRIGGER, GITHUB_EVENT_NAME, else `manual`).
-        default_branch: The branch on which flips make a test suspect (FLOE_TESTS_DEFAULT_BRANCH).
+        default_branch: The branch that health, flakiness and baselines are of, by its bare name
+            (FLOE_TESTS_DEFAULT_BRANCH and the like of CIs, else what git says of `origin`, else
+            `main`).
         output_url: Address under which a web server shows `output` (FLOE_TESTS_OUTPUT_URL), with
             its final slash; None where none does.
         namespace_role: ClusterRole that this pod's account binds itself to in a namespace that a
@@ -86,6 +108,7 @@ class Workspace:
             ConfigurationError: One of them has a value that means nothing.
         """
         home = Path(environ.get("DAGSTER_HOME") or root / "dagster_home")
+        default_branch = _default_branch(root, environ)
         output = Path(environ.get("FLOE_TESTS_OUTPUT") or root / "output")
         return cls(
             root=root,
@@ -97,16 +120,14 @@ class Workspace:
             environment=environment_named(
                 environ.get("FLOE_TESTS_CLUSTER", ""), source="FLOE_TESTS_CLUSTER"
             ),
-            ref=environ.get("FLOE_TESTS_REF")
-            or environ.get("GITHUB_REF")
-            or _git(root, "symbolic-ref", "--short", "HEAD"),
+            ref=_first(environ, _REFS) or _ref_of(root, default_branch),
             commit=environ.get("FLOE_TESTS_COMMIT")
             or environ.get("GITHUB_SHA")
             or _git(root, "rev-parse", "HEAD"),
             trigger=environ.get("FLOE_TESTS_TRIGGER")
             or environ.get("GITHUB_EVENT_NAME")
             or "manual",
-            default_branch=environ.get("FLOE_TESTS_DEFAULT_BRANCH") or "main",
+            default_branch=default_branch,
             output_url=_directory_url(environ.get("FLOE_TESTS_OUTPUT_URL", "")),
             namespace_role=environ.get("FLOE_TESTS_NAMESPACE_ROLE") or None,
             variables={
@@ -199,6 +220,28 @@ def environment_named(text: str, *, source: str) -> EnvironmentName | None:
         return description_of(text).name
     message = f"{source}={unknown_environment(text)}"
     raise ConfigurationError(message)
+
+
+def _first(environ: Mapping[str, str], variables: Iterable[str]) -> str | None:
+    return next((environ[each] for each in variables if environ.get(each)), None)
+
+
+def _default_branch(root: Path, environ: Mapping[str, str]) -> str:
+    """Return the bare name of the default branch."""
+    told = _first(environ, _DEFAULT_BRANCHES)
+    found = told or _git(root, "symbolic-ref", "--short", _REMOTE_HEAD)
+    return refs.name_of(found) or "main"
+
+
+def _ref_of(root: Path, default_branch: str) -> str:
+    """Return the branch that is checked out; of a detached checkout what can be said of it."""
+    branch = _git(root, "symbolic-ref", "--short", "HEAD")
+    if branch != UNKNOWN or _git(root, "rev-parse", "HEAD") == UNKNOWN:
+        return branch
+    for tip in (default_branch, f"origin/{default_branch}"):
+        if _git(root, "merge-base", "--is-ancestor", "HEAD", tip) != UNKNOWN:
+            return default_branch
+    return refs.DETACHED
 
 
 def _git(root: Path, *words: str) -> str:

@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from floe_tests.config.project import UNKNOWN
+from floe_tests.core import refs
 from floe_tests.core.labels import CANCELLED_ANNOTATION
 
 # The run's tag and its Job's annotation have one name.
 CANCELLED_TAG = CANCELLED_ANNOTATION
 
 SHORT_ID = 8
-_BRANCH = "refs/heads/"
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,9 @@ class ActiveRun:
 
     @property
     def branch(self) -> str | None:
-        """The ref as git says it, also where GitHub wrote it out; None when it is not known."""
-        if self.ref is None or self.ref == UNKNOWN:
-            return None
-        return self.ref.removeprefix(_BRANCH)
+        """The branch by its one name, however a CI wrote it; None when it is not known."""
+        name = refs.name_of(self.ref)
+        return None if name == refs.DETACHED else name
 
     def __str__(self) -> str:
         """Name it as messages do."""
@@ -101,7 +99,7 @@ def chosen(
         tier: Their tier.
         run_id: The run, or how its id begins.
     """
-    branch = ref and ref.removeprefix(_BRANCH)
+    branch = None if ref is None else refs.name_of(ref) or ref
     found = [
         run
         for run in runs

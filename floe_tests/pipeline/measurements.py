@@ -114,6 +114,7 @@ def _last_good_soak(state: RunState, attempt: Attempt, fingerprint: str) -> Know
 
 
 def _ground(state: RunState, attempt: Attempt, fingerprint: str) -> Ground:
+    from floe_tests.results.history.branches import branch_of
     from floe_tests.results.measurements.baseline import Ground
 
     return Ground(
@@ -124,6 +125,7 @@ def _ground(state: RunState, attempt: Attempt, fingerprint: str) -> Ground:
         run_id=state.run_id,
         before=attempt.started_at,
         fingerprint=fingerprint,
+        branch=branch_of(None, default=state.workspace.default_branch),
     )
 
 

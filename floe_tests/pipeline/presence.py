@@ -69,7 +69,7 @@ def compare_suite(
 
 
 def _last_good(state: RunState, suite: SuiteSettings, attempt: Attempt) -> Baseline:
-    from floe_tests.results.history.branches import Branch
+    from floe_tests.results.history.branches import branch_of
     from floe_tests.results.history.last_good import Like
     from floe_tests.results.history.store import History
 
@@ -79,7 +79,7 @@ def _last_good(state: RunState, suite: SuiteSettings, attempt: Attempt) -> Basel
         environment=state.environment,
         suite=suite.name,
         selection=selected(suite),
-        branch=Branch(state.workspace.default_branch, is_default=True),
+        branch=branch_of(None, default=state.workspace.default_branch),
         run_id=state.run_id,
         before=attempt.started_at,
     )

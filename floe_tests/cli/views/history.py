@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from rich.console import Console
 
+from floe_tests.cli.views import comparison
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.ledger import as_json
 from floe_tests.report.words import cell
 from floe_tests.results.cases import legible
-from floe_tests.results.history.analysis import Question, TestAccount, TierAccount
+from floe_tests.results.history.account import TestAccount
+from floe_tests.results.history.analysis import Question, TierAccount
+from floe_tests.results.history.branches import in_words
+from floe_tests.results.history.comparison import BranchComparison
 from floe_tests.results.history.store import History
-from floe_tests.results.records import CaseRun
+from floe_tests.results.records import CaseRun, RunRecord
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +32,17 @@ Show = Literal[
 _SPAN = re.compile(r"(?P<number>[1-9][0-9]{0,4})(?P<unit>[hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _MESSAGE_CHARACTERS = 200
+
+_COLUMNS = [
+    "test",
+    "suite",
+    "standing",
+    "newest",
+    "pass/fail/skip",
+    "median_s",
+    "since",
+    "last_seen",
+]
 
 _CHOICES: dict[Show, Callable[[TestAccount], bool]] = {
     "noteworthy": lambda each: (
@@ -77,7 +92,7 @@ def show_named(text: str) -> Show:
 
 
 def require_known(history: History, question: Question) -> None:
-    """Refuse a tier or an environment that the history has no run of: it was mistyped.
+    """Refuse a tier, an environment or a ref that the history has no run of: it was mistyped.
 
     Raises:
         ConfigurationError: There is none; the message names those that there are.
@@ -99,6 +114,20 @@ def require_known(history: History, question: Question) -> None:
             f"on {_and(providers)}."
         )
         raise ConfigurationError(message)
+    if question.ref is not None:
+        _require_ref(history, question)
+
+
+def _require_ref(history: History, question: Question) -> None:
+    branches = history.branches(
+        tier=question.tier, provider=question.provider, default=question.default_branch
+    )
+    if question.branch.name not in {each.name for each in branches}:
+        message = (
+            f"--ref {question.ref}: no runs on {question.branch.name}; the refs with runs are "
+            f"{in_words(branches)}."
+        )
+        raise ConfigurationError(message)
 
 
 def _and(names: Sequence[str]) -> str:
@@ -114,14 +143,28 @@ def chosen(account: TierAccount, show: Show) -> tuple[TestAccount, ...]:
     return tuple(found)
 
 
-def accounts_as_json(found: Iterable[TierAccount], show: Show) -> str:
-    """Return accounts as JSON."""
+def accounts_as_json(
+    found: Iterable[TierAccount],
+    compared: Iterable[BranchComparison | None],
+    show: Show,
+    default_branch: str,
+) -> str:
+    """Return accounts as JSON.
+
+    Args:
+        found: The accounts.
+        compared: Each beside the default branch, where it is.
+        show: Which tests.
+        default_branch: The default branch.
+    """
     return json.dumps(
         [
             {
                 "tier": account.grid.tier,
                 "environment": account.grid.provider,
                 "branch": account.branch,
+                "note": account.note,
+                "branches": {each.name: each.runs for each in account.branches},
                 "runs": len(account.grid.runs),
                 "all_runs": account.grid.total_runs,
                 "tests": account.reported,
@@ -130,8 +173,9 @@ def accounts_as_json(found: Iterable[TierAccount], show: Show) -> str:
                 "broken": account.broken,
                 "quarantined": account.quarantined,
                 "shown": [_as_json(each, account) for each in chosen(account, show)],
+                "compared_with": comparison.as_json(beside, default_branch) if beside else None,
             }
-            for account in found
+            for account, beside in zip(found, compared, strict=True)
         ],
         indent=1,
     )
@@ -139,12 +183,14 @@ def accounts_as_json(found: Iterable[TierAccount], show: Show) -> str:
 
 def _as_json(each: TestAccount, account: TierAccount) -> dict[str, object]:
     since, gone = each.diagnosis.failing_since, each.diagnosis.gone_since
+    newest = _newest_run(each, account)
     return {
         "suite": each.test.suite,
         "test": each.test.name,
         "standing": each.diagnosis.standing,
         "newest": each.newest,
-        "newest_at": _newest_at(each, account),
+        "newest_at": newest.started_at.isoformat() if newest else None,
+        "newest_commit": newest.commit if newest else None,
         "passed": each.passed,
         "failed": each.failed,
         "skipped": each.skipped,
@@ -159,56 +205,81 @@ def _as_json(each: TestAccount, account: TierAccount) -> dict[str, object]:
     }
 
 
-def _newest_at(each: TestAccount, account: TierAccount) -> str | None:
-    if not each.test.cells:
-        return None
-    return account.grid.runs[each.test.cells[0].column].started_at.isoformat()
+def _newest_run(each: TestAccount, account: TierAccount) -> RunRecord | None:
+    """Return the run that a test was last seen in."""
+    return account.grid.runs[each.test.cells[0].column] if each.test.cells else None
 
 
-def print_accounts(found: Sequence[TierAccount], show: Show, console: Console) -> None:
-    """Print a table of tests for each tier and environment."""
-    from rich.table import Table
+def print_accounts(
+    found: Sequence[TierAccount],
+    compared: Sequence[BranchComparison | None],
+    show: Show,
+    console: Console,
+    default_branch: str,
+) -> None:
+    """Print a table of tests for each tier and environment.
 
+    Args:
+        found: The accounts.
+        compared: Each beside the default branch, where it is.
+        show: Which tests.
+        console: Where to.
+        default_branch: The default branch.
+    """
     if not found:
         console.print("The history has no such run.")
-    for account in found:
-        grid = account.grid
+    for account, beside in zip(found, compared, strict=True):
+        _print_head(account, console)
+        if beside is not None:
+            comparison.show(beside, default_branch, console)
+        _print_tests(account, show, console)
+
+
+def _print_head(account: TierAccount, console: Console) -> None:
+    grid = account.grid
+    console.print(
+        legible(
+            f"\n{grid.tier} on {grid.provider}, branch {account.branch}: {len(grid.runs)} of "
+            f"{grid.total_runs} runs, "
+            f"{account.reported} tests, {account.failing} failing, {account.flaky} flaky, "
+            f"{account.broken} broken, {account.quarantined} in quarantine"
+        ),
+        style="bold",
+        markup=False,
+    )
+    if account.note:
+        console.print(legible(account.note), markup=False)
+    if account.is_outage:
         console.print(
-            legible(
-                f"\n{grid.tier} on {grid.provider}, branch {account.branch}: {len(grid.runs)} of "
-                f"{grid.total_runs} runs, "
-                f"{account.reported} tests, {account.failing} failing, {account.flaky} flaky, "
-                f"{account.broken} broken, {account.quarantined} in quarantine"
-            ),
-            style="bold",
+            f"Nearly everything failed at once in the newest run, {grid.runs[0].run_id}: it is "
+            "suspect as a whole and counts for no test. Look at its environment first.",
             markup=False,
         )
-        if account.is_outage:
-            console.print(
-                f"Nearly everything failed at once in the newest run, {grid.runs[0].run_id}: it is "
-                "suspect as a whole and counts for no test. Look at its environment first.",
-                markup=False,
-            )
-        table = Table(box=None, pad_edge=False)
-        for title in ("test", "suite", "standing", "newest", "pass/fail/skip", "median s", "since"):
-            table.add_column(title, overflow="fold")
-        for each in chosen(account, show):
-            since = each.diagnosis.failing_since or each.diagnosis.gone_since
-            seconds = "" if each.median_seconds is None else f"{each.median_seconds:.2f}"
-            cells = (
-                each.test.name,
-                each.test.suite,
-                each.diagnosis.standing + (" (quarantined)" if each.is_quarantined else ""),
-                each.newest or "not reported",
-                f"{each.passed}/{each.failed}/{each.skipped}",
-                seconds,
-                (since.commit or "")[:10] if since else "",
-            )
-            table.add_row(*map(cell, cells))
-        if table.row_count:
-            console.print(table)
-        else:
-            console.print(f"No test is {show}.", markup=False)
+
+
+def _print_tests(account: TierAccount, show: Show, console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in _COLUMNS:
+        table.add_column(title, overflow="fold")
+    for each in chosen(account, show):
+        since = each.diagnosis.failing_since or each.diagnosis.gone_since
+        cells = (
+            each.test.name,
+            each.test.suite,
+            each.diagnosis.standing + (" (quarantined)" if each.is_quarantined else ""),
+            each.newest or "not reported",
+            f"{each.passed}/{each.failed}/{each.skipped}",
+            "" if each.median_seconds is None else f"{each.median_seconds:.2f}",
+            (since.commit or "")[:10] if since else "",
+            f"{run.started_at:%Y-%m-%d %H:%M}" if (run := _newest_run(each, account)) else "",
+        )
+        table.add_row(*map(cell, cells))
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print(f"No test is {show}.", markup=False)
 
 
 def runs_of_test(history: History, name: str, question: Question) -> tuple[CaseRun, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from floe_tests.core.ledger import as_json
 from floe_tests.report.measured import BENCHMARK_HEADS, SOAK_HEADS, measurement_row, soak_row
 from floe_tests.report.words import cell
-from floe_tests.results.history.analysis import Question
+from floe_tests.results.history.analysis import Question, shown_branch
 from floe_tests.results.history.store import History
 from floe_tests.results.records import MeasurementRecord, RunRecord, SoakRecord, SuiteRecord
 
@@ -42,12 +42,15 @@ def view_named(text: str) -> View | None:
 
 
 def seen(history: History, question: Question, view: View) -> tuple[Seen, ...]:
-    """Return the numbers that are asked for: by tier and environment, newest run first."""
+    """Return the numbers of the branch that is asked for: by tier and environment, newest first."""
     return tuple(
         each
         for tier, provider in history.tiers()
         if question.tier in {None, tier} and question.provider in {None, provider}
-        for run in history.runs(tier=tier, provider=provider, limit=question.runs)
+        if (shown := shown_branch(history, question, tier=tier, provider=provider))
+        for run in history.runs(
+            tier=tier, provider=provider, limit=question.runs, branch=shown.branch
+        )
         if question.since is None or run.started_at >= question.since
         for each in _of_run(run, view)
     )

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from floe_tests.results.cases import CaseResult
 from floe_tests.results.history import database, migration, removal, rows
-from floe_tests.results.history.branches import Branch
+from floe_tests.results.history.branches import Branch, BranchRuns, read_branches
 from floe_tests.results.history.database import HistoryUnavailableError
 from floe_tests.results.history.durations import read_durations
 from floe_tests.results.history.grid import Grid, read_grid
@@ -282,6 +282,19 @@ class History:
         query = select(RunRow.tier, RunRow.provider).distinct()
         with self._reading() as connection:
             return tuple(sorted((row.tier, row.provider) for row in connection.execute(query)))
+
+    def branches(
+        self, *, tier: str | None, provider: str | None, default: str
+    ) -> tuple[BranchRuns, ...]:
+        """Return the branches that a tier ran on, the default one first, then by newest run.
+
+        Args:
+            tier: The tier; None for all.
+            provider: What the runs ran on; None for all.
+            default: The default branch.
+        """
+        with self._reading() as connection:
+            return read_branches(connection, tier=tier, provider=provider, default=default)
 
     def grid(
         self,

@@ -1,6 +1,8 @@
 """Asks the history what earlier runs measured: only runs that may be compared with each other.
 
-Two runs are compared when tier, provider, cluster, suite and fingerprint are equal.
+Two runs are compared when tier, provider, cluster, suite and fingerprint are equal, and the
+earlier one was on the default branch: a pull request is judged by the baseline and is no part of
+it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from floe_tests.results.history import rows
+from floe_tests.results.history.branches import Branch
 from floe_tests.results.history.models import MeasurementRow, RunRow, SoakRow, SuiteRow
 from floe_tests.results.measurements.compared import Past
 from floe_tests.results.records import SoakRecord
@@ -32,6 +35,7 @@ class Ground:
         run_id: The run itself, which is not its own past.
         before: When it began.
         fingerprint: What must be equal.
+        branch: The default branch.
     """
 
     tier: str
@@ -41,6 +45,7 @@ class Ground:
     run_id: str
     before: datetime
     fingerprint: str
+    branch: Branch
 
 
 def past_measurements(
@@ -135,6 +140,7 @@ def _suites(ground: Ground) -> Select[Any]:
             SuiteRow.name == ground.suite,
             RunRow.run_id != ground.run_id,
             RunRow.started_at < ground.before,
+            ground.branch.runs(),
         )
         .order_by(RunRow.started_at.desc(), RunRow.run_id.desc())
     )

@@ -114,7 +114,9 @@ def test_a_feature_branch_leaves_main_healthy_and_is_shown_when_asked_for() -> N
     assert (branch["branch"], branch["failing"], branch["broken"]) == ("feature/x", 1, 1)
     assert branch["shown"][0]["first_bad_commit"] == "f4"
     assert "branch main: 3 of 3 runs" in ask("history").output
-    assert "no such run" in ask("history", "--ref", "none").output
+    assert "the refs with runs are main (3 runs) and feature/x (3 runs)" in refusal(
+        "history", "--ref", "none"
+    )
 
 
 def test_the_first_bad_commit_is_one_of_the_same_branch() -> None:
@@ -149,6 +151,19 @@ def test_a_tier_that_never_ran_on_the_default_branch_shows_its_newest_runs_branc
 
     account = numbers("--tier", "t")
     assert (account["branch"], account["failing"]) == ("develop", 1)
+    assert "No runs on main; the refs with runs are develop (1 run)" in account["note"]
+
+
+def test_a_pull_request_is_compared_with_the_default_branch() -> None:
+    add(mk("m.xml", "p", "2026-11-01T00:00:00"), "c", "main", "m")
+    add(mk("f.xml", "f", "2026-11-02T00:00:00"), "c", "refs/pull/9/merge", "f")
+
+    assert numbers("--tier", "c")["compared_with"] is None
+    compared = numbers("--tier", "c", "--ref", "pull/9")["compared_with"]
+    assert (compared["branch"], compared["runs"], compared["fixed_here"]) == ("main", 1, [])
+    assert compared["new_failure_here"] == [{"suite": "c", "test": "c::t"}]
+    said = ask("history", "--ref", "refs/pull/9/head").output
+    assert "Compared with main: 1 new failure here, 0 failing there too" in said
 
 
 def test_a_deleted_test_is_gone_and_neither_failing_nor_newly_failing() -> None:

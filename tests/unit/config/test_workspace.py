@@ -27,21 +27,72 @@ def test_without_git_ref_and_commit_are_unknown(tmp_path: Path):
     assert (workspace.ref, workspace.commit) == ("unknown", "unknown")
 
 
+def _git(root: Path, *commands: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    for command in commands:
+        subprocess.run(
+            ["git", "-C", str(root), *identity, *command.split()], check=True, capture_output=True
+        )
+
+
+_COMMIT = "commit --allow-empty --no-verify --message=a"
+
+
 @pytest.mark.functional
 def test_ref_and_commit_are_what_git_says(tmp_path: Path):
-    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
-    for words in (
-        ["init", "--initial-branch=topic"],
-        ["commit", "--allow-empty", "--no-verify", "--message=a"],
-    ):
-        subprocess.run(
-            ["git", "-C", str(tmp_path), *identity, *words], check=True, capture_output=True
-        )
+    _git(tmp_path, "init --initial-branch=topic", _COMMIT)
 
     workspace = Workspace.from_environment(tmp_path, {})
 
     assert workspace.ref == "topic"
     assert len(workspace.commit) == 40
+
+
+@pytest.mark.functional
+def test_a_detached_checkout_is_the_default_branchs_or_nobodys(tmp_path: Path):
+    """A bisection on main is main's; another commit must not count as main's."""
+    _git(tmp_path, "init --initial-branch=main", _COMMIT, _COMMIT, "checkout --detach HEAD~1")
+    assert Workspace.from_environment(tmp_path, {}).ref == "main"
+
+    _git(tmp_path, f"{_COMMIT}-of-another-branch")
+    assert Workspace.from_environment(tmp_path, {}).ref == "HEAD"
+
+
+@pytest.mark.functional
+def test_the_default_branch_is_what_the_clone_says(tmp_path: Path):
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    origin.mkdir()
+    _git(origin, "init --initial-branch=trunk", _COMMIT)
+    _git(tmp_path, f"clone {origin} {clone}")
+
+    assert Workspace.from_environment(clone, {}).default_branch == "trunk"
+    variables = {"FLOE_TESTS_DEFAULT_BRANCH": "refs/heads/develop"}
+    assert Workspace.from_environment(clone, variables).default_branch == "develop"
+
+
+@pytest.mark.parametrize(
+    ("variables", "ref"),
+    [
+        pytest.param(
+            {"CI_MERGE_REQUEST_REF_PATH": "refs/merge-requests/3/head", "CI_COMMIT_REF_NAME": "x"},
+            "refs/merge-requests/3/head",
+            id="GitLab, a merge request",
+        ),
+        pytest.param({"CI_COMMIT_REF_NAME": "develop"}, "develop", id="GitLab, a branch"),
+        pytest.param({"BUILD_SOURCEBRANCH": "refs/pull/4/merge"}, "refs/pull/4/merge", id="Azure"),
+        pytest.param({"GIT_BRANCH": "origin/main"}, "origin/main", id="Jenkins"),
+        pytest.param({"GITHUB_REF": "", "BUILDKITE_BRANCH": "main"}, "main", id="Buildkite"),
+    ],
+)
+def test_a_ci_that_checks_out_a_commit_says_what_it_belongs_to(
+    tmp_path: Path, variables: dict[str, str], ref: str
+):
+    assert Workspace.from_environment(tmp_path, variables).ref == ref
+
+
+def test_gitlab_says_the_default_branch(tmp_path: Path):
+    workspace = Workspace.from_environment(tmp_path, {"CI_DEFAULT_BRANCH": "master"})
+    assert workspace.default_branch == "master"
 
 
 def test_variables_win_over_what_is_found(tmp_path: Path):

@@ -11,6 +11,7 @@ import pytest
 
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally
 from floe_tests.results.history import bundle, importing
+from floe_tests.results.history.branches import Branch
 from floe_tests.results.history.import_files import RunFiles
 from floe_tests.results.history.store import History
 from floe_tests.results.measurements.baseline import Ground
@@ -57,6 +58,7 @@ GROUND = Ground(
     run_id="now",
     before=BEGAN + timedelta(days=1),
     fingerprint="f1",
+    branch=Branch("main", is_default=True),
 )
 
 
@@ -137,8 +139,19 @@ def test_a_bundle_carries_it_and_an_import_twice_is_one(tmp_path: Path, url: str
         run("b", BEGAN + timedelta(days=2)),
         with_fingerprint(run("b"), "f2"),
         run("now"),
+        run("b", ref="refs/pull/7/merge"),
+        run("b", ref="HEAD"),
     ],
-    ids=["tier", "provider", "cluster", "a later run", "fingerprint", "the run itself"],
+    ids=[
+        "tier",
+        "provider",
+        "cluster",
+        "a later run",
+        "fingerprint",
+        "the run itself",
+        "a pull request",
+        "a detached checkout",
+    ],
 )
 def test_only_runs_that_may_be_compared_are_given(history: History, other: RunRecord) -> None:
     """Two clusters in one baseline are one false alarm a night."""

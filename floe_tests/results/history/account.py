@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -10,13 +10,12 @@ from floe_tests.results.history.flakiness import (
     Diagnosis,
     Sighting,
     Standing,
-    SuiteRun,
     counts,
     diagnose,
-    gone_since,
 )
+from floe_tests.results.history.gone import SuiteColumns, SuiteRun, columns_of
 from floe_tests.results.history.grid import Grid, GridTest
-from floe_tests.results.records import RunRecord, SuiteRecord
+from floe_tests.results.records import SuiteRecord
 
 NEW_RUNS = 10
 """A test that none but so many of the newest runs knows is new."""
@@ -92,19 +91,26 @@ def accounts_of(grid: Grid) -> tuple[TestAccount, ...]:
     for number, run in enumerate(grid.runs):
         for suite in run.suites:
             suites.setdefault(suite.name, [None] * len(grid.runs))[number] = suite
-    context = _Context(
-        runs=grid.runs,
-        suites=suites,
-        counting={name: [_counts(each) for each in of] for name, of in suites.items()},
-    )
-    gone = {test.test_id: _gone_since(test, context) for test in grid.tests}
+    tests = columns_of(grid.tests)
+    columns = {
+        name: SuiteColumns(
+            runs=grid.runs,
+            suites=of,
+            counting=[_counts(each) for each in of],
+            tests=tests.get(name, {}),
+        )
+        for name, of in suites.items()
+    }
+    gone = {test.test_id: columns[test.suite].gone_since(test) for test in grid.tests if test.cells}
     medians = {test.test_id: _median_seconds(test) for test in grid.tests}
-    slow = _slow({test: seconds for test, seconds in medians.items() if seconds and not gone[test]})
+    slow = _slow(
+        {test: seconds for test, seconds in medians.items() if seconds and not gone.get(test)}
+    )
     return tuple(
         _account(
             test,
-            context,
-            gone=gone[test.test_id],
+            columns.get(test.suite, _NOWHERE),
+            gone=gone.get(test.test_id),
             median_seconds=medians[test.test_id],
             is_slow=test.test_id in slow,
         )
@@ -112,50 +118,26 @@ def accounts_of(grid: Grid) -> tuple[TestAccount, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Context:
-    """What the tests of a grid share: all lists go by column."""
-
-    runs: Sequence[RunRecord]
-    suites: Mapping[str, Sequence[SuiteRecord | None]]
-    counting: Mapping[str, Sequence[bool]]
+_NOWHERE = SuiteColumns(runs=(), suites=(), counting=())
+"""The columns of a suite that no run shown has."""
 
 
 def _counts(suite: SuiteRecord | None) -> bool:
     return suite is not None and counts(cause=suite.cause, fault=suite.fault)
 
 
-def _gone_since(test: GridTest, context: _Context) -> SuiteRun | None:
-    """Return the first run that shows that a test is gone; None where none does."""
-    if not test.cells or test.cells[0].column == 0:
-        return None
-    seen = test.cells[0].column
-    suites, counting = context.suites[test.suite], context.counting[test.suite]
-    runs = {
-        column: SuiteRun(
-            context.runs[column].started_at, context.runs[column].commit, of.tally.tests
-        )
-        for column, of in enumerate(suites[: seen + 1])
-        if of is not None and (column == seen or (counting[column] and not of.deselected))
-    }
-    last = runs.pop(seen)
-    return gone_since(tuple(runs.values()), last)
-
-
 def _account(
     test: GridTest,
-    context: _Context,
+    of: SuiteColumns,
     *,
     gone: SuiteRun | None,
     median_seconds: float | None,
     is_slow: bool,
 ) -> TestAccount:
-    suites = context.suites.get(test.suite, ())
-    sightings = _sightings(test, context)
-    counting = context.counting.get(test.suite, ())
-    outcomes = [cell.outcome for cell in test.cells if counting[cell.column]]
+    sightings = _sightings(test, of)
+    outcomes = [cell.outcome for cell in test.cells if of.counting[cell.column]]
     ran = [cell.column for cell in test.cells if cell.outcome in _RAN]
-    newest_suite = suites[ran[0]] if ran else None
+    newest_suite = of.suites[ran[0]] if ran else None
     passed = outcomes.count("passed")
     skipped = outcomes.count("skipped")
     oldest = test.cells[-1].column if test.cells else None
@@ -167,7 +149,7 @@ def _account(
         skipped=skipped,
         newest=test.cells[0].outcome if test.cells else None,
         median_seconds=median_seconds,
-        is_new=not gone and oldest is not None and oldest < NEW_RUNS <= _last_column(suites),
+        is_new=not gone and oldest is not None and oldest < NEW_RUNS <= _last_column(of.suites),
         is_newly_failing=not gone and _is_newly_failing(sightings),
         is_slow=is_slow,
         is_quarantined=(
@@ -176,18 +158,17 @@ def _account(
     )
 
 
-def _sightings(test: GridTest, context: _Context) -> list[Sighting]:
-    counting = context.counting.get(test.suite, ())
+def _sightings(test: GridTest, of: SuiteColumns) -> list[Sighting]:
     return [
         Sighting(
-            at=context.runs[column].started_at,
+            at=of.runs[column].started_at,
             failing=outcome in _FAILING,
-            commit=context.runs[column].commit,
+            commit=of.runs[column].commit,
             reruns=reruns,
             passed_later=passed_later,
         )
         for column, outcome, _, reruns, passed_later in test.cells
-        if outcome in _RAN and counting[column]
+        if outcome in _RAN and of.counting[column]
     ]
 
 

@@ -3,8 +3,8 @@
 Pure functions, so that the grid, the command line and the Dagster UI say the same. They look at one
 branch. The rules, in the order in which they decide:
 
-- **gone**: the runs of the two newest commits that ran its suite, and in them about as many tests
-  as before, do not know it. Whoever deleted it has left nothing to mend.
+- **gone**: two commits ran its suite without it (`gone.py`). Whoever deleted it has left nothing to
+  mend.
 - **broken**: its newest three results are failures; of a test that wavered before, at least 80 % of
   its newest ten. What always fails is no matter of luck.
 - **flaky**: it passed and failed on one commit, in two runs or in two attempts of one, or the test
@@ -30,6 +30,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby, pairwise
 
+from floe_tests.results.history.gone import SuiteRun
+
 BROKEN_SHARE = 0.8
 BROKEN_WINDOW = 10
 STREAK = 3
@@ -41,11 +43,6 @@ CLEAN_RESULTS = 100
 OUTAGE_SHARE = 0.8
 OUTAGE_TESTS = 5
 """From this share of failed tests on, of at least so many, an imported run is an outage."""
-GONE_COMMITS = 2
-"""A test is gone once so many of the newest commits ran its suite without it."""
-GONE_SHARE = 0.5
-"""A run shows that a test is gone if it has more than this share of the tests that it was among."""
-
 SUSPECT_ENVIRONMENT = "SUSPECT_ENV"
 """The cause of a verdict on a run in which nearly everything failed at once."""
 
@@ -82,21 +79,6 @@ class Sighting:
     commit: str | None = None
     reruns: int = 0
     passed_later: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SuiteRun:
-    """A run of a test's suite whose results say something about its tests.
-
-    Attributes:
-        at: When the run began.
-        commit: The commit; None when unknown.
-        tests: How many tests it reported.
-    """
-
-    at: datetime
-    commit: str | None
-    tests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,24 +125,6 @@ def is_outage(*, failed: int, ran: int) -> bool:
         ran: Tests that were not skipped.
     """
     return ran >= OUTAGE_TESTS and failed >= OUTAGE_SHARE * ran
-
-
-def gone_since(without: Sequence[SuiteRun], last: SuiteRun) -> SuiteRun | None:
-    """Return the first run that shows that a test is gone; None while that is not sure.
-
-    A run of few tests may have been told to leave it out, and the files of one commit may come one
-    by one.
-
-    Args:
-        without: The runs of its suite since it was last seen, newest first.
-        last: The run that it was last seen in.
-    """
-    showing = [run for run in without if run.tests > GONE_SHARE * last.tests]
-    commits = {
-        run.commit if run.commit and run.commit != _UNKNOWN else place
-        for place, run in enumerate(showing)
-    }
-    return showing[-1] if len(commits) >= GONE_COMMITS else None
 
 
 def diagnose(sightings: Sequence[Sighting], *, gone: SuiteRun | None = None) -> Diagnosis:

@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 from floe_tests.results.history.flakiness import (
     Sighting,
     Standing,
-    SuiteRun,
     counts,
     diagnose,
     flips_of,
-    gone_since,
     is_outage,
 )
 
@@ -121,43 +119,6 @@ def test_the_first_bad_result_is_the_oldest_of_the_newest_failures() -> None:
 )
 def test_what_others_are_to_blame_for_is_left_out(cause: str, fault: str | None, *, does: bool):
     assert counts(cause=cause, fault=fault) is does
-
-
-def suite_runs(*runs: tuple[str | None, int]) -> list[SuiteRun]:
-    return [SuiteRun(NEWEST, commit, tests) for commit, tests in runs]
-
-
-@pytest.mark.parametrize(
-    ("without", "is_gone"),
-    [
-        ((), False),
-        ((("b", 10),), False),
-        ((("c", 10), ("b", 10)), True),
-        ((("b", 10), ("b", 10), ("b", 10)), False),
-        ((("c", 3), ("b", 3)), False),
-        ((("d", 10), ("c", 3), ("b", 10)), True),
-        (((None, 10), (None, 10)), True),
-        ((("unknown", 10), ("unknown", 10)), True),
-    ],
-    ids=[
-        "seen in the newest run",
-        "one commit may be there in part",
-        "two commits without it",
-        "one commit in many files",
-        "runs of a part of the tests",
-        "a part between whole ones",
-        "no commit is known",
-        "git was not there",
-    ],
-)
-def test_a_test_is_gone_once_two_commits_ran_without_it(
-    without: tuple[tuple[str | None, int], ...], *, is_gone: bool
-) -> None:
-    (last,) = suite_runs(("a", 10))
-    found = gone_since(suite_runs(*without), last)
-    assert (found is not None) is is_gone
-    if found is not None:
-        assert found.commit == without[-1][0]
 
 
 @pytest.mark.parametrize(

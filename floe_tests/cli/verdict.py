@@ -47,6 +47,22 @@ def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> N
         complain(line)
 
 
+def _tests(summary: Summary) -> str:
+    """Return how many tests reported, of how many where some did not."""
+    if summary.known is None or summary.known <= summary.tests:
+        return f"{summary.tests} tests"
+    return f"{summary.tests:,} of {summary.known:,} tests"
+
+
+def _not_run(summary: Summary) -> list[str]:
+    """Return what to say of the tests that did not run."""
+    missing = (summary.known or 0) - summary.tests
+    lines = [f"  did not run: {missing:,} tests that the history knows"] if missing > 0 else []
+    if summary.running:
+        lines.append(f"  running at the end: {legible(', '.join(summary.running))[:500]}")
+    return lines
+
+
 def print_summary(summary: Summary) -> None:
     """Print what a run came to, with its evidence and where its files are."""
     passed = summary.cause == "PASS"
@@ -55,12 +71,13 @@ def print_summary(summary: Summary) -> None:
         + ("" if passed else f"  (fault: {summary.fault})")
         + (f"  suite {summary.suite}" if summary.suite else ""),
         (
-            f"{summary.tests} tests: {summary.passed} passed, {summary.failed} failed"
+            f"{_tests(summary)}: {summary.passed} passed, {summary.failed} failed"
             + (f" ({summary.quarantined} in quarantine)" if summary.quarantined else "")
             + f", {summary.skipped} skipped, in {summary.seconds:.0f} s on {summary.provider}"
             + (f"; {UNKNOWN_COUNT}" if summary.uncounted else "")
         ),
     ]
+    lines += _not_run(summary)
     shown = Console(highlight=False, emoji=False)
     if not passed:
         lines += [f"  {legible(str(item))[:500]}" for item in summary.evidence[:_SHOWN_FAILURES]]

@@ -144,13 +144,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
         yield dg.MaterializeResult[None](
             value=None,
             metadata=results_metadata.of_results(published, run.workspace),
-            check_results=[
-                *(results_metadata.check_of(suite, keys["results"]) for suite in published.suites),
-                *(
-                    results_metadata.check_of_not_selected(name, keys["results"])
-                    for name in published.not_selected
-                ),
-            ],
+            check_results=results_metadata.checks_of(published, keys["results"]),
         )
 
     @stage("released", "results")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -16,6 +17,9 @@ from floe_tests.pipeline.published import PublishedRun, PublishedSuite
 from floe_tests.results.cases import CaseResult
 from floe_tests.results.collate import SuiteResults
 from floe_tests.results.records import UNKNOWN_COUNT
+
+if TYPE_CHECKING:
+    from floe_tests.results.history.extent import SuiteExtent
 
 # 100/1k/10k rows are 17 kB/154 kB/1.5 MB of event log; the full JUnit file is linked.
 _TABLE_ROWS = 50
@@ -44,6 +48,7 @@ def of_results(published: PublishedRun, workspace: Workspace) -> Metadata:
         "fault": dg.MetadataValue.text(str(published.verdict.fault)),
         "environment": dg.MetadataValue.text(published.provider),
         **_counts(published),
+        **_extent(published),
         **_collected([suite.results for suite in published.suites]),
         "seconds": dg.MetadataValue.float(round(published.seconds, 2)),
         "report": _link(published.report, workspace),
@@ -119,6 +124,20 @@ def _counts(published: PublishedRun) -> Metadata:
     return {name: dg.MetadataValue.int(count) for name, count in counts.items()}
 
 
+def _extent(published: PublishedRun) -> Metadata:
+    """Return how much of the tier reported: a plot of passed tests alone hides what did not run."""
+    extent = published.extent
+    if extent is None or (not extent.reported and published.verdict.fault not in _BLAMELESS):
+        return {}
+    shown: Metadata = {
+        "known tests": dg.MetadataValue.int(extent.known),
+        "did not run": dg.MetadataValue.int(extent.not_reported),
+    }
+    if extent.is_partial or extent.running:
+        shown["reported"] = dg.MetadataValue.text(str(extent))
+    return shown
+
+
 def _collected(results: Sequence[SuiteResults]) -> Metadata:
     """Return the number of collected tests, or say that nobody counted."""
     if any(each.is_uncounted for each in results):
@@ -136,8 +155,28 @@ def _link(path: Path, workspace: Workspace) -> dg.MetadataValue:
     )
 
 
-def check_of(suite: PublishedSuite, asset: dg.AssetKey) -> dg.AssetCheckResult:
-    """Return a suite's check: passed means PASS, and nothing else does."""
+def checks_of(published: PublishedRun, asset: dg.AssetKey) -> list[dg.AssetCheckResult]:
+    """Return a check for each suite of the tier, also of those that the run did not choose."""
+    extent = published.extent
+    return [
+        *(
+            check_of(suite, asset, extent.of(suite.name) if extent else None)
+            for suite in published.suites
+        ),
+        *(check_of_not_selected(name, asset) for name in published.not_selected),
+    ]
+
+
+def check_of(
+    suite: PublishedSuite, asset: dg.AssetKey, extent: SuiteExtent | None = None
+) -> dg.AssetCheckResult:
+    """Return a suite's check: passed means PASS, and nothing else does.
+
+    Args:
+        suite: The suite.
+        asset: The asset that it checks.
+        extent: How much of the suite reported, where the history has been asked.
+    """
     tally, verdict = suite.results.tally, suite.verdict
     lines = [escaped(str(verdict)), "", verdict.remedy, ""]
     if verdict.fault not in _BLAMELESS:
@@ -158,10 +197,20 @@ def check_of(suite: PublishedSuite, asset: dg.AssetKey) -> dg.AssetCheckResult:
             "verdict": dg.MetadataValue.md("\n".join(lines)),
             "tests": dg.MetadataValue.int(tally.tests),
             **_collected([suite.results]),
+            **_suite_extent(extent),
             "failed": dg.MetadataValue.int(tally.failing),
             "in quarantine": dg.MetadataValue.int(len(suite.quarantined)),
         },
     )
+
+
+def _suite_extent(extent: SuiteExtent | None) -> Metadata:
+    if extent is None:
+        return {}
+    return {
+        "known tests": dg.MetadataValue.int(extent.known),
+        "did not run": dg.MetadataValue.int(extent.not_reported),
+    }
 
 
 def _evidence(verdict: Verdict, suite: PublishedSuite) -> Sequence[Evidence]:

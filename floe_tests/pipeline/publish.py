@@ -235,6 +235,7 @@ def _remember(state: RunState, published: PublishedRun, record: RunRecord) -> Pu
     """
     from floe_tests.report import grid, measured
     from floe_tests.results.history.analysis import Question, read_accounts
+    from floe_tests.results.history.extent import extent_of_run
     from floe_tests.results.history.store import History
 
     workspace = state.workspace
@@ -250,4 +251,5 @@ def _remember(state: RunState, published: PublishedRun, record: RunRecord) -> Pu
     pages = measured.write(published, at=datetime.now(UTC), commit=workspace.commit)
     grid.write(published.report, accounts)
     account = next((each for each in accounts if each.grid.provider == published.provider), None)
-    return replace(published, account=account, pages=pages)
+    extent = extent_of_run(record, account.accounts, account.grid) if account else None
+    return replace(published, account=account, pages=pages, extent=extent)

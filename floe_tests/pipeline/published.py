@@ -20,6 +20,7 @@ from floe_tests.results.presence.compare import Presence
 
 if TYPE_CHECKING:
     from floe_tests.results.history.analysis import TierAccount
+    from floe_tests.results.history.extent import Extent
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class PublishedRun:
         memory_peak_mib: Highest memory of the tests, where it could be read.
         not_selected: The tier's suites that the run did not choose; nothing is known of them.
         account: What the tier's history says now, this run included.
+        extent: How many of the tests that the tier has reported; None where the history has not
+            been asked.
         pages: The pages of its soaks and benchmarks.
         platform_notes: What became of its releases' pods, what of them was not waited for, and what
             could not be seen.
@@ -106,6 +109,7 @@ class PublishedRun:
     memory_peak_mib: float | None
     not_selected: tuple[str, ...] = ()
     account: TierAccount | None = None
+    extent: Extent | None = None
     pages: tuple[Path, ...] = ()
     platform_notes: tuple[Evidence, ...] = ()
 

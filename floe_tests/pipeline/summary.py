@@ -40,6 +40,7 @@ class Summary:
     """A published run without its cases, as the ledger and verdict.json hold it.
 
     `suite` is the suite whose evidence this is, in a tier of several; `also_red` has the others.
+    `known` is how many tests the tier has, by its history; `running`, what ran when results ended.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
@@ -77,6 +78,8 @@ class Summary:
     uncounted: tuple[str, ...] = ()
     suite: str = ""
     also_red: tuple[str, ...] = ()
+    known: int | None = None
+    running: tuple[str, ...] = ()
 
 
 def summary_of(
@@ -148,6 +151,10 @@ def summary_of(
         digests={name: digest_of(published.directory / name) for name in (JUNIT, bundle.NAME)},
         suite=first.name if first is not None and _has_many(published) else "",
         also_red=tuple(f"suite {suite.name}: {suite.verdict}" for suite in others if suite),
+        known=published.extent.known if published.extent else None,
+        running=tuple(name for suite in published.suites for name in suite.results.in_flight)[
+            :_SHOWN_NAMES
+        ],
         uncounted=tuple(suite.name for suite in published.suites if suite.results.is_uncounted),
     )
 

@@ -168,6 +168,7 @@ def accounts_as_json(
                 "runs": len(account.grid.runs),
                 "all_runs": account.grid.total_runs,
                 "tests": account.reported,
+                "newest_run": _extent_as_json(account),
                 "failing": account.failing,
                 "flaky": account.flaky,
                 "broken": account.broken,
@@ -179,6 +180,19 @@ def accounts_as_json(
         ],
         indent=1,
     )
+
+
+def _extent_as_json(account: TierAccount) -> dict[str, object] | None:
+    if not account.grid.runs:
+        return None
+    run, extent = account.grid.runs[0], account.extents[0]
+    return {
+        "run": run.run_id,
+        "reported": extent.reported,
+        "known": extent.known,
+        "did_not_run": extent.not_reported,
+        "running_at_the_end": extent.running,
+    }
 
 
 def _as_json(each: TestAccount, account: TierAccount) -> dict[str, object]:
@@ -249,6 +263,8 @@ def _print_head(account: TierAccount, console: Console) -> None:
     )
     if account.note:
         console.print(legible(account.note), markup=False)
+    if account.grid.runs and (extent := account.extents[0]).is_partial:
+        console.print(legible(f"The newest run: {extent}."), markup=False)
     if account.is_outage:
         console.print(
             f"Nearly everything failed at once in the newest run, {grid.runs[0].run_id}: it is "

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from floe_tests.results.history.account import TestAccount, accounts_of
 from floe_tests.results.history.branches import Branch, BranchRuns, branch_of, in_words
+from floe_tests.results.history.extent import Extent, extents_of
 from floe_tests.results.history.flakiness import SUSPECT_ENVIRONMENT, Standing
 from floe_tests.results.history.grid import Grid
 from floe_tests.results.history.store import History
@@ -58,6 +59,11 @@ class TierAccount:
     def is_outage(self) -> bool:
         """Whether nearly everything failed at once in the newest run."""
         return bool(self.grid.runs) and self.grid.runs[0].cause == SUSPECT_ENVIRONMENT
+
+    @property
+    def extents(self) -> tuple[Extent, ...]:
+        """How much of the tier each run shown reported, by column."""
+        return extents_of(self.grid, self.accounts)
 
     @property
     def quarantined(self) -> int:

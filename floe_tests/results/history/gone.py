@@ -21,6 +21,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from floe_tests.core.verdict import Cause
+
 if TYPE_CHECKING:
     from floe_tests.results.history.grid import GridTest
     from floe_tests.results.records import RunRecord, SuiteRecord
@@ -33,6 +35,7 @@ GONE_SHARE = 0.5
 """A run shows that a test is gone if it has more than this share of the tests beside it."""
 
 _UNKNOWN = "unknown"
+_INCOMPLETE = frozenset({Cause.TESTS_MISSING, Cause.RESULT_LOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +153,9 @@ class SuiteColumns:
 
 
 def _is_whole(suite: SuiteRecord) -> bool:
-    """Whether all that was to run reported."""
-    return not suite.in_flight and (suite.collected is None or suite.reported >= suite.collected)
+    """Whether all that was to run reported; a verdict that misses tests has not lost them."""
+    counted = suite.collected is None or suite.reported >= suite.collected
+    return counted and not suite.in_flight and suite.cause not in _INCOMPLETE
 
 
 def _is_like(suite: SuiteRecord, seen: SuiteRecord) -> bool:

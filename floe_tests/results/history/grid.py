@@ -64,6 +64,7 @@ class GridTest:
         name: Its name.
         file: Source file, where known.
         line: Line in it, where known.
+        is_collection: Whether it is a module that could not be collected, and no test.
         cells: What it did, newest run first; nothing for a run that did not report it.
         texts: Message and text by column, for failures and the newest run's skips.
     """
@@ -73,6 +74,7 @@ class GridTest:
     name: str
     file: str | None = None
     line: int | None = None
+    is_collection: bool = False
     cells: tuple[Cell, ...] = ()
     texts: Mapping[int, CaseText] = field(default_factory=dict[int, CaseText])
 
@@ -131,6 +133,7 @@ def read_grid(  # noqa: PLR0913 - one a choice of the reader
                 name=row.name,
                 file=row.file,
                 line=row.line,
+                is_collection=row.is_collection,
                 cells=tuple(sorted(cells.get(row.test_id, ()))),
                 texts=texts.get(row.test_id, {}),
             )
@@ -147,13 +150,22 @@ def _columns(connection: Connection, runs: Sequence[RunRecord]) -> dict[int, int
     return {row.suite_id: numbers[row.run_id] for row in connection.execute(query)}
 
 
-def _tests(connection: Connection, tier: str) -> Sequence[Row[tuple[int, str, str, str, int]]]:
+def _tests(
+    connection: Connection, tier: str
+) -> Sequence[Row[tuple[int, str, str, str | None, int | None, bool]]]:
     query = (
-        select(TestRow.test_id, TestRow.suite, TestRow.name, TestRow.file, TestRow.line)
+        select(
+            TestRow.test_id,
+            TestRow.suite,
+            TestRow.name,
+            TestRow.file,
+            TestRow.line,
+            TestRow.is_collection,
+        )
         .where(TestRow.tier == tier)
         .order_by(TestRow.suite, TestRow.name)
     )
-    return connection.execute(query).all()  # pyright: ignore[reportReturnType] - nullable columns
+    return connection.execute(query).all()
 
 
 def _cells(connection: Connection, columns: Mapping[int, int]) -> dict[int, list[Cell]]:

@@ -59,7 +59,12 @@ def test_a_run_that_lost_tests_is_red_and_the_good_one_stays_the_measure(suites:
         assert each.verdict.cause == "TESTS_MISSING"
         assert "20 of the 21 tests" in str(each.verdict)
         assert any(item.subject == "test_b::test_7" for item in each.verdict.evidence)
-    assert "TESTS_MISSING" in panel(suites)
+    assert again.extent is not None
+    assert (again.extent.reported, again.extent.known) == (1, 21)
+    said = panel(suites)
+    assert "TESTS_MISSING" in said
+    assert "1 of 21 tests: 1 passed" in said
+    assert "did not run: 20 tests" in said
     cases = next(iter(JUnitXml.fromfile(str(lost.junit))))
     assert "floe_tests.small" in {each.classname for each in cases}, "red for a CI of JUnit alone"
 

@@ -20,6 +20,7 @@ from floe_tests.orchestration import markdown, metadata, results_metadata
 from floe_tests.pipeline.published import PublishedRun, PublishedSuite
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults
+from floe_tests.results.history.extent import Extent, SuiteExtent
 from floe_tests.results.measurements.judgement import Judgement
 from floe_tests.results.measurements.suite import SuiteMeasurements
 from floe_tests.results.records import MeasurementRecord, SoakRecord
@@ -170,3 +171,28 @@ def test_what_was_measured_are_numbers_that_the_ui_plots() -> None:
     assert shown["cube memory growth MiB/h"].value == 3.0
     assert shown["totals p95 s"].value == 1.0
     assert shown["soak page"].value == "/out/tiny/soak.html"
+
+
+def test_a_run_of_a_part_says_of_how_many_tests_it_is_one() -> None:
+    """A plot of 182 passed tests of 182 looks like a good night."""
+    extent = Extent((SuiteExtent(suite="tiny-suite", reported=1, known=20, running=("t::slow",)),))
+    published = replace(run(suite(RED, failed())), extent=extent)
+    shown = results_metadata.of_results(published, workspace())
+
+    assert (shown["known tests"].value, shown["did not run"].value) == (20, 19)
+    assert shown["reported"].value == (
+        "1 of 20 tests reported, 19 did not run; running at the end: t::slow"
+    )
+    (check,) = results_metadata.checks_of(published, ASSET)
+    assert check.metadata["did not run"].value == 19
+
+    whole = Extent((SuiteExtent(suite="tiny-suite", reported=1, known=1),))
+    shown = results_metadata.of_results(replace(published, extent=whole), workspace())
+    assert shown["did not run"].value == 0
+    assert "reported" not in shown
+
+
+def test_a_lost_node_lets_no_plot_of_what_did_not_run_rise() -> None:
+    extent = Extent((SuiteExtent(suite="tiny-suite", reported=0, known=20),))
+    shown = results_metadata.of_results(replace(run(suite(LOST)), extent=extent), workspace())
+    assert not {"known tests", "did not run"} & set(shown)

@@ -100,8 +100,9 @@ def test_a_deleted_test_is_gone_since_the_first_commit_without_it(history: Histo
         {"collected": 10, "reported": 9},
         {"in_flight": ("t::0",)},
         {"cause": "SUSPECT_ENV"},
+        {"cause": "TESTS_MISSING"},
     ],
-    ids=["deselected", "a group", "ended early", "cut short", "an outage"],
+    ids=["deselected", "a group", "ended early", "cut short", "an outage", "missed"],
 )
 def test_a_run_of_a_part_makes_no_test_gone(history: History, fields: dict[str, object]) -> None:
     """Whoever runs one test at his desk has not deleted the others."""

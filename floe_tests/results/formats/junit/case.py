@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from floe_tests.results.cases import CaseOutcome, CaseResult
@@ -31,6 +32,11 @@ MAX_FAULTS = 20
 _MAX_PROPERTIES = 20
 _PROPERTY_CHARACTERS = 200
 _TYPE_CHARACTERS = 1024
+
+# What a test of Go said itself, and where.
+_GO_LINE = re.compile(r"^[ \t]*((?:\S+\.go:\d+|panic): .*\S)", re.MULTILINE)
+# Behave writes it where there is no message.
+_NONE = "None"
 
 # CTest calls a test whose program is missing skipped, and fails.
 _NEVER_STARTED = "Unable to find "
@@ -65,14 +71,22 @@ class Fault:
         """Whether it says nothing: WebdriverIO writes such a failure before the real error."""
         return not (self.message or self.type or str(self.text).strip())
 
+    @property
+    def _is_of_go(self) -> bool:
+        """Whether its message is the same for every failure or skip of Go's."""
+        return self.message in {"Failed", "Skipped"} or self.message.startswith("=== RUN")
+
     def told(self) -> str:
         """Return its message as it is shown."""
         if self.is_expected:
             return f"{XFAIL_MESSAGE}{self.message}"
-        if self.message:
+        said = _GO_LINE.search(f"{self.message}\n{self.text}") if self._is_of_go else None
+        if said is not None:
+            return said[1]
+        if self.message and self.message != _NONE:
             return self.message
         first_line = next((line for line in str(self.text).splitlines() if line.strip()), "")
-        if self.type and not first_line.startswith(self.type):
+        if self.message != _NONE and self.type and not first_line.startswith(self.type):
             return f"{self.type}: {first_line}" if first_line else self.type
         return first_line
 
@@ -113,6 +127,10 @@ class OpenCase:
     properties: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     fault_count: int = 0
     tries: int = 0
+    untold_tries: int = 0
+    """Earlier tries that the file mentions, and of which it says nothing else."""
+    keeps_output: bool = False
+    """Whether what it printed is kept although it did not fail."""
 
     def add_fault(self, kind: Element, attributes: dict[str, str]) -> Text | None:
         """Add a fault and return the text that its element fills; None beyond the limit."""
@@ -170,10 +188,10 @@ class OpenCase:
             outcome=outcome,
             seconds=words.seconds(self.attributes.get("time"), points=self.points),
             message=self._message(outcome, first),
-            text=self._text(outcome, first) if self.faults or outcome.is_failing else "",
+            text=self._text(outcome, first) if self._has_text(outcome) else "",
             file=self.attributes.get("file"),
             line=words.count(self.attributes.get("line")) or None,
-            reruns=self.tries,
+            reruns=self.tries + self.untold_tries,
             is_collection=(
                 first is not None
                 and "::" not in self.name
@@ -183,6 +201,9 @@ class OpenCase:
                 outcome is CaseOutcome.SKIPPED and first is not None and first.is_expected
             ),
         )
+
+    def _has_text(self, outcome: CaseOutcome) -> bool:
+        return bool(self.faults) or self.keeps_output or outcome.is_failing
 
     def _decided(self) -> tuple[CaseOutcome, list[Fault]]:
         """Return the outcome and the faults that say it; an empty one gives way to any other."""
@@ -223,7 +244,7 @@ class OpenCase:
             elif fault is not first and fault.message and fault.message not in text:
                 text = f"{fault.message}\n{text}"
             parts.append(text)
-        if outcome.is_failing or self.tries:
+        if outcome.is_failing or self.tries or self.keeps_output:
             # What a test printed that passed at once is of no use to anybody afterwards.
             parts += self._surroundings()
         return joined(parts)

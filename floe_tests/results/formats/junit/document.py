@@ -20,13 +20,14 @@ from floe_tests.results.cases import (
     memory_bytes,
 )
 from floe_tests.results.formats import foreign
-from floe_tests.results.formats.junit import words
+from floe_tests.results.formats.junit import dialects, words
 from floe_tests.results.formats.junit.case import OpenCase, Shown
 from floe_tests.results.formats.junit.suites import (
     COUNTS_MORE,
     FoundCase,
     OpenSuite,
     Producer,
+    producer_by_property,
     producer_of,
 )
 from floe_tests.results.formats.junit.texts import Text, tried
@@ -34,6 +35,8 @@ from floe_tests.results.formats.junit.words import Element
 
 _PYTEST_TEARDOWN = "failed on teardown with"
 _MOST_TOLD = 50
+# Cypress gives each file of tests a report, and names it in this suite alone, which has no test.
+_ROOT_OF_CYPRESS = "Root Suite"
 _OUTPUTS = frozenset({Element.STANDARD_OUTPUT, Element.STANDARD_ERROR})
 
 
@@ -70,6 +73,7 @@ class JUnitDocument:
         self._text_depth = 0
         self._read = 0
         self._points = False
+        self._file = ""
         self._merging = Merging()
         self.is_closed = False
         """Whether its root element has ended."""
@@ -145,7 +149,9 @@ class JUnitDocument:
         if began is not None and (self.started_at is None or began < self.started_at):
             self.started_at = began
         outer = self._suites[-1].place if self._suites else None
-        self._suites.append(OpenSuite.opened(attributes, outer))
+        if attributes.get("name") == _ROOT_OF_CYPRESS:
+            self._file = attributes.get("file", "")
+        self._suites.append(OpenSuite.opened(attributes, outer, file=self._file))
 
     def _start_case(self, attributes: dict[str, str]) -> None:
         # pytest writes an empty class name for a module; tools that write none mean the suite's.
@@ -159,23 +165,31 @@ class JUnitDocument:
     def _start_inside(self, tag: str, element: Element, attributes: dict[str, str]) -> None:
         text: Text | None = None
         if self._cases:
-            case = self._cases[-1]
-            if element is Element.OTHER and words.is_failing_element(tag):
-                element = Element.FAILURE
-            if element in words.FAULTS:
-                text = case.add_fault(element, attributes)
-            elif element in _OUTPUTS:
-                text = case.outputs.opened(element)
-            elif element is Element.PROPERTY:
-                case.add_property(attributes)
+            text = self._inside_case(self._cases[-1], tag, element, attributes)
         elif element in _OUTPUTS:
             text = self._suites[-1].outputs.opened(element)
         elif element is Element.PROPERTY:
             self._suites[-1].place.add_property(attributes)
+            self.producer = producer_by_property(attributes, self.producer)
         elif element in {Element.FAILURE, Element.ERROR}:
             text = self._suite_case().add_fault(element, attributes)
         if text is not None:
             self._text, self._text_depth = text, self._depth
+
+    @staticmethod
+    def _inside_case(
+        case: OpenCase, tag: str, element: Element, attributes: dict[str, str]
+    ) -> Text | None:
+        """Take an element of a case and return the text that it fills."""
+        if element is Element.OTHER and words.is_failing_element(tag):
+            element = Element.FAILURE
+        if element in words.FAULTS:
+            return case.add_fault(element, attributes)
+        if element in _OUTPUTS:
+            return case.outputs.opened(element)
+        if element is Element.PROPERTY:
+            case.add_property(attributes)
+        return None
 
     def _suite_case(self) -> OpenCase:
         """Return the case that stands for what befell the open suite itself."""
@@ -187,6 +201,7 @@ class JUnitDocument:
     def _end_case(self, case: OpenCase) -> None:
         if self.producer is Producer.PYTEST and case.is_nameless:
             return
+        dialects.understand(case, self.producer)
         result = case.result()
         # A failure without a name is of a hook (Surefire), and is counted as its tool likes.
         self._suites[-1].nameless += not (case.faults or case.attributes.get("name", "").strip())
@@ -260,6 +275,8 @@ class JUnitDocument:
             is_try = CaseOutcome.SKIPPED in {earlier.outcome, later.outcome}
             if is_try and later.outcome is CaseOutcome.SKIPPED:
                 earlier, later = later, earlier
+        elif self.producer is Producer.WEBDRIVERIO:
+            is_try = earlier.outcome is CaseOutcome.SKIPPED and bool(earlier.text)
         elif self.producer is Producer.SUREFIRE:
             is_try = earlier.outcome is CaseOutcome.SKIPPED and bool(earlier.message)
         else:

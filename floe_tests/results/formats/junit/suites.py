@@ -25,6 +25,7 @@ _PROPERTY_CHARACTERS = 64
 _NAME_CHARACTERS = 200
 _SECRET = re.compile(r"secret|passw|token|credential|private|api.?key", re.IGNORECASE)
 _OF_GO = "go.version"
+_OF_WEBDRIVERIO = "specId"
 # One text for all of a class' tests: enough to see what happened, for as many as people look at.
 _SHARED_OUTPUT_BYTES = 8 * 1024
 _SHARED_BY_MOST = 20
@@ -46,6 +47,10 @@ class Producer(StrEnum):
     TESTNG = "TestNG"
     """Has different tests of one name (data providers); calls a try that is repeated skipped,
     without a word, and writes its cases in any order."""
+    TESTCAFE = "TestCafe"
+    """Says in a test's name that it passed after a failure, and where its screenshots are."""
+    WEBDRIVERIO = "WebdriverIO"
+    """Calls a try that is repeated skipped, with the error beside it."""
     OTHER = ""
 
 
@@ -65,11 +70,19 @@ def producer_of(tag: str, attributes: Mapping[str, str], known: Producer) -> Pro
         found = Producer.PYTEST
     elif name == "Mocha Tests":
         found = Producer.MOCHA
+    elif name.startswith("TestCafe Tests"):
+        found = Producer.TESTCAFE
     elif attributes.get("hostname") == "tbd" or _is_doctest(tag, attributes):
         found = Producer.CATCH2
     elif any("surefire" in value for key, value in attributes.items() if "ocation" in key):
         found = Producer.SUREFIRE
     return found
+
+
+def producer_by_property(attributes: Mapping[str, str], known: Producer) -> Producer:
+    """Recognise who wrote a file by a property of one of its suites."""
+    is_webdriverio = known is Producer.OTHER and attributes.get("name") == _OF_WEBDRIVERIO
+    return Producer.WEBDRIVERIO if is_webdriverio else known
 
 
 def _is_doctest(tag: str, attributes: Mapping[str, str]) -> bool:
@@ -174,8 +187,16 @@ class OpenSuite:
     """Cases of its own that have no name."""
 
     @classmethod
-    def opened(cls, attributes: Mapping[str, str], outer: Place | None) -> OpenSuite:
-        """Take a suite's opening tag."""
+    def opened(
+        cls, attributes: Mapping[str, str], outer: Place | None, *, file: str = ""
+    ) -> OpenSuite:
+        """Take a suite's opening tag.
+
+        Args:
+            attributes: Its attributes.
+            outer: The suite around it.
+            file: The file that the report is about, where its first suite alone names one.
+        """
         name = attributes.get("name", "")
         path = (*(outer.path if outer else ()), _shown(name))
         kept = {
@@ -183,6 +204,8 @@ class OpenSuite:
             for key in ("file", "filepath", "package", "hostname")
             if attributes.get(key)
         }
+        if file:
+            kept.setdefault("file", _shown(file))
         numbers = {
             key: words.count(attributes.get(key)) for key in itertools.chain(_COUNTED, *_NOT_RUN)
         }

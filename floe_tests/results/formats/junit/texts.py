@@ -60,6 +60,14 @@ class Outputs:
         self.texts.append((kind, output))
         return output
 
+    def of(self, kind: Element) -> Outputs:
+        """Return those of a kind."""
+        return Outputs(texts=[(each, text) for each, text in self.texts if each is kind])
+
+    def __str__(self) -> str:
+        """Return all of it."""
+        return "\n".join(str(text) for _, text in self.texts)
+
     def attachments(self) -> list[str]:
         """Return the paths of attachments that are named in it."""
         return [path for _, text in self.texts for path in ATTACHMENT.findall(str(text))]

@@ -1,0 +1,105 @@
+"""What single tools say in a way of their own, where nobody looks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from floe_tests.results.cases import CaseResult
+from floe_tests.results.formats import junit
+
+
+def cases_of(folder: Path, *files: str) -> dict[str, CaseResult]:
+    paths = [folder / f"{number}.xml" for number, _ in enumerate(files)]
+    for path, xml in zip(paths, files, strict=True):
+        path.write_text(xml, encoding="utf-8")
+    return {case.name: case for case in junit.read_all(paths, root=folder).cases}
+
+
+TESTCAFE = "<testsuite name='TestCafe Tests: Chrome' tests='1'>{}</testsuite>"
+UNSTABLE = {
+    "xunit": "<testcase classname='Cart' name='adds (unstable) (screenshots: shots/03-16/1.png)'/>",
+    "junit": "<testcase classname='Cart' name='adds'><system-out>\n  (unstable)\n\n"
+    "  (screenshots: shots/03-16/1.png)\n</system-out></testcase>",
+}
+
+
+@pytest.mark.parametrize("case", UNSTABLE.values(), ids=UNSTABLE.keys())
+def test_a_flaky_test_of_testcafe_keeps_its_name(tmp_path: Path, case: str) -> None:
+    """Its name has the time of the run in it: it would be a new test each time."""
+    found = cases_of(tmp_path, TESTCAFE.format(case))
+    assert {name: (one.outcome, one.reruns) for name, one in found.items()} == {
+        "Cart::adds": ("passed", 1)
+    }
+
+
+def test_the_screenshots_of_a_failure_of_testcafe_are_its_attachments(tmp_path: Path) -> None:
+    case = "<testcase classname='C' name='a (screenshots: shots/1.png)'><failure>no</failure>"
+    found = cases_of(tmp_path, TESTCAFE.format(f"{case}</testcase>"))
+    assert found["C::a"].attachments == ("shots/1.png",)
+
+
+def test_words_in_brackets_are_part_of_the_names_of_other_tools(tmp_path: Path) -> None:
+    xml = "<testsuite name='s'><testcase classname='c' name='adds (unstable)'/></testsuite>"
+    assert set(cases_of(tmp_path, xml)) == {"c::adds (unstable)"}
+
+
+WDIO = (
+    "<testsuite name='cart' tests='3'><properties><property name='specId' value='0'/></properties>"
+    "{}</testsuite>"
+)
+TRY = (
+    "<testcase classname='c' name='wavers'><skipped/><system-err>\nError: {}\n at x"
+    "</system-err></testcase>"
+)
+
+
+def test_a_try_that_webdriverio_calls_skipped_is_one(tmp_path: Path) -> None:
+    body = TRY.format("one") + TRY.format("two") + "<testcase classname='c' name='wavers'/>"
+    (wavers,) = cases_of(tmp_path, WDIO.format(body)).values()
+    assert (wavers.name, wavers.outcome, wavers.reruns) == ("c::wavers", "passed", 2)
+    assert all(said in wavers.text for said in ("Error: one", "Error: two"))
+
+
+def test_tests_of_one_title_in_webdriverio_stay_two(tmp_path: Path) -> None:
+    skipped = "<testcase classname='c' name='a'><skipped/></testcase>"
+    found = cases_of(tmp_path, WDIO.format(f"{skipped}<testcase classname='c' name='a'/>"))
+    assert [str(case.outcome) for case in found.values()] == ["skipped", "passed"]
+
+
+def test_tests_of_one_title_in_two_files_of_cypress_are_told_apart_by_the_file(
+    tmp_path: Path,
+) -> None:
+    """Each file of tests has a report of its own, named by a digest, and one suite names it."""
+    report = (
+        "<testsuites name='Mocha Tests'><testsuite name='Root Suite' file='{}' tests='0'/>"
+        "<testsuite name='cart'><testcase classname='adds' name='adds'>{}</testcase></testsuite>"
+        "</testsuites>"
+    )
+    files = [report.format("e2e/a.cy.js", "<failure/>"), report.format("e2e/b.cy.js", "")]
+    for order in (files, files[::-1]):
+        found = cases_of(tmp_path, *order)
+        assert {name: str(case.outcome) for name, case in found.items()} == {
+            "e2e/a.cy.js::adds": "failed",
+            "e2e/b.cy.js::adds": "passed",
+        }
+
+
+GO = {
+    "gotestsum": "<failure message='Failed'>=== RUN   TestA&#xA;    a_test.go:4: no é&#xA;"
+    "--- FAIL: TestA</failure>",
+    "go-junit-report": "<failure message='Failed'>said before\n    a_test.go:4: no é</failure>",
+    "a panic": "<failure message='Failed'>panic: a_test.go:4: no é&#xA;&#xA;goroutine 1</failure>",
+    "a skip of gotestsum": "<skipped message='=== RUN   TestA&#xA;    a_test.go:4: no é&#xA;"
+    "--- SKIP: TestA (0.00s)&#xA;'/>",
+}
+
+
+@pytest.mark.parametrize("inner", GO.values(), ids=GO.keys())
+def test_a_message_that_all_tests_of_go_share_gives_way_to_what_the_test_said(
+    tmp_path: Path, inner: str
+) -> None:
+    """Failures are grouped by their messages: "Failed" groups all of them."""
+    xml = f"<testsuite name='p'><testcase classname='p' name='TestA'>{inner}</testcase></testsuite>"
+    assert cases_of(tmp_path, xml)["p::TestA"].message.endswith("a_test.go:4: no é")

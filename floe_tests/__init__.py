@@ -10,15 +10,20 @@ from floe_tests.core.version import __version__
 
 if TYPE_CHECKING:
     from floe_tests.orchestration.component import TestTier
+    from floe_tests.orchestration.project import project
 
-__all__ = ["TestTier", "__version__"]
+__all__ = ["TestTier", "__version__", "project"]
 
 
 def __getattr__(name: str) -> object:
-    """Load the component on first use, so that plain parts import without Dagster."""
+    """Load what needs Dagster on first use, so that plain parts import without it."""
     if name == "TestTier":
         from floe_tests.orchestration.component import TestTier
 
         return TestTier
+    if name == "project":
+        from floe_tests.orchestration.project import project
+
+        return project
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

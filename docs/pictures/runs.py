@@ -19,16 +19,9 @@ RUNS = 20
 
 PYPROJECT = '[tool.dg]\ndirectory_type = "project"\n\n[tool.dg.project]\nroot_module = "shop"\n'
 DEFINITIONS = """\
-from pathlib import Path
+import floe_tests
 
-import dagster as dg
-
-from floe_tests.definitions import tiers_of
-
-
-@dg.definitions
-def defs() -> dg.Definitions:
-    return tiers_of(Path(__file__).parent)
+defs = floe_tests.project(__file__)
 """
 TIER = """\
 type: floe_tests.TestTier

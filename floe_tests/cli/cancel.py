@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from floe_tests.cli.common import ROOT, fail, workspace_of
+from floe_tests.cli.common import fail, workspace_of
 from floe_tests.config.project import Workspace
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import FloeTestsError
@@ -39,7 +39,7 @@ def cancel(
     if ref is None and tier is None and run_id is None:
         fail("cancel which runs? Give --ref, --tier or --run.")
     ended = cancel_runs(
-        workspace_of({"DAGSTER_HOME": str(ROOT / "dagster_home"), **os.environ}),
+        workspace_of(os.environ),
         ref=ref,
         tier=tier,
         run_id=run_id,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from floe_tests.cli.common import ROOT, fail, known_tiers, workspace_of
+from floe_tests.cli.common import current_project, fail, known_tiers, workspace_of
 from floe_tests.config.providers import environments_text
 from floe_tests.core.errors import FloeTestsError
 
@@ -38,7 +38,7 @@ def doctor(
         wanted = environment_named(environment or "", source="--environment")
     except FloeTestsError as error:
         fail(str(error))
-    known = known_tiers(ROOT)
+    known = known_tiers(current_project().root)
     tiers = [one for one in known if tier in {None, one.name}]
     if tier is None and wanted is not None:
         tiers = [one for one in tiers if wanted in one.environments]

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from floe_tests.cli.common import ROOT, complain, fail, known_tiers, workspace_of
+from floe_tests.cli.common import complain, fail, known_tiers, workspace_of
 from floe_tests.core.errors import FloeTestsError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def prune(
     from floe_tests.orchestration.cancellation import open_instance
     from floe_tests.orchestration.prune import all_runs, remove_all
 
-    workspace = workspace_of({"DAGSTER_HOME": str(ROOT / "dagster_home"), **os.environ})
+    workspace = workspace_of(os.environ)
     tiers = known_tiers(workspace.root)
     left = ()
     try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 from rich.console import Console
 
-from floe_tests.cli.common import ROOT, fail, known_tiers, workspace_of
+from floe_tests.cli.common import current_project, fail, known_tiers, workspace_of
 from floe_tests.cli.verdict import print_summary
 from floe_tests.config.environment import Keep
 from floe_tests.config.providers import environment_names, environments_text
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 # Dagster says of its own `job execute` that another tool has the same now; this needs no change.
 _QUIET = "ignore:Function `job_execute_command` is superseded:FutureWarning"
-_MODULE = "floe_tests.definitions"
 # Dagster's own log line: time, logger, level, job, run, (process,) step, message.
 _LINE = re.compile(
     r"^\S+ (?P<time>\S+) \S+ - dagster - (?P<level>\w+) - (?P<where>.+?) - "
@@ -78,9 +77,11 @@ def run(  # noqa: PLR0913 - one a choice of the run
             "variables": _variables(variable or []),
         },
     )
-    variables = {"DAGSTER_HOME": str(ROOT / "dagster_home"), **os.environ}
+    project = current_project()
+    variables = {"DAGSTER_HOME": str(project.root / "dagster_home"), **os.environ}
     variables["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _QUIET]))
-    command = ["dagster", "job", "execute", "-m", _MODULE, "-j", tier.replace("-", "_")]
+    command = ["dagster", "job", "execute", "-m", project.definitions_module]
+    command += ["-d", str(project.source), "-j", tier.replace("-", "_")]
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(json.dumps(config))
         file.flush()
@@ -94,7 +95,7 @@ def run(  # noqa: PLR0913 - one a choice of the run
 
 def _check_choices(tier: str, *, environment: str | None, keep: str | None) -> None:
     """Refuse a tier or a choice that there is not, before Dagster is started."""
-    names = [one.name for one in known_tiers(ROOT)]
+    names = [one.name for one in known_tiers(current_project().root)]
     if tier not in {*names, *(name.replace("-", "_") for name in names)}:
         fail(f"there is no tier {tier}. There are: {', '.join(names)}.")
     for option, value, allowed in (
@@ -112,7 +113,7 @@ def _execute(
     program = Path(sys.executable).with_name(command[0])
     process = subprocess.Popen(  # noqa: S603 - a list of words
         [str(program), *command[1:]],
-        cwd=ROOT,
+        cwd=current_project().root,
         env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from floe_tests.cli.common import ROOT, known_tiers
+from floe_tests.cli.common import current_project, known_tiers
 
 if TYPE_CHECKING:
     pass
@@ -18,7 +18,7 @@ def tiers() -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("tier", "runs on", "budget", "what it proves"):
         table.add_column(title, overflow="fold")
-    for settings in known_tiers(ROOT):
+    for settings in known_tiers(current_project().root):
         budget = f"{settings.budget.memory}, {settings.budget.minutes:g} min"
         table.add_row(settings.name, ", ".join(settings.environments), budget, settings.description)
     Console().print(table)

@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from floe_tests.config import references
+from floe_tests.config.discovery import project_at
 from floe_tests.config.providers import description_of
 from floe_tests.config.tier import TierSettings
 from floe_tests.core.errors import ConfigurationError
@@ -19,7 +20,7 @@ _TYPES = frozenset({"floe_tests.TestTier", "floe_tests.orchestration.component.T
 
 
 def load_tiers(root: Path) -> tuple[TierSettings, ...]:
-    """Read every tier below `floe_tests/defs`, in order of name.
+    """Read every tier of a project, in order of their folders.
 
     Args:
         root: The project's folder.
@@ -29,7 +30,7 @@ def load_tiers(root: Path) -> tuple[TierSettings, ...]:
     """
     tiers: list[TierSettings] = []
     problems: list[str] = []
-    for path in sorted((root / "floe_tests" / "defs").glob("*/defs.yaml")):
+    for path in sorted(project_at(root).defs.glob("*/defs.yaml")):
         try:
             tier = _tier_of(path)
         except (OSError, ValueError, yaml.YAMLError) as error:

@@ -26,7 +26,7 @@ def problems_in(tier: TierSettings, root: Path) -> tuple[str, ...]:
     if followed is not None:
         # Whatever the project's package is called.
         file = f"*/defs/{followed}/defs.yaml"
-        if not any(root.glob(file)):
+        if not any((*root.glob(file), *root.glob(f"src/{file}"))):
             problems.append(
                 f"triggers.after_green: there is no tier {followed!r}: no {file} under {root}."
             )

@@ -24,16 +24,9 @@ root_module = "{package}"
 """
 
 DEFINITIONS = """\
-from pathlib import Path
+import floe_tests
 
-import dagster as dg
-
-from floe_tests.definitions import tiers_of
-
-
-@dg.definitions
-def defs() -> dg.Definitions:
-    return tiers_of(Path(__file__).parent)
+defs = floe_tests.project(__file__)
 """
 
 
@@ -63,9 +56,10 @@ class Project:
 
     def load(self) -> dg.Definitions:
         """Load it as Dagster does."""
-        from floe_tests.definitions import tiers_of
+        from floe_tests.config.discovery import project_at
+        from floe_tests.orchestration.project import definitions_of
 
-        return tiers_of(self.root / self.package)
+        return definitions_of(project_at(self.root))
 
 
 @pytest.fixture

@@ -35,16 +35,9 @@ directory_type = "project"
 root_module = "{package}"
 """
 _DEFINITIONS = """\
-from pathlib import Path
+import floe_tests
 
-import dagster as dg
-
-from floe_tests.definitions import tiers_of
-
-
-@dg.definitions
-def defs() -> dg.Definitions:
-    return tiers_of(Path(__file__).parent)
+defs = floe_tests.project(__file__)
 """
 
 

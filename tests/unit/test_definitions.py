@@ -97,7 +97,7 @@ def test_what_is_loaded_can_be_run():
 
 
 def test_the_public_surface_is_the_component_and_the_version():
-    assert floe_tests.__all__ == ["TestTier", "__version__"]
+    assert floe_tests.__all__ == ["TestTier", "__version__", "project"]
     assert floe_tests.TestTier.__module__ == "floe_tests.orchestration.component"
     with pytest.raises(AttributeError, match="has no attribute 'TestTeir'"):
         _ = floe_tests.TestTeir

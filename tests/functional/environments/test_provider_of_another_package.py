@@ -65,13 +65,7 @@ def test_it_runs():
     Path({started!r}).touch()
     signal.pause()
 """
-CLI = """\
-import pathlib, sys
-from floe_tests.cli import common
-common.ROOT = pathlib.Path(sys.argv.pop(1))
-from floe_tests.cli.app import app
-app()
-"""
+CLI = "from floe_tests.cli.app import app; app()"
 SECONDS = 120
 
 
@@ -80,13 +74,11 @@ class Machine:
     """A machine with the package, a project of one tier, and what its runs leave.
 
     Attributes:
-        project: The project, as Dagster loads it.
-        root: The project's folder for the command line.
+        project: The project.
         variables: The environment of all processes.
     """
 
     project: Project
-    root: Path
     variables: dict[str, str]
 
     @property
@@ -123,8 +115,8 @@ class Machine:
 
     def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", CLI, str(self.root), *words],
-            cwd=self.root,
+            [sys.executable, "-c", CLI, *words],
+            cwd=self.project.root,
             env={**self.variables, "COLUMNS": "200"},
             capture_output=True,
             text=True,
@@ -162,8 +154,8 @@ def machine(project: Project, tmp_path: Path) -> Machine:
         if not name.startswith(("FLOE_", "GITHUB_", "IMAGE_REGISTRY_PREFIX", "PYTEST_", "KUBE"))
     }
     install(tmp_path / "site")
-    home, root, programs = tmp_path / "home", tmp_path / "root", tmp_path / "bin"
-    for folder in (home, root, programs):
+    home, programs = tmp_path / "home", tmp_path / "bin"
+    for folder in (home, programs):
         folder.mkdir()
     boxer = programs / "boxer"
     boxer.write_text("#!/bin/sh\necho boxer 2.1.0\n")
@@ -171,7 +163,6 @@ def machine(project: Project, tmp_path: Path) -> Machine:
     python = Path(sys.executable).parent
     made = Machine(
         project,
-        root,
         {
             **kept,
             "DAGSTER_HOME": str(home),
@@ -182,9 +173,6 @@ def machine(project: Project, tmp_path: Path) -> Machine:
         },
     )
     project.tier(TIER, folder="boxed")
-    defs = root / "floe_tests" / "defs" / "boxed" / "defs.yaml"
-    defs.parent.mkdir(parents=True)
-    defs.write_text(f"type: floe_tests.TestTier\nattributes:\n{TIER}")
     return made
 
 
@@ -266,7 +254,7 @@ def test_the_command_line_names_it_beside_the_others(machine: Machine):
 
 
 def test_settings_of_it_are_checked_by_its_own_model(machine: Machine):
-    defs = machine.root / "floe_tests" / "defs" / "boxed" / "defs.yaml"
+    defs = machine.project.root / machine.project.package / "defs" / "boxed" / "defs.yaml"
     defs.write_text(defs.read_text().replace("shelf: boxes", "shelve: boxes"))
 
     answer = machine.cli("tiers")

@@ -20,7 +20,8 @@ attributes:
 
 
 def write(root: Path, name: str, text: str) -> None:
-    file = root / "floe_tests" / "defs" / name / "defs.yaml"
+    (root / "pyproject.toml").write_text('[tool.dg.project]\nroot_module = "shop"\n')
+    file = root / "shop" / "defs" / name / "defs.yaml"
     file.parent.mkdir(parents=True)
     file.write_text(text)
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 from rich.table import Table
 
 from floe_tests.cli.common import current_project, known_tiers
-
-if TYPE_CHECKING:
-    pass
 
 
 def tiers() -> None:

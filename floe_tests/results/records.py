@@ -201,7 +201,7 @@ class RunRecord:
     Attributes:
         run_id: Id of the Dagster run.
         tier: Name of the tier.
-        provider: What it ran on: `local`, `kind` or `context`. Runs of different providers are
+        provider: Provider of its environment, such as `kind`. Runs of different providers are
             never compared.
         environment: Name of the cluster or context.
         outcome: The verdict's outcome.

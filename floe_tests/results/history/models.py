@@ -110,7 +110,7 @@ class RunRow(Base):
     )
     tier: Mapped[str] = mapped_column(String(63), doc="The tier.")
     provider: Mapped[str] = mapped_column(
-        String(63), doc="`local`, `kind` or `context`; never mixed."
+        String(63), doc="Provider of its environment, such as `kind`; never mixed."
     )
     environment: Mapped[str] = mapped_column(doc="Name of the cluster or context.")
     outcome: Mapped[str] = mapped_column(

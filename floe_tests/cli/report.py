@@ -39,7 +39,8 @@ def report(
             fail(f"the history has no run{which}: nothing to show.")
         for name in names:
             path = workspace.newest(name) / grid.NAME
-            grid.write(path, [account for account in accounts if account.grid.tier == name])
+            of_tier = [account for account in accounts if account.grid.tier == name]
+            grid.write(path, of_tier, links=workspace.links)
             typer.echo(path)
             if open_it:
                 typer.launch(str(path))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from floe_tests.config.links import Links
 from floe_tests.config.providers import (
     EnvironmentName,
     EnvironmentSettings,
@@ -77,6 +78,8 @@ class Workspace:
             `main`).
         output_url: Address under which a web server shows `output` (FLOE_TESTS_OUTPUT_URL), with
             its final slash; None where none does.
+        links: Where a commit, a pull request and a run are looked at (FLOE_TESTS_COMMIT_URL,
+            FLOE_TESTS_PULL_REQUEST_URL, FLOE_TESTS_RUN_URL).
         namespace_role: ClusterRole that this pod's account binds itself to in a namespace that a
             run has made (FLOE_TESTS_NAMESPACE_ROLE); None where it needs none.
         variables: All variables that begin with FLOE_TESTS_: an environment may have its own.
@@ -93,6 +96,7 @@ class Workspace:
     trigger: str = "manual"
     default_branch: str = "main"
     output_url: str | None = None
+    links: Links = field(default_factory=Links)
     namespace_role: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
@@ -129,6 +133,7 @@ class Workspace:
             or "manual",
             default_branch=default_branch,
             output_url=_directory_url(environ.get("FLOE_TESTS_OUTPUT_URL", "")),
+            links=Links.from_environment(environ),
             namespace_role=environ.get("FLOE_TESTS_NAMESPACE_ROLE") or None,
             variables={
                 key: environ[key] for key in environ if key.startswith(_VARIABLES) and environ[key]

@@ -249,7 +249,7 @@ def _remember(state: RunState, published: PublishedRun, record: RunRecord) -> Pu
         }:
             accounts += read_accounts(history, own, with_texts=True)
     pages = measured.write(published, at=datetime.now(UTC), commit=workspace.commit)
-    grid.write(published.report, accounts)
+    grid.write(published.report, accounts, links=workspace.links)
     account = next((each for each in accounts if each.grid.provider == published.provider), None)
     extent = extent_of_run(record, account.accounts, account.grid) if account else None
     return replace(published, account=account, pages=pages, extent=extent)

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from floe_tests.core.evidence import Evidence
+from floe_tests.core.json_values import is_array, is_object
 from floe_tests.results.cases import CaseResult, Tally
 
 UNKNOWN_COUNT = "collected count unknown"
 """Said wherever results are shown that nobody counted: completeness is then not proved."""
+
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +248,13 @@ class RunRecord:
         """Refuse a naive time."""
         _require_aware(started_at=self.started_at, finished_at=self.finished_at)
 
+    @property
+    def tested(self) -> str:
+        """What it tested: the commit, or where there is none the versions of the platform."""
+        if self.commit and self.commit != _UNKNOWN:
+            return self.commit
+        return version_of(self.platform)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRun:
@@ -272,6 +282,21 @@ class CaseRun:
     cause: str
     suite: str
     case: CaseResult
+
+
+def version_of(platform: Mapping[str, object]) -> str:
+    """Return the versions of what was installed or found, without digests; empty for nothing.
+
+    Args:
+        platform: As `RunRecord.platform`.
+    """
+    found = platform.get("fingerprint")
+    if is_object(found):
+        chart, version = found.get("chart"), found.get("version")
+        return f"{chart} (app {version})" if version not in {None, "", _UNKNOWN} else f"{chart}"
+    releases = platform.get("releases")
+    named = [each for each in releases if is_object(each)] if is_array(releases) else []
+    return ", ".join(f"{each.get('chart')} {each.get('version')}" for each in named)
 
 
 def _require_aware(**times: datetime | None) -> None:

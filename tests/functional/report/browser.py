@@ -64,7 +64,7 @@ class Tab:
 
 
 @contextmanager
-def opened(page: Path, profile: Path) -> Iterator[Tab]:
+def opened(page: Path, profile: Path, fragment: str = "") -> Iterator[Tab]:
     """Open a page, and close the browser after."""
     process = subprocess.Popen(
         [
@@ -72,7 +72,7 @@ def opened(page: Path, profile: Path) -> Iterator[Tab]:
             *OPTIONS,
             "--remote-debugging-port=0",
             f"--user-data-dir={profile}",
-            page.as_uri(),
+            f"{page.as_uri()}{fragment}",
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from floe_tests.report import grid
+from floe_tests.report import grid, page_data
 from floe_tests.results.history.analysis import Question, read_accounts
 from floe_tests.results.history.store import History
 from tests.support import runs
@@ -87,6 +87,30 @@ def query(page: Path, statement: str) -> list[tuple[Any, ...]]:
     return found
 
 
+def local_tests(page: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the local tier of a page and its tests by name, written out."""
+    data = _Page(page.read_text()).data
+    (local,) = [each for each in data["tiers"] if each["provider"] == "local"]
+    return local, written_out(local)
+
+
+def written_out(tier: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    table, name, found = tier["tests"], "", {}
+    for place, (shared, rest) in enumerate(table["names"]):
+        name = name[:shared] + rest
+        marks = re.sub(r"(\D)(\d+)", lambda match: match[1] * int(match[2]), table["cells"][place])
+        found[name] = {
+            "place": place,
+            "cells": marks,
+            "times": table["times"].get(str(place), "").split(","),
+            "standing": "stable",
+            **{word: table[word][place] for word in ("passed", "failed", "skipped")},
+            **table["some"].get(str(place), {}),
+            "texts": table["texts"].get(str(place), {}),
+        }
+    return found
+
+
 CELLS = """
 SELECT t.name, r.run_id, c.outcome, c.seconds FROM history_cases c
 JOIN history_suites s ON s.suite_id = c.suite_id JOIN history_runs r ON r.run_id = s.run_id
@@ -96,17 +120,15 @@ JOIN history_tests t ON t.test_id = c.test_id WHERE r.provider = 'local'
 
 def test_every_number_on_the_page_is_the_databases(page: Path) -> None:
     """Whoever finds one wrong number on a page believes none of the others."""
-    found = _Page(page.read_text())
-    (local,) = [each for each in found.data["tiers"] if each["provider"] == "local"]
+    local, tests = local_tests(page)
     columns = {run["id"]: number for number, run in enumerate(local["runs"])}
-    tests = {test["name"]: test for test in local["tests"]}
     cells = query(page, CELLS)
     for name, run, outcome, seconds in cells:
         test, column = tests[name], columns[run]
         excused = name == "t::excused" and column == 0
         assert test["cells"][column] == ("q" if excused else MARKS[outcome])
-        assert int(test["ms"].split(",")[column], 36) == round(seconds * 1000)
-    assert sum(len(test["cells"].replace(".", "")) for test in local["tests"]) == len(cells)
+        assert int(test["times"][column], 36) == round(seconds * 1000)
+    assert sum(len(test["cells"].replace(".", "")) for test in tests.values()) == len(cells)
     for name, test in tests.items():
         ended = Counter(outcome for other, _, outcome, _ in cells if other == name)
         assert test["passed"] == ended["passed"]
@@ -120,7 +142,7 @@ def test_every_number_on_the_page_is_the_databases(page: Path) -> None:
         "runs": total[0],
         "tests": len({name for name, *_ in cells}),
         "failing": newest["failed"] + newest["error"],
-        "flaky": sum(test["standing"] in {"flaky", "suspected"} for test in local["tests"]),
+        "flaky": sum(test["standing"] in {"flaky", "suspected"} for test in tests.values()),
         "broken": 1,
         "quarantined": 1,
     }
@@ -136,9 +158,7 @@ def test_every_number_on_the_page_is_the_databases(page: Path) -> None:
 
 
 def test_a_flaky_test_is_called_so_and_a_broken_one_is_not(page: Path) -> None:
-    data = _Page(page.read_text()).data
-    (local,) = [each for each in data["tiers"] if each["provider"] == "local"]
-    standings = {test["name"]: test["standing"] for test in local["tests"]}
+    standings = {name: test["standing"] for name, test in local_tests(page)[1].items()}
     assert (standings["t::flaky"], standings["t::broken"]) == ("flaky", "broken")
     assert (standings["t::steady"], standings["t::skipped"]) == ("stable", "never run")
 
@@ -150,10 +170,9 @@ def test_the_environments_are_apart_and_the_newest_runs_is_shown(page: Path) -> 
 
 
 def test_a_failures_text_is_there_for_each_failure(page: Path) -> None:
-    data = _Page(page.read_text()).data
-    tests = {test["name"]: test for test in data["tiers"][0]["tests"]}
+    local, tests = local_tests(page)
     message, body = tests["t::broken"]["texts"]["3"]
-    texts = data["tiers"][0]["texts"]
+    texts = local["texts"]
     assert (texts[message], texts[body]) == ("t::broken said no in 3", "Traceback\n  it broke")
     assert set(tests["t::broken"]["texts"]) == {str(number) for number in range(12)}
 
@@ -167,7 +186,7 @@ def test_nothing_that_a_test_is_called_becomes_markup_or_loads_anything(page: Pa
 
 
 def test_texts_are_left_out_where_the_page_would_grow_too_large() -> None:
-    texts = grid.Texts(limit_bytes=100)
+    texts = page_data.Texts(limit_bytes=100)
     assert texts.place("a" * 50) == 0
     assert texts.place("a" * 50) == 0
     assert "left out" in texts.found[texts.place("b" * 90)]
@@ -208,8 +227,8 @@ def test_a_thousand_tests_by_two_hundred_runs_open_in_two_seconds(tmp_path: Path
 
 @needs_chromium
 def test_keys_walk_the_grid_and_open_what_a_click_opens(page: Path, tmp_path: Path) -> None:
-    with browser.opened(page, tmp_path / "profile") as tab:
-        tab.value("document.querySelector('#grid [tabindex=\"0\"]').focus()")
+    with browser.opened(page, tmp_path / "profile", "#filter=all") as tab:
+        tab.value("document.querySelector('#grid [role=gridcell][tabindex=\"0\"]').focus()")
         tab.press("ArrowDown", "ArrowRight", "ArrowRight")
         focused = tab.value("document.activeElement.getAttribute('aria-label')")
         assert re.match(r"(passed|failed|error|skipped).*, t::.*, 2026-11-20 10:00, ", focused)
@@ -225,7 +244,7 @@ def test_keys_walk_the_grid_and_open_what_a_click_opens(page: Path, tmp_path: Pa
 def test_a_screen_reader_meets_a_grid_with_words_for_every_shape(
     page: Path, tmp_path: Path
 ) -> None:
-    with browser.opened(page, tmp_path / "profile") as tab:
+    with browser.opened(page, tmp_path / "profile", "#filter=all") as tab:
         met = tab.accessible()
     roles = Counter(role for role, _ in met)
     assert roles["grid"] == 1
@@ -234,7 +253,7 @@ def test_a_screen_reader_meets_a_grid_with_words_for_every_shape(
     assert not [name for role, name in met if role == "gridcell" and not name]
     assert roles["status"] == 1
     heads = [name for role, name in met if role == "columnheader"]
-    assert "run of 2026-11-20 12:00: TEST_FAILURE" in heads
+    assert "run of 2026-11-20 12:00: TEST_FAILURE, c0, main" in heads
 
 
 def _dom(page: Path, profile: Path, fragment: str = "") -> str:
@@ -253,14 +272,16 @@ def _dom(page: Path, profile: Path, fragment: str = "") -> str:
     ).stdout
 
 
-def test_of_too_many_tests_those_that_fail_are_on_the_page(
+def test_of_too_many_tests_all_are_there_and_those_that_fail_with_their_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grid, "TESTS", 3)
+    monkeypatch.setattr(page_data, "TIMES_BYTES", 20)
     pasts = {f"t::{n}": "x" if n == 8 else "." for n in range(10)}
     with History.open(f"sqlite:///{tmp_path}/history.db") as history:
         history.record(run=runs.run_of(0, pasts))
         accounts = read_accounts(history, Question(), with_texts=True)
     (local,) = _Page(grid.html(accounts)).data["tiers"]
-    assert [test["name"] for test in local["tests"]] == ["t::0", "t::1", "t::8"]
-    assert local["all"] == 10
+    tests = written_out(local)
+    assert set(tests) == set(pasts)
+    assert tests["t::8"]["times"] == ["6y"]
+    assert len(local["tests"]["times"]) < len(pasts)

@@ -1,0 +1,163 @@
+"""What needs somebody: failures by what they say, new ones first; then what wavers or is gone.
+
+A pure function over a tier's account. The page opens on it, and the overview counts it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from floe_tests.results.history.analysis import TestAccount, TierAccount
+from floe_tests.results.history.flakiness import Sighting
+
+NO_MESSAGE = "no message"
+_FAILING = frozenset({"failed", "error"})
+_MESSAGE_CHARACTERS = 240
+# What differs between two messages of one kind: addresses, hashes, times, counts.
+_QUOTED_PATH = re.compile(r"(?:/[\w.@+-]+){2,}")
+_HEX = re.compile(r"\b(?:0x)?[0-9a-f]{6,}(?:-[0-9a-f]{4,}){0,4}\b", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Tests that say the same, or one kind of finding.
+
+    Attributes:
+        label: What they say, of the newest of them; empty where nothing has to be said.
+        tests: The tests, in the tier's order.
+        runs: Most runs in a row in which one of them has failed.
+        since: The first of these failures; None where they do not fail.
+    """
+
+    label: str
+    tests: tuple[TestAccount, ...]
+    runs: int = 0
+    since: Sighting | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One kind of need.
+
+    Attributes:
+        name: A word for programs.
+        title: What people read.
+        groups: The tests, the most pressing group first.
+    """
+
+    name: str
+    title: str
+    groups: tuple[Group, ...]
+
+    @property
+    def tests(self) -> int:
+        """How many tests are in it."""
+        return sum(len(group.tests) for group in self.groups)
+
+
+def needs_of(account: TierAccount) -> tuple[Section, ...]:
+    """Return what needs somebody on a branch, the most pressing section first.
+
+    Args:
+        account: The tier on the branch, with texts.
+    """
+    failing = [each for each in account.accounts if each.is_failing and not _is_wavering(each)]
+    blamed = [each for each in failing if not each.is_quarantined]
+    wavering = sorted(filter(_is_wavering, account.accounts), key=_wavered)
+    sections = (
+        _failing("new", "Newly failing", filter(_is_new, blamed)),
+        _failing("failing", "Failing for longer", (each for each in blamed if not _is_new(each))),
+        _plain("flaky", "Flaky", wavering),
+        _plain("gone", "Gone while failing", filter(_left_failing, account.accounts)),
+        _failing("quarantined", "Failing in quarantine", _quarantined(failing)),
+    )
+    return tuple(section for section in sections if section.groups)
+
+
+def signature_of(message: str) -> str:
+    """Return what two failures of one kind have in common: the first line, numbers left out."""
+    line = message.strip().split("\n", 1)[0][:_MESSAGE_CHARACTERS]
+    for pattern, mark in ((_QUOTED_PATH, "/…"), (_HEX, "#"), (_NUMBER, "#")):
+        line = pattern.sub(mark, line)
+    return line
+
+
+def newest_failure(each: TestAccount) -> int | None:
+    """Return the column of a test's newest failure; None where it has none."""
+    return next((cell.column for cell in each.test.cells if cell.outcome in _FAILING), None)
+
+
+def _is_new(each: TestAccount) -> bool:
+    return each.is_newly_failing or each.is_new
+
+
+def _is_wavering(each: TestAccount) -> bool:
+    """Return whether it is flaky; not one whose only failures are those that it is in now."""
+    return each.is_flaky and not (
+        each.is_failing and each.diagnosis.failures <= failures_in_a_row(each)
+    )
+
+
+def _quarantined(failing: Iterable[TestAccount]) -> Iterable[TestAccount]:
+    return (each for each in failing if each.is_quarantined)
+
+
+def _left_failing(each: TestAccount) -> bool:
+    return each.is_gone and each.newest in _FAILING
+
+
+def _wavered(each: TestAccount) -> int:
+    """Return how many runs ago it last failed or was run again."""
+    return next(
+        (cell.column for cell in each.test.cells if cell.outcome in _FAILING or cell.reruns),
+        len(each.test.cells),
+    )
+
+
+def _plain(name: str, title: str, tests: Iterable[TestAccount]) -> Section:
+    found = tuple(tests)
+    return Section(name=name, title=title, groups=(Group(label="", tests=found),) if found else ())
+
+
+def _failing(name: str, title: str, tests: Iterable[TestAccount]) -> Section:
+    """Group failures by what they say; the group of most tests and runs first."""
+    by_signature: dict[str, list[TestAccount]] = {}
+    for each in tests:
+        by_signature.setdefault(signature_of(message_of(each)), []).append(each)
+    groups = [_group(found) for found in by_signature.values()]
+    groups.sort(key=lambda group: (-len(group.tests), -group.runs))
+    return Section(name=name, title=title, groups=tuple(groups))
+
+
+def _group(tests: Sequence[TestAccount]) -> Group:
+    since = [each.diagnosis.failing_since for each in tests if each.diagnosis.failing_since]
+    newest = min(tests, key=lambda each: newest_failure(each) or 0)
+    return Group(
+        label=message_of(newest).strip().split("\n", 1)[0][:_MESSAGE_CHARACTERS] or NO_MESSAGE,
+        tests=tuple(tests),
+        runs=max(map(failures_in_a_row, tests)),
+        since=min(since, key=lambda each: each.at, default=None),
+    )
+
+
+def failures_in_a_row(each: TestAccount) -> int:
+    """Return in how many runs it has failed since it last passed."""
+    since = each.diagnosis.failing_since
+    if since is None:
+        return 0
+    count = 0
+    for cell in each.test.cells:
+        if cell.outcome == "passed":
+            break
+        count += cell.outcome in _FAILING
+    return count
+
+
+def message_of(each: TestAccount) -> str:
+    """Return what its newest failure said; empty where nobody knows."""
+    column = newest_failure(each)
+    text = None if column is None else each.test.texts.get(column)
+    return "" if text is None else text.message

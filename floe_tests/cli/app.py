@@ -15,6 +15,7 @@ from floe_tests.cli import (
     report,
     run,
     serve,
+    status,
     tiers,
     verdict,
 )
@@ -37,6 +38,7 @@ for _name, _command in (
     ("reap", reap.reap),
     ("prune", prune.prune),
     ("history", history.history),
+    ("status", status.status),
     ("report", report.report),
     ("migrate", migrate.migrate),
     ("serve", serve.serve),

@@ -13,6 +13,7 @@ from string import Formatter
 from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
+from floe_tests.core import refs
 from floe_tests.core.errors import ConfigurationError
 
 COMMIT_VARIABLE = "FLOE_TESTS_COMMIT_URL"
@@ -29,10 +30,7 @@ _EXAMPLES = {
     REQUEST_VARIABLE: "https://git.example.com/team/shop/pull/{number}",
     RUN_VARIABLE: "https://dagster.example.com/runs/{run_id}",
 }
-_REQUEST = re.compile(
-    r"(?:.*/)?(?:pull|merge-requests)/(?P<number>[0-9]+)(?:/.*)?|"
-    r"(?P<short>[0-9]+)/merge"
-)
+_REQUEST = re.compile(r"(?:pull|merge-requests)/(?P<number>[0-9]+)")
 _UNKNOWN = frozenset({"", "unknown"})
 
 
@@ -76,12 +74,12 @@ class Links:
             ref: Branch, tag or pull request.
             commit: What it tested.
         """
-        match = _REQUEST.fullmatch(ref or "")
+        match = _REQUEST.fullmatch(refs.name_of(ref) or "")
         known = {
             "run_id": run_id,
             "ref": ref or "",
             "commit": commit or "",
-            "number": (match["number"] or match["short"]) if match else "",
+            "number": match["number"] if match else "",
         }
         values = {
             name: quote(text, safe="/" if name == "ref" else "")

@@ -229,12 +229,12 @@ def _not_remembered(published: PublishedRun, error: FloeTestsError) -> Published
 
 
 def _remember(state: RunState, published: PublishedRun, record: RunRecord) -> PublishedRun:
-    """Write the run's place in the history, its pages, and the tier's report.
+    """Write the run's place in the history, its pages, the tier's report and the front page.
 
-    The report shows the default branch, and beside it the branch of a run that was on another.
+    The report shows the default branch, and beside it the others.
     """
-    from floe_tests.report import grid, measured
-    from floe_tests.results.history.analysis import Question, read_accounts
+    from floe_tests.report import grid, measured, overview, status
+    from floe_tests.results.history.analysis import Question
     from floe_tests.results.history.extent import extent_of_run
     from floe_tests.results.history.store import History
 
@@ -242,14 +242,16 @@ def _remember(state: RunState, published: PublishedRun, record: RunRecord) -> Pu
     with History.open(workspace.history_url) as history:
         history.record(run=record)
         question = Question(tier=published.tier, default_branch=workspace.default_branch)
-        accounts = read_accounts(history, question, with_texts=True)
-        own = replace(question, ref=record.ref, provider=record.provider)
-        if own.branch.name not in {
-            each.branch for each in accounts if each.grid.provider == record.provider
-        }:
-            accounts += read_accounts(history, own, with_texts=True)
+        accounts = grid.read_page(history, question)
+        statuses = status.read_status(
+            history,
+            replace(question, tier=None),
+            tiers=status.tier_names(workspace.root),
+            known=[each for each in accounts if each.is_default or each.note],
+        )
     pages = measured.write(published, at=datetime.now(UTC), commit=workspace.commit)
     grid.write(published.report, accounts, links=workspace.links)
+    overview.write(workspace.output, statuses)
     account = next((each for each in accounts if each.grid.provider == published.provider), None)
     extent = extent_of_run(record, account.accounts, account.grid) if account else None
     return replace(published, account=account, pages=pages, extent=extent)

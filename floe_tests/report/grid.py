@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,9 +20,13 @@ from floe_tests.config.project import REPORT
 from floe_tests.core import durable
 from floe_tests.report.artifacts import Artifacts
 from floe_tests.report.page_data import data_of
-from floe_tests.results.history.analysis import TierAccount
+from floe_tests.results.history.analysis import Question, TierAccount, read_accounts
+from floe_tests.results.history.store import History
 
 NAME = REPORT
+OTHER_BRANCHES = 8
+"""So many branches beside the one that is shown first, those with the newest runs."""
+RUNS_OF_OTHERS = 30
 
 MEASURED_PAGES = ("soak.html", "benchmark.html")
 """Pages of the tier's newest soak and benchmark, linked where they are there."""
@@ -41,6 +46,33 @@ _FILTERS = (
 )
 
 
+def read_page(history: History, question: Question) -> tuple[TierAccount, ...]:
+    """Read what a tier's page shows: the branch that is asked for, and others to turn to.
+
+    Args:
+        history: The history.
+        question: Which tier, on which branch.
+    """
+    asked = read_accounts(history, question, with_texts=True)
+    found = sorted(asked, key=lambda each: each.grid.runs[0].started_at, reverse=True)
+    for each in asked:
+        others = [one for one in each.branches if one.name != each.branch]
+        # The default branch is the first of them, and what each is compared with.
+        for other in others[:OTHER_BRANCHES]:
+            found += read_accounts(
+                history,
+                replace(
+                    question,
+                    tier=each.grid.tier,
+                    provider=each.grid.provider,
+                    ref=other.name,
+                    runs=question.runs if other.is_default else min(RUNS_OF_OTHERS, question.runs),
+                ),
+                with_texts=True,
+            )
+    return tuple(found)
+
+
 def html(
     accounts: Sequence[TierAccount],
     *,
@@ -51,19 +83,16 @@ def html(
     """Return the page of a tier.
 
     Args:
-        accounts: The tier on each provider and branch, with texts; the one of the newest run is
-            shown first.
+        accounts: The tier on each provider and branch, with texts, in the order in which they can
+            be chosen; see `read_page`.
         pages: Names of files beside it that it links to.
         links: Addresses of commits, pull requests and runs.
         folder: Where the page will stand, with the files of its runs.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-    newest_first = sorted(
-        (each for each in accounts if each.grid.runs),
-        key=lambda each: each.grid.runs[0].started_at,
-        reverse=True,
-    )
+    shown = [each for each in accounts if each.grid.runs]
+    default = {each.grid.provider: each for each in shown if each.is_default}
     environment = Environment(
         loader=FileSystemLoader(_PAGE),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -72,11 +101,19 @@ def html(
     script = "\n".join((_PAGE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     digest = hashlib.sha256(script.encode()).digest()
     artifacts = Artifacts(folder)
-    data = [data_of(each, links or Links(), artifacts) for each in newest_first]
+    data = [
+        data_of(
+            each,
+            None if each.is_default else default.get(each.grid.provider),
+            links or Links(),
+            artifacts,
+        )
+        for each in shown
+    ]
     return environment.get_template("grid.html.j2").render(
-        tier=newest_first[0].grid.tier,
+        tier=shown[0].grid.tier,
         generated=datetime.now(UTC),
-        accounts=newest_first,
+        accounts=shown,
         pages=pages,
         filters=_FILTERS,
         style=(_PAGE / "grid.css").read_text(encoding="utf-8"),

@@ -14,7 +14,8 @@ from itertools import groupby
 from floe_tests.config.links import Links
 from floe_tests.report.artifacts import Artifacts
 from floe_tests.report.triage import Section, needs_of
-from floe_tests.results.history.analysis import TestAccount, TierAccount
+from floe_tests.results.history.account import TestAccount
+from floe_tests.results.history.analysis import TierAccount
 from floe_tests.results.history.grid import Grid
 from floe_tests.results.records import UNKNOWN_COUNT, AttemptRecord, RunRecord, SuiteRecord
 
@@ -23,12 +24,16 @@ TEXTS_BYTES = 1_500_000
 TIMES_BYTES = 2_000_000
 """Seconds of each result, of the tests that need somebody first."""
 
+TESTS_OF_BRANCH = 3_000
+"""Most tests of a branch beside the default one that are written out."""
+
 _LEFT_OUT = "[left out: this page would be too large; see the run's junit.xml]"
 _MARKS = {"passed": "p", "failed": "f", "error": "e", "skipped": "s"}
 _FAILING = frozenset("fe")
 _EVIDENCE = 3
 _SHOWN_SHARDS = 20
 _SHOWN_NOTICES = 10
+_SHOWN_RUNNING = 5
 _NOTICE_CHARACTERS = 300
 
 
@@ -53,24 +58,42 @@ class Texts:
         return self._places[text]
 
 
-def data_of(account: TierAccount, links: Links, artifacts: Artifacts) -> dict[str, object]:
+def data_of(
+    account: TierAccount, there: TierAccount | None, links: Links, artifacts: Artifacts
+) -> dict[str, object]:
     """Return a tier on one environment and branch as the script reads it.
 
     Args:
         account: The tier, with texts.
+        there: The same on the default branch, where that is another.
         links: Addresses of commits, pull requests and runs.
         artifacts: The files that its runs have left.
     """
-    texts, grid = Texts(), account.grid
-    places = {each.test.test_id: place for place, each in enumerate(account.accounts)}
+    texts, grid, shown = Texts(), account.grid, _shown(account)
+    places = {each.test.test_id: place for place, each in enumerate(shown)}
     return {
         "provider": grid.provider,
         "branch": account.branch,
+        "there": there.branch if there else None,
+        "count": len(shown) if account.is_default else account.reported,
         "runs": [_run(run, links, artifacts) for run in grid.runs],
-        "needs": [_section(each, places) for each in needs_of(account)],
-        "tests": _tests(account.accounts, grid, texts),
+        "needs": [_section(each, places) for each in needs_of(account, there)],
+        "tests": _tests(shown, grid, texts),
         "texts": texts.found,
     }
+
+
+def _shown(account: TierAccount) -> Sequence[TestAccount]:
+    """Return the tests of a page: all of the default branch's, of another what ran on it.
+
+    Of very many there, those that are plainly well stand on the default branch's page alone.
+    """
+    if account.is_default:
+        return account.accounts
+    ran = [each for each in account.accounts if each.test.cells]
+    if len(ran) <= TESTS_OF_BRANCH:
+        return ran
+    return [each for each in ran if any(cell.outcome != "passed" for cell in each.test.cells)]
 
 
 def _section(section: Section, places: Mapping[int, int]) -> dict[str, object]:
@@ -83,7 +106,9 @@ def _section(section: Section, places: Mapping[int, int]) -> dict[str, object]:
                 "runs": group.runs,
                 "commit": group.since.commit if group.since else None,
                 "at": group.since.at.isoformat(timespec="seconds") if group.since else None,
-                "tests": [places[each.test.test_id] for each in group.tests],
+                "tests": [
+                    places[each.test.test_id] for each in group.tests if each.test.test_id in places
+                ],
             }
             for group in section.groups
         ],
@@ -274,6 +299,9 @@ def _suite(suite: SuiteRecord) -> dict[str, object]:
         "uncounted": UNKNOWN_COUNT if suite.is_uncounted else "",
         "attempts": [_attempt(each, suite) for each in _shown_attempts(suite)],
         "shards": suite.shards,
+        "collected": suite.collected,
+        "reported": suite.reported,
+        "running": suite.in_flight[:_SHOWN_RUNNING],
         "notices": [each[:_NOTICE_CHARACTERS] for each in suite.notices[:_SHOWN_NOTICES]],
     }
 

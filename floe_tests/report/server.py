@@ -33,6 +33,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from floe_tests.config.project import REPORT
 from floe_tests.core.errors import ConfigurationError
+from floe_tests.report import overview
 from floe_tests.report.file_answer import FileAnswer
 from floe_tests.results.cases import legible
 
@@ -230,6 +231,8 @@ class _Results(StaticFiles):
         found, status = self.lookup_path(path)
         if status is not None and stat.S_ISDIR(status.st_mode):
             if str(scope["path"]).endswith("/"):
+                if path == "." and (front := self._front_page(Path(found))) is not None:
+                    return front
                 return HTMLResponse("".join(_listing(Path(found), "" if path == "." else path)))
             return _with_slash(Path(path).name)
         if status is not None and stat.S_ISREG(status.st_mode):
@@ -240,6 +243,13 @@ class _Results(StaticFiles):
                     return NotModifiedResponse(answer.headers)
                 return answer
         raise HTTPException(status_code=_NOT_FOUND)
+
+    def _front_page(self, folder: Path) -> Response | None:
+        """Return the overview of all tiers; None for a folder of results that has none."""
+        found, status = self.lookup_path(overview.NAME)
+        if status is not None and stat.S_ISREG(status.st_mode):
+            return FileAnswer.opened(Path(found))
+        return None if any(_dated(folder)) else HTMLResponse(overview.html(()))
 
 
 def _with_slash(name: str) -> Response:

@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from floe_tests.results.history.analysis import TestAccount, TierAccount
+from floe_tests.results.history.account import TestAccount
+from floe_tests.results.history.analysis import TierAccount
+from floe_tests.results.history.comparison import Difference, compare
 from floe_tests.results.history.flakiness import Sighting
 
 NO_MESSAGE = "no message"
@@ -58,22 +60,43 @@ class Section:
         return sum(len(group.tests) for group in self.groups)
 
 
-def needs_of(account: TierAccount) -> tuple[Section, ...]:
+def needs_of(account: TierAccount, there: TierAccount | None = None) -> tuple[Section, ...]:
     """Return what needs somebody on a branch, the most pressing section first.
 
     Args:
         account: The tier on the branch, with texts.
+        there: The tier on the default branch, where the branch is another and is compared with it.
     """
+    if there is not None and not account.is_default:
+        return _needs_beside(account, there)
     failing = [each for each in account.accounts if each.is_failing and not _is_wavering(each)]
     blamed = [each for each in failing if not each.is_quarantined]
     wavering = sorted(filter(_is_wavering, account.accounts), key=_wavered)
-    sections = (
+    return _filled(
         _failing("new", "Newly failing", filter(_is_new, blamed)),
         _failing("failing", "Failing for longer", (each for each in blamed if not _is_new(each))),
         _plain("flaky", "Flaky", wavering),
         _plain("gone", "Gone while failing", filter(_left_failing, account.accounts)),
         _failing("quarantined", "Failing in quarantine", _quarantined(failing)),
     )
+
+
+def _needs_beside(account: TierAccount, there: TierAccount) -> tuple[Section, ...]:
+    """Return whose failures a branch's failures are."""
+    compared, name = compare(account, there), there.branch
+
+    def tests(difference: Difference) -> list[TestAccount]:
+        return [each.here for each in compared.of(difference)]
+
+    return _filled(
+        _failing("new", f"New failures here, not on {name}", tests(Difference.NEW)),
+        _failing("flaky there", f"Failing here, flaky on {name}", tests(Difference.FLAKY_THERE)),
+        _failing("failing", f"Failing on {name} too", tests(Difference.THERE_TOO)),
+        _plain("fixed", f"Fixed here, failing on {name}", tests(Difference.FIXED)),
+    )
+
+
+def _filled(*sections: Section) -> tuple[Section, ...]:
     return tuple(section for section in sections if section.groups)
 
 

@@ -123,8 +123,16 @@ function runFacts(run) {
   ];
 }
 
+/** What did not run of what was collected, and what ran when the results ended. */
+function unfinished(suite) {
+  const left = (suite.collected ?? 0) - suite.reported;
+  const running = suite.running.length ? `running at the end: ${suite.running.join(", ")}` : "";
+  const lost = left > 0 ? `${left.toLocaleString("en")} of ${plural(suite.collected, "collected test")} did not report` : "";
+  return [lost, running].filter(Boolean);
+}
+
 function tally(suite) {
-  const more = [suite.uncounted, suite.shards ? `in ${suite.shards} shards` : ""].filter(Boolean);
+  const more = [suite.uncounted, suite.shards ? `in ${suite.shards} shards` : "", ...unfinished(suite)].filter(Boolean);
   return [`${suite.cause}: ${suite.passed} passed, ${suite.failed} failed, ${suite.skipped} skipped`, ...more].join(", ");
 }
 

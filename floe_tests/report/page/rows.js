@@ -71,5 +71,5 @@ function counted() {
   const shown = chosen.filter === "needs"
     ? new Set(chosen.tier.needs.flatMap(section => section.groups.flatMap(group => group.tests.filter(place => isWanted(chosen.tier.all[place]))))).size
     : rows.length;
-  return `${shown} of ${chosen.tier.all.length} tests, ${plural(chosen.tier.runs.length, "run")}`;
+  return `${shown} of ${chosen.tier.count} tests, ${plural(chosen.tier.runs.length, "run")}`;
 }

@@ -109,7 +109,8 @@ def test_each_tiers_page_is_written_where_its_results_are(
     assert recorded
     monkeypatch.setenv("FLOE_TESTS_OUTPUT", str(tmp_path / "out"))
     said = ask("report")
-    assert said.output.strip() == str(tmp_path / "out" / "demo" / "report.html")
+    out = tmp_path / "out"
+    assert said.output.split() == [str(out / "demo" / "report.html"), str(out / "index.html")]
     assert "t::flaky" in (tmp_path / "out" / "demo" / "report.html").read_text()
     missing = ask("report", "--tier", "none")
     assert missing.exit_code == 2

@@ -183,7 +183,21 @@ def test_a_folder_without_its_slash_leads_to_the_one_with_it(site: Site) -> None
 
 
 def test_a_site_without_runs_says_so(site: Site) -> None:
-    assert "no run has published results" in site.ask("/reports/").text
+    assert "floe-tests run integration" in site.ask("/reports/").text
+
+
+def test_the_site_begins_with_the_overview_where_there_is_one(site: Site) -> None:
+    site.write("unit/report.html", "<h1>unit</h1>")
+    assert 'href="./unit/"' in site.ask("/reports/").text
+
+    site.write("index.html", "<h1>all tiers</h1>")
+
+    answer = site.ask("/reports/")
+    assert (answer.status, answer.text) == (200, "<h1>all tiers</h1>")
+    assert "allow-scripts" not in answer.headers["content-security-policy"]
+    (site.folder / "index.html").unlink()
+    (site.folder / "index.html").symlink_to(site.folder.parent / "secret.txt")
+    assert "the ledger" not in site.ask("/reports/").text
 
 
 def test_it_is_not_healthy_without_its_folder(site: Site) -> None:

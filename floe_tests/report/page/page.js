@@ -20,6 +20,8 @@ function recall() {
   const words = new URLSearchParams(location.hash.slice(1));
   const number = DATA.tiers.findIndex(each => each.provider === words.get("on") && each.branch === words.get("branch"));
   turnTo(Math.max(0, number));
+  Object.assign(shown, { test: null, column: -1 });
+  detail.hidden = true;
   const wanted = words.get("filter");
   chosen.filter = wanted === "needs" || FILTERS[wanted] ? wanted : firstFilter(chosen.tier);
   chosen.words = words.get("find") || "";

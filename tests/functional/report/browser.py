@@ -47,6 +47,22 @@ class Tab:
             "result"
         ].get("value")
 
+    def go(self, fragment: str) -> None:
+        """Turn to another fragment of the page, as one who follows a link that was sent."""
+        self.value(f"location.hash = {json.dumps(fragment)}")
+        # The page hears of it in a task of its own.
+        self.ask(
+            "Runtime.evaluate",
+            expression="new Promise(done => setTimeout(done))",
+            awaitPromise=True,
+        )
+
+    def click(self, selector: str) -> None:
+        self.value(f"document.querySelector({json.dumps(selector)}).click()")
+
+    def text(self, selector: str) -> str:
+        return str(self.value(f"document.querySelector({json.dumps(selector)}).innerText"))
+
     def press(self, *keys: str) -> None:
         for key in keys:
             common = {"key": key, "code": key, "windowsVirtualKeyCode": _CODES[key]}

@@ -74,7 +74,7 @@ def page(tmp_path: Path) -> Path:
         for record in records:
             history.record(run=record)
         history.record(run=runs.run_of(5, {"t::kind": "."}, provider="kind", run_id="on-kind"))
-        accounts = read_accounts(history, Question(), with_texts=True)
+        accounts = grid.read_page(history, Question())
     grid.write(tmp_path / "out" / grid.NAME, accounts)
     return tmp_path / "out" / grid.NAME
 

@@ -35,20 +35,32 @@ class Bar:
 
 
 def bars(trend: Sequence[RunPoint]) -> tuple[Bar, ...]:
-    """Return the bars of a trend, oldest first: as high as tests ran, red as far as they failed."""
-    most = max((each.tests for each in trend), default=0) or 1
+    """Return the bars of a trend, oldest first.
+
+    A bar is as high as tests were known, filled as far as they ran, red as far as they failed.
+    """
+    shown = trend[:TREND]
+    most = max((each.known for each in shown), default=0) or 1
     found: list[Bar] = []
-    for place, each in enumerate(reversed(trend[:TREND])):
-        x, title = float(place * _WIDTH), f"{each.at:%Y-%m-%d %H:%M} {each.cause}"
-        height = max(_LEAST, _HEIGHT * each.tests / most)
-        is_judged = each.fault in {"none", "test"} and each.cause != "SUSPECT_ENV"
-        kind = "passed" if is_judged else "other"
-        found.append(Bar(kind, x, _HEIGHT - height, height, title))
-        red = height * each.failed / each.tests if each.tests else height
-        if is_judged and each.fault == "test":
-            red = max(_LEAST, red)
-            found.append(Bar("failed", x, _HEIGHT - red, red, title))
+    for place, each in enumerate(reversed(shown)):
+        title = f"{each.at:%Y-%m-%d %H:%M} {each.cause}"
+        if each.tests < each.known:
+            title += f", {each.tests:,} of {each.known:,} tests"
+        heights = {"missing": _HEIGHT * each.known / most, **_filled(each, _HEIGHT / most)}
+        found += [
+            Bar(kind, float(place * _WIDTH), _HEIGHT - height, height, title)
+            for kind, height in heights.items()
+        ]
     return tuple(found)
+
+
+def _filled(run: RunPoint, scale: float) -> dict[str, float]:
+    ran = max(_LEAST, run.tests * scale)
+    if run.fault not in {"none", "test"} or run.cause == "SUSPECT_ENV":
+        return {"other": ran}
+    if run.fault == "none":
+        return {"passed": ran}
+    return {"passed": ran, "failed": max(_LEAST, run.failed * scale)}
 
 
 def html(statuses: Sequence[TierStatus], *, folder: Path | None = None) -> str:

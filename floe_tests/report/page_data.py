@@ -16,6 +16,7 @@ from floe_tests.report.artifacts import Artifacts
 from floe_tests.report.triage import Section, needs_of
 from floe_tests.results.history.account import TestAccount
 from floe_tests.results.history.analysis import TierAccount
+from floe_tests.results.history.extent import Extent, SuiteExtent
 from floe_tests.results.history.grid import Grid
 from floe_tests.results.records import UNKNOWN_COUNT, AttemptRecord, RunRecord, SuiteRecord
 
@@ -76,7 +77,14 @@ def data_of(
         "branch": account.branch,
         "there": there.branch if there else None,
         "count": len(shown) if account.is_default else account.reported,
-        "runs": [_run(run, links, artifacts) for run in grid.runs],
+        "runs": [
+            {
+                **_run(run, extent),
+                "links": links.of(run_id=run.run_id, ref=run.ref, commit=run.commit),
+                "files": artifacts.of(run),
+            }
+            for run, extent in zip(grid.runs, account.extents, strict=True)
+        ],
         "needs": [_section(each, places) for each in needs_of(account, there)],
         "tests": _tests(shown, grid, texts),
         "texts": texts.found,
@@ -268,7 +276,7 @@ def _texts(accounts: Sequence[TestAccount], texts: Texts) -> dict[str, dict[str,
     return places
 
 
-def _run(run: RunRecord, links: Links, artifacts: Artifacts) -> dict[str, object]:
+def _run(run: RunRecord, extent: Extent) -> dict[str, object]:
     ended = run.finished_at
     return {
         "id": run.run_id,
@@ -282,13 +290,12 @@ def _run(run: RunRecord, links: Links, artifacts: Artifacts) -> dict[str, object
         "fault": run.fault or "none",
         "summary": run.summary,
         "stages": {name: _rounded(seconds) for name, seconds in run.stage_seconds.items()},
-        "suites": [_suite(suite) for suite in run.suites],
-        "links": links.of(run_id=run.run_id, ref=run.ref, commit=run.commit),
-        "files": artifacts.of(run),
+        "extent": str(extent) if extent.is_partial or extent.running else "",
+        "suites": [_suite(suite, extent.of(suite.name)) for suite in run.suites],
     }
 
 
-def _suite(suite: SuiteRecord) -> dict[str, object]:
+def _suite(suite: SuiteRecord, extent: SuiteExtent | None) -> dict[str, object]:
     return {
         "name": suite.name,
         "cause": suite.cause,
@@ -299,9 +306,8 @@ def _suite(suite: SuiteRecord) -> dict[str, object]:
         "uncounted": UNKNOWN_COUNT if suite.is_uncounted else "",
         "attempts": [_attempt(each, suite) for each in _shown_attempts(suite)],
         "shards": suite.shards,
-        "collected": suite.collected,
-        "reported": suite.reported,
-        "running": suite.in_flight[:_SHOWN_RUNNING],
+        "missing": extent.not_reported if extent else 0,
+        "running": extent.running[:_SHOWN_RUNNING] if extent else (),
         "notices": [each[:_NOTICE_CHARACTERS] for each in suite.notices[:_SHOWN_NOTICES]],
     }
 

@@ -11,6 +11,7 @@ from floe_tests.core.errors import FloeTestsError
 from floe_tests.report.triage import needs_of
 from floe_tests.results.history.analysis import Question, TierAccount, read_accounts
 from floe_tests.results.history.comparison import read_comparison
+from floe_tests.results.history.extent import Extent
 from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord
 
@@ -28,6 +29,7 @@ class RunPoint:
         cause: Cause of its verdict.
         fault: Whose fault it was; `none` for a green one.
         tests: Tests that reported.
+        known: Tests that were known then, at least as many.
         failed: Tests that failed, errors included.
     """
 
@@ -36,6 +38,7 @@ class RunPoint:
     cause: str
     fault: str
     tests: int
+    known: int
     failed: int
 
 
@@ -66,6 +69,7 @@ class TierStatus:
         branch: The branch that is looked at.
         health: `healthy`, `failing`, `wavering`, `not judged` or `never ran`.
         summary: The newest verdict and its cause in one line.
+        extent: How much of the tier the newest run reported, where it was not all of it.
         cause: The newest verdict.
         fault: Whose fault it was.
         run_id: The newest run.
@@ -85,6 +89,7 @@ class TierStatus:
     branch: str = ""
     health: str = "never ran"
     summary: str = ""
+    extent: str = ""
     cause: str = ""
     fault: str = "none"
     run_id: str = ""
@@ -153,13 +158,14 @@ def status_of(account: TierAccount, there: TierAccount | None = None) -> TierSta
         account: The tier, with texts.
         there: The tier on the default branch, for one on another.
     """
-    newest, needs = account.grid.runs[0], _needs(account, there)
+    newest, needs, extents = account.grid.runs[0], _needs(account, there), account.extents
     return TierStatus(
         tier=account.grid.tier,
         environment=account.grid.provider,
         branch=account.branch,
         health=_health(account, newest, needs),
         summary=newest.summary or newest.cause,
+        extent=str(extents[0]) if extents[0].is_partial else "",
         cause=newest.cause,
         fault=newest.fault or "none",
         run_id=newest.run_id,
@@ -171,7 +177,7 @@ def status_of(account: TierAccount, there: TierAccount | None = None) -> TierSta
         flaky=account.flaky,
         quarantined=account.quarantined,
         needs=needs,
-        trend=tuple(map(_point, account.grid.runs[:TREND])),
+        trend=tuple(map(_point, account.grid.runs[:TREND], extents)),
     )
 
 
@@ -200,15 +206,15 @@ def _seconds(run: RunRecord) -> float | None:
     return (run.finished_at - run.started_at).total_seconds() if run.finished_at else None
 
 
-def _point(run: RunRecord) -> RunPoint:
-    tallies = [suite.tally for suite in run.suites]
+def _point(run: RunRecord, extent: Extent) -> RunPoint:
     return RunPoint(
         run_id=run.run_id,
         at=run.started_at,
         cause=run.cause,
         fault=run.fault or "none",
-        tests=sum(tally.tests for tally in tallies),
-        failed=sum(tally.failing for tally in tallies),
+        tests=extent.reported,
+        known=extent.known,
+        failed=sum(suite.tally.failing for suite in run.suites),
     )
 
 

@@ -55,6 +55,8 @@ def _show_tier(each: TierStatus, console: Console) -> None:
     tested = each.tested if " " in each.tested else each.tested[:12]
     on = f" on {legible(tested)}" if tested else ""
     _line(console, each.summary)
+    if each.extent:
+        _line(console, each.extent)
     _line(
         console,
         f"ran {age(each.ran_at)} ago{on}: {each.tests} tests, {each.failing} failing, "

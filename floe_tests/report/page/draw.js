@@ -62,14 +62,15 @@ function head(run, column) {
   const again = run.suites.some(suite => suite.attempts.some(each => each.number > 1));
   cell.setAttribute("role", "columnheader");
   cell.setAttribute("aria-colindex", column + 2);
-  cell.setAttribute("aria-label", `run of ${time(run)}: ${run.cause}${run.tested ? `, ${short(run.tested)}` : ""}${run.ref ? `, ${run.ref}` : ""}${again ? ", after another attempt" : ""}`);
+  const told = [run.tested && short(run.tested), run.ref, run.extent, again && "after another attempt"].filter(Boolean);
+  cell.setAttribute("aria-label", [`run of ${time(run)}: ${run.cause}`, ...told].join(", "));
   cell.dataset.column = column;
   cell.tabIndex = at.row === -1 && at.column === column ? 0 : -1;
   const letter = isSuspect(run) ? "S" : run.fault === "none" ? "" : run.fault[0].toUpperCase();
   cell.append(
     make("b", run.cause === "PASS" ? "" : run.cause, `cause ${run.fault}`),
     make("b", short(run.tested).slice(0, 10)),
-    make("i", letter, `${isSuspect(run) ? "suspect" : run.fault}${again ? " again" : ""}`),
+    make("i", letter, `${isSuspect(run) ? "suspect" : run.fault}${again ? " again" : ""}${run.extent ? " part" : ""}`),
   );
   return cell;
 }

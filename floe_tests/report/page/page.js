@@ -90,7 +90,7 @@ function tell(event) {
     if (said && said.message) lines.push(said.message.slice(0, 200));
   }
   if (run) lines.push(`${time(run)} ${run.cause}`, [run.tested, run.ref].filter(Boolean).join(" "));
-  if (run && !test) lines.push(run.summary.slice(0, 300));
+  if (run && !test) lines.push(run.summary.slice(0, 300), run.extent);
   tip.hidden = !lines.length;
   tip.textContent = lines.filter(Boolean).join("\n");
   if (tip.hidden) return;

@@ -117,19 +117,17 @@ function testFacts(test) {
 
 function runFacts(run) {
   return [
-    ["verdict", run.summary || run.cause], ["run", linked(run, "run", run.id)], ["began", `${time(run)} UTC`],
+    ["verdict", run.summary || run.cause], ["tests", run.extent], ["run", linked(run, "run", run.id)], ["began", `${time(run)} UTC`],
     ["took", seconds(run.seconds)], ["on", run.environment], ["ref", linked(run, "pull request", run.ref)],
     [/^[0-9a-f]{7,}$/i.test(run.tested) ? "commit" : "tested", linked(run, "commit", run.tested)], ["trigger", run.trigger],
   ];
 }
 
-/** What did not run of what was collected, and what ran when the results ended. */
-function unfinished(suite) {
-  const left = (suite.collected ?? 0) - suite.reported;
-  const running = suite.running.length ? `running at the end: ${suite.running.join(", ")}` : "";
-  const lost = left > 0 ? `${left.toLocaleString("en")} of ${plural(suite.collected, "collected test")} did not report` : "";
-  return [lost, running].filter(Boolean);
-}
+/** What of a suite did not run, and what ran when the results ended. */
+const unfinished = suite => [
+  suite.missing ? `${plural(suite.missing, "test")} did not run` : "",
+  suite.running.length ? `running at the end: ${suite.running.join(", ")}` : "",
+];
 
 function tally(suite) {
   const more = [suite.uncounted, suite.shards ? `in ${suite.shards} shards` : "", ...unfinished(suite)].filter(Boolean);

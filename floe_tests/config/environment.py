@@ -24,6 +24,21 @@ class EmbeddedSettings(Settings):
     )
 
 
+class ExporterSettings(Settings):
+    """What runs the exporter, the sidecar that sends a test pod's results out."""
+
+    image: str | None = Field(
+        default=None,
+        description="An image that has the exporter in it; the registry prefix goes before it. "
+        "Without one, a run brings the exporter itself, in a ConfigMap, to `python_image`.",
+    )
+    python_image: str = Field(
+        default="library/python:3.11-slim",
+        description="The stock image that runs the exporter where no `image` is set: Python 3.10 "
+        "or newer and GNU's `env`, as in Debian's images. The registry prefix goes before it.",
+    )
+
+
 class InstalledSettings(Settings):
     """A platform that is there before a run and stays after it: looked at, never installed."""
 

@@ -61,7 +61,13 @@ def _missing_of_suites(tier: TierSettings, root: Path) -> list[str]:
         for index, suite in enumerate(tier.suites)
         if suite.job is not None and not (root / suite.job).is_file()
     ]
-    return problems + jobs
+    folders = [
+        f"suites[{index}].mounted.folder: {suite.mounted.folder} is no folder under {root}. Give "
+        "the folder with the suite's tests."
+        for index, suite in enumerate(tier.suites)
+        if suite.mounted is not None and not (root / suite.mounted.folder).is_dir()
+    ]
+    return problems + jobs + folders
 
 
 def _missing(field: str, names: tuple[str, ...], root: Path) -> list[str]:

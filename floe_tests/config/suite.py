@@ -59,6 +59,20 @@ class MissingSettings(Settings):
     )
 
 
+class MountedSettings(Settings):
+    """A suite that a run brings to a stock image, so that no image has to be built for it."""
+
+    folder: str = Field(
+        description="Folder with the tests, relative to the project, mounted at /suite; at most "
+        "1 MiB, `.git`-like and `__pycache__` folders left out."
+    )
+    pytest: bool = Field(
+        default=False,
+        description="Whether the pytest of the environment that runs floe-tests comes with it: "
+        "`python -m pytest` then works in any image with Python 3.11 or newer.",
+    )
+
+
 class SuiteSettings(Settings):
     """A test suite: a Job manifest that runs it, or a command where no cluster is needed."""
 
@@ -67,6 +81,11 @@ class SuiteSettings(Settings):
         default=None,
         description="Path of the suite's test-job.yaml, relative to the project. Of several "
         "containers the one with the emptyDir at /results runs the tests; see docs/test-job.md.",
+    )
+    mounted: MountedSettings | None = Field(
+        default=None,
+        description="Tests that the run mounts into the test container, at /suite. Beside them, "
+        "/floe-tests/release.json tells what was installed ([contents](test-job.md)).",
     )
     command: tuple[str, ...] | None = Field(
         default=None,
@@ -123,6 +142,12 @@ class SuiteSettings(Settings):
     def _one_way_to_run(self) -> Self:
         if (self.job is None) == (self.command is None):
             message = f"suite {self.name!r} needs either `job` or `command`, and not both."
+            raise ValueError(message)
+        if self.mounted is not None and self.job is None:
+            message = (
+                f"suite {self.name!r} has `mounted` and no `job`. It is mounted into the pod of a "
+                "test-job.yaml: name one, or take `mounted` out."
+            )
             raise ValueError(message)
         if self.shards is not None and self.job is None:
             message = (

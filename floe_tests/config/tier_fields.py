@@ -18,6 +18,7 @@ from floe_tests.config.base import DnsLabel, Settings, error_details, not_empty
 from floe_tests.config.deadlines import BudgetSettings, DeadlineSettings
 from floe_tests.config.environment import (
     EmbeddedSettings,
+    ExporterSettings,
     InstalledSettings,
     Keep,
     PodSecurity,
@@ -62,6 +63,10 @@ class TierFields(Settings):
         default=None,
         description="A platform that is there already, in place of `releases`; one run at a time "
         "has its cluster.",
+    )
+    exporter: ExporterSettings = Field(
+        default_factory=ExporterSettings,
+        description="The sidecar of each test pod that sends its results out.",
     )
     namespace: DnsLabel = Field(
         default="floe-test", description="Prefix of the namespace that each run gets for itself."

@@ -172,6 +172,7 @@ def _request(
         groups=(),
         excluded_groups=(),
         deadlines=tier.deadlines,
+        exporter=tier.exporter,
     )
 
 

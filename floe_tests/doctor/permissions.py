@@ -45,9 +45,10 @@ _BESIDE_A_PLATFORM: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("coordination.k8s.io", "leases", ("create",)),
 )
 _ON_THE_LEASE = (("coordination.k8s.io", "leases", ("patch", *_READ)),)
-# A suite in shards: its plan, the room that it may take, and a watch of its Job's own account.
+# What a run brings to its pods: the exporter, a suite, the plan of its shards.
+_BRINGS: tuple[tuple[str, str, tuple[str, ...]], ...] = (("", "configmaps", ("create",)),)
+# A suite in shards: the room that it may take, and a watch of its Job's own account.
 _SHARDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("", "configmaps", ("create",)),
     ("", "resourcequotas", ("list",)),
     ("batch", "jobs", ("watch",)),
 )
@@ -107,6 +108,10 @@ def rights_of(needs: Needs) -> tuple[Right, ...]:
     Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
     """
     rights = _expanded(_NAMESPACED)
+    if needs.tier.exporter.image is None or any(
+        suite.shards or suite.mounted for suite in needs.tier.suites
+    ):
+        rights += _expanded(_BRINGS)
     if needs.tier.installed is not None:
         rights += _expanded((*_LOOK, *_BESIDE_A_PLATFORM))
         rights += _expanded(_ON_THE_LEASE, object_name=LEASE)

@@ -10,10 +10,11 @@ import copy
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from floe_tests.config.deadlines import DeadlineSettings
+from floe_tests.config.environment import ExporterSettings
 from floe_tests.config.test_job import (
     EXPORTER_MEMORY,
     RESULTS,
@@ -22,19 +23,22 @@ from floe_tests.config.test_job import (
 )
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
-from floe_tests.core.version import __version__
+from floe_tests.execution.brought import EXPORTER_FOLDER, Brought, exporter_program
 from floe_tests.kube.objects import JsonObject, part, parts
 
 EXPORTER = "floe-tests-exporter"
-EXPORTER_IMAGE = f"ghcr.io/floe/test-exporter:{__version__}"
-# For commands in the running exporter; the image's entry point is the same program.
-EXPORTER_COMMAND = ("python", "-Iu", "/app")
+# For commands in the running exporter, whatever its image.
+EXPORTER_COMMAND = ("python", "-Iu", EXPORTER_FOLDER)
+# Signals are held until the program listens: a pod that ends at once loses nothing.
+_EXPORTER_START = ("env", "--block-signal=TERM", "--block-signal=INT", *EXPORTER_COMMAND)
 
 TESTS_TIMEOUT_VARIABLE = "FLOE_TESTS_TIMEOUT_SECONDS"
 PROVIDER_VARIABLE = "FLOE_TESTS_PROVIDER"
 _RUN_VARIABLE = "FLOE_RUN_ID"
 ADDOPTS_VARIABLE = "PYTEST_ADDOPTS"
 
+# A stock image runs as root, which no restricted pod may.
+_STOCK_USER = {"runAsUser": 1000, "runAsGroup": 1000}
 _TTL_SECONDS = 3600
 _LEAST_TTL_SECONDS = 600
 # Policies by which the Job controller tries again: that a run decides by its verdicts, and a pod
@@ -65,6 +69,8 @@ class AttemptSpec:
         excluded_groups: Leave out tests with one of these markers.
         deadlines: The tier's deadlines.
         environment: Further variables for the test container.
+        exporter: What runs the exporter.
+        to_tests: What the run brings to the test container.
         clock: The clock that the attempt's deadlines run on, monotonic seconds.
     """
 
@@ -78,7 +84,19 @@ class AttemptSpec:
     excluded_groups: tuple[str, ...]
     deadlines: DeadlineSettings
     environment: tuple[tuple[str, str], ...] = ()
+    exporter: ExporterSettings = field(default_factory=ExporterSettings)
+    to_tests: tuple[Brought, ...] = ()
     clock: Callable[[], float] = time.monotonic
+
+    @property
+    def to_exporter(self) -> tuple[Brought, ...]:
+        """What the run brings to the exporter's container."""
+        return () if self.exporter.image else (exporter_program(),)
+
+    @property
+    def brought(self) -> tuple[Brought, ...]:
+        """All that the run brings to a test pod."""
+        return (*self.to_exporter, *self.to_tests)
 
     def deadline(self, seconds: float) -> Deadline:
         """Begin a deadline of the attempt."""
@@ -147,6 +165,10 @@ def _complete_pod(pod: JsonObject, template: JobTemplate, spec: AttemptSpec) -> 
         *parts(pod, "volumes"),
         {"name": _STATE_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}},
     ]
+    for brought in spec.to_tests:
+        brought.mount_in(pod, test, job_name=spec.job_name)
+    for brought in spec.to_exporter:
+        brought.mount_in(pod, pod["initContainers"][0], job_name=spec.job_name)
 
 
 def _grace_seconds(pod: Mapping[str, Any]) -> int:
@@ -215,7 +237,7 @@ def _in_namespace(item: Mapping[str, Any], declared: str, actual: str) -> dict[s
     return {**item, "value": moved}
 
 
-def _exporter_security(template: JobTemplate) -> JsonObject:
+def _exporter_security(template: JobTemplate, spec: AttemptSpec) -> JsonObject:
     """Return what the exporter may do: as little as Pod Security `restricted` asks for.
 
     Nothing is left to the pod: its author may have written all of it at the test container.
@@ -224,6 +246,8 @@ def _exporter_security(template: JobTemplate) -> JsonObject:
     pod = part(template.document, "spec", "template", "spec", "securityContext")
     # The same user as the tests: it must read what they write, whatever their umask.
     user = {key: tests[key] for key in ("runAsUser", "runAsGroup") if key in tests}
+    if spec.exporter.image is None and "runAsUser" not in {**pod, **user}:
+        user = _STOCK_USER
     as_root = {**pod, **user}.get("runAsUser") == 0
     return {
         "allowPrivilegeEscalation": False,
@@ -242,7 +266,8 @@ def _exporter(template: JobTemplate, spec: AttemptSpec) -> JsonObject:
     """
     return {
         "name": EXPORTER,
-        "image": f"{spec.image_registry_prefix}{EXPORTER_IMAGE}",
+        "image": f"{spec.image_registry_prefix}{spec.exporter.image or spec.exporter.python_image}",
+        **({} if spec.exporter.image else {"command": list(_EXPORTER_START)}),
         "restartPolicy": "Always",
         "env": [
             {"name": _RUN_VARIABLE, "value": spec.owner.run_id},
@@ -253,7 +278,7 @@ def _exporter(template: JobTemplate, spec: AttemptSpec) -> JsonObject:
             "requests": {"cpu": "10m", "memory": "32Mi"},
             "limits": {"cpu": "500m", "memory": EXPORTER_MEMORY},
         },
-        "securityContext": _exporter_security(template),
+        "securityContext": _exporter_security(template, spec),
         "volumeMounts": [
             {"name": template.results_volume, "mountPath": RESULTS, "readOnly": True},
             {"name": _STATE_VOLUME, "mountPath": _STATE},

@@ -64,7 +64,32 @@ class OwnJobs:
         self.selector = ",".join(f"{name}={value}" for name, value in wanted.items())
 
     def make(self, job: JsonObject) -> Made:
-        """Create a Job, unless a process before this one has."""
+        """Create a Job with what its pods mount, unless a process before this one has."""
+        made = self._make(job)
+        error = self._bring(made.job) if made.job is not None else None
+        if error is None:
+            return made
+        self.delete()  # its pods would wait for ever
+        return Made(error=error)
+
+    def _bring(self, job: JsonObject) -> ErrorFacts | None:
+        """Create the ConfigMaps that a Job's pods mount; return why one could not be.
+
+        The Job is there first: they go with it, whoever removes it.
+        """
+        for brought in self._spec.brought:
+            try:
+                self._kube.create(
+                    brought.config_map(job, job_name=self._name), namespace=self._namespace
+                )
+            except RefusedError as error:
+                # One that is there already is this very one: of a process before, or of the first
+                # Job of a suite in shards.
+                if not error.is_conflict:
+                    return refused(error, path=self._path)
+        return None
+
+    def _make(self, job: JsonObject) -> Made:
         name = str(job["metadata"]["name"])
         if (error := self._unknown_node(job)) is not None:
             return Made(error=error)

@@ -19,6 +19,7 @@ from floe_tests.execution.sharding.plan import Plan, balanced
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
 from floe_tests.pipeline.context import RunContext
+from floe_tests.pipeline.mounted import with_mounted
 from floe_tests.pipeline.state import RunState
 
 # An API server that restarts is away for seconds: nothing that a run asks of it fails for that.
@@ -54,6 +55,8 @@ def prepare(run: RunContext, lease: Lease, suite: SuiteSettings, *, number: int)
         ConfigurationError: The suite cannot run in that environment.
     """
     spec = _spec(run.state(), lease, suite, number=number)
+    if suite.mounted is not None and capabilities_of(lease.provider).is_cluster:
+        spec = with_mounted(spec, suite.mounted, run.state(), lease)
     received = run.workspace.received(run.settings.name, run.run_id)
     directory = received / f"{suite.name}-{number}"
     directory.mkdir(parents=True, exist_ok=True)
@@ -94,6 +97,7 @@ def _spec(state: RunState, lease: Lease, suite: SuiteSettings, *, number: int) -
         excluded_groups=suite.excluded_groups,
         deadlines=state.settings.deadlines,
         environment=tuple(variables.items()),
+        exporter=state.settings.exporter,
     )
 
 

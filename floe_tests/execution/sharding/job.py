@@ -8,12 +8,12 @@ done by a Job of its own. See docs/decisions/0025-shards-are-one-indexed-job.md.
 from __future__ import annotations
 
 import base64
-import copy
 from typing import Any
 
 from floe_tests.config.suite import ShardSettings
 from floe_tests.config.test_job import JobTemplate, named_container
 from floe_tests.core import labels
+from floe_tests.execution.brought import owned_config_map
 from floe_tests.execution.manifest import AttemptSpec, build_job
 from floe_tests.execution.sharding.plan import Plan
 from floe_tests.kube.objects import JsonObject, part, parts
@@ -95,24 +95,8 @@ def single_name(spec: AttemptSpec, index: int, number: int) -> str:
 
 def plan_config_map(spec: AttemptSpec, plan: Plan, *, job: JsonObject) -> JsonObject:
     """Return the ConfigMap with the plan; it goes with its Job."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": plan_name(spec),
-            "labels": copy.deepcopy(part(job, "metadata", "labels")),
-            "ownerReferences": [
-                {
-                    "apiVersion": "batch/v1",
-                    "kind": "Job",
-                    "name": job["metadata"]["name"],
-                    "uid": job["metadata"]["uid"],
-                }
-            ],
-        },
-        "binaryData": {_PLAN_KEY: base64.b64encode(plan.encoded()).decode()},
-        "immutable": True,
-    }
+    encoded = base64.b64encode(plan.encoded()).decode()
+    return owned_config_map(plan_name(spec), {"binaryData": {_PLAN_KEY: encoded}}, job=job)
 
 
 def plan_name(spec: AttemptSpec) -> str:

@@ -11,7 +11,6 @@ import yaml
 
 from floe_tests.config.project import Workspace
 from floe_tests.doctor.needs import PodNeed, needs_of
-from floe_tests.execution.manifest import EXPORTER_IMAGE
 from floe_tests.kube.quantity import MIB
 from tests.support.doctor import deployment, needs, tier
 
@@ -51,7 +50,7 @@ def test_the_images_of_a_suite_are_its_own_and_the_exporters_with_the_prefix(
 
     assert set(found.images) == {
         "registry.example.com/ghcr.io/floe/tests:1",
-        f"registry.example.com/{EXPORTER_IMAGE}",
+        "registry.example.com/library/python:3.11-slim",  # runs the exporter
     }
     assert [(check.name, check.state) for check in found.checks] == [("suite suite", "ok")]
     (pod,) = found.pods

@@ -40,13 +40,20 @@ def test_a_chart_needs_helms_secrets_and_each_kind_that_it_installs():
 
 def test_a_suite_in_shards_needs_its_plan_and_a_watch_of_its_job():
     suites = [{"name": "one", "job": "tests/one/test-job.yaml", "shards": {"count": 4}}]
-    more = set(rights_of(needs(suites=suites))) - set(rights_of(needs()))
+    own = {"exporter": {"image": "example.com/exporter:1"}}
+    more = set(rights_of(needs(suites=suites, **own))) - set(rights_of(needs(**own)))
 
     assert more == {
         Right("configmaps", "create"),
         Right("resourcequotas", "list"),
         Right("jobs", "watch", "batch"),
     }
+
+
+def test_an_exporter_without_an_image_needs_a_config_map():
+    own = {"exporter": {"image": "example.com/exporter:1"}}
+
+    assert set(rights_of(needs())) - set(rights_of(needs(**own))) == {Right("configmaps", "create")}
 
 
 def test_a_role_in_a_chart_needs_the_rights_that_it_gives():

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from floe_tests.config.deadlines import DeadlineSettings
+from floe_tests.config.environment import ExporterSettings
 from floe_tests.config.test_job import load_template
 from floe_tests.core import labels
 from floe_tests.core.errors import ConfigurationError
@@ -184,7 +185,7 @@ def test_the_prefix_stands_before_every_image(minimal: Path):
 
     images = [item["image"] for item in [*pod["initContainers"], *pod["containers"]]]
     assert images == [
-        "localhost:5001/ghcr.io/floe/test-exporter:0.1.0",
+        "localhost:5001/library/python:3.11-slim",  # runs the exporter
         "localhost:5001/example.com/wait:1",
         "localhost:5001/example.com/tests:1",
     ]
@@ -196,6 +197,33 @@ def test_without_a_prefix_images_keep_their_names(minimal: Path):
     assert pod["containers"][0]["image"] == "example.com/tests:1"
 
 
+def test_an_image_with_the_exporter_in_it_is_left_to_its_entry_point(minimal: Path):
+    pod = pod_of(built(minimal, exporter=ExporterSettings(image="example.com/exporter:1")))
+
+    exporter = pod["initContainers"][0]
+    assert exporter["image"] == "localhost:5001/example.com/exporter:1"
+    assert "command" not in exporter
+    assert not any("configMap" in volume for volume in pod["volumes"])
+
+
+def test_a_stock_image_gets_the_exporter_of_this_version_and_does_not_run_as_root(minimal: Path):
+    document = yaml.safe_load(MINIMAL)
+    document["spec"]["template"]["spec"].pop("securityContext", None)
+    minimal.write_text(yaml.safe_dump(document))
+
+    pod = pod_of(built(minimal, exporter=ExporterSettings(python_image="example.com/python:3.12")))
+
+    exporter = pod["initContainers"][0]
+    assert exporter["image"] == "localhost:5001/example.com/python:3.12"
+    assert exporter["command"][-3:] == ["python", "-Iu", "/app"]
+    assert exporter["securityContext"]["runAsUser"] == 1000
+    (volume,) = (volume for volume in pod["volumes"] if "configMap" in volume)
+    assert {item["path"] for item in volume["configMap"]["items"]} > {
+        "__main__.py",
+        "exporter/program.py",
+    }
+
+
 def test_the_exporter_is_a_native_sidecar_that_reads_results_and_may_nothing_else():
     exporter = pod_of(built(SHIPPED))["initContainers"][0]
 
@@ -204,6 +232,7 @@ def test_the_exporter_is_a_native_sidecar_that_reads_results_and_may_nothing_els
         {"name": "results", "mountPath": "/results", "readOnly": True},
         # Which frame held what, for those that are asked for again.
         {"name": "floe-tests-exporter-state", "mountPath": "/state"},
+        {"name": "floe-tests-exporter", "mountPath": "/app", "readOnly": True},
     ]
     security = exporter["securityContext"]
     assert security["allowPrivilegeEscalation"] is False

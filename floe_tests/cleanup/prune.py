@@ -115,19 +115,26 @@ def stored_in_history(workspace: Workspace) -> Iterator[StoredRun]:
 
 
 def plan(
-    runs: Iterable[StoredRun], tiers: Iterable[TierSettings], *, now: datetime | None = None
+    runs: Iterable[StoredRun],
+    tiers: Iterable[TierSettings],
+    *,
+    leaves_others: bool = False,
+    now: datetime | None = None,
 ) -> tuple[OldRun, ...]:
     """Return the runs that are kept no longer.
 
     Args:
         runs: All runs of all places.
         tiers: The project's tiers, each with its retention; a tier that is gone has the defaults.
+        leaves_others: Whether runs of other tiers stay: some tiers cannot be read, and may say
+            that theirs are kept longer.
         now: The time (UTC); None for this machine's.
     """
     rules = {tier.name: tier.retention for tier in tiers}
     groups: dict[tuple[Place, str], list[StoredRun]] = {}
     for run in runs:
-        groups.setdefault((run.place, run.tier), []).append(run)
+        if run.tier in rules or not leaves_others:
+            groups.setdefault((run.place, run.tier), []).append(run)
     return tuple(
         old
         for (place, tier), members in sorted(groups.items())

@@ -69,6 +69,19 @@ class Settings(BaseModel):
         return tuple(cls.model_fields)
 
 
+class ProblemsError(ValueError):
+    """Several things that do not go together, each a sentence that begins with its field."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        """Keep them.
+
+        Args:
+            problems: One sentence each, with field and remedy.
+        """
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
 def error_details(error: ValidationError, *, below: str | None = None) -> list[InitErrorDetails]:
     """Return what a validation found, to be raised again.
 

@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import model_validator
 
 from floe_tests.config import consistency
+from floe_tests.config.base import ProblemsError
 from floe_tests.config.providers import description_of
 from floe_tests.config.tier_fields import TierFields
 
@@ -25,7 +26,7 @@ class TierSettings(TierFields):
     def _fits_together(self) -> Self:
         problems = consistency.problems_in(self)
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ProblemsError(problems)
         return self
 
     @property

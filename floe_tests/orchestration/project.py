@@ -14,6 +14,7 @@ from floe_tests.orchestration.prune import prune_definitions
 from floe_tests.orchestration.sensors.reaper import reaper_definitions
 from floe_tests.orchestration.sensors.superseded import superseded_sensor
 from floe_tests.orchestration.session import SessionResource
+from floe_tests.orchestration.tiers import project_tiers
 
 
 def project(file: str | Path) -> Callable[..., dg.Definitions]:
@@ -37,7 +38,7 @@ def definitions_of(project: Project) -> dg.Definitions:
         project: The project.
     """
     return dg.Definitions.merge(
-        dg.load_from_defs_folder(path_within_project=project.package),
+        project_tiers(project),
         dg.Definitions(executor=dg.in_process_executor, resources={"session": SessionResource()}),
         dg.Definitions(sensors=[superseded_sensor(project.root)]),
         reaper_definitions(project.root),

@@ -118,11 +118,15 @@ def prune_definitions(root: Path) -> dg.Definitions:
     def remove_old_runs(context: dg.OpExecutionContext) -> None:
         """Remove what runs have left that are kept no longer."""
         from floe_tests.cleanup.prune import plan
-        from floe_tests.config.loader import load_tiers
+        from floe_tests.config.loader import read_tiers
         from floe_tests.config.project import Workspace
 
         workspace = Workspace.from_environment(root, os.environ)
-        old = plan(all_runs(workspace, context.instance), load_tiers(root))
+        tiers = read_tiers(root)
+        for each in tiers.broken:
+            context.log.warning("runs of tier %s stay: %s", each.name, each.text(root))
+        runs = all_runs(workspace, context.instance)
+        old = plan(runs, tiers.good, leaves_others=bool(tiers.broken))
         left = remove_all(workspace, context.instance, old)
         context.add_output_metadata(
             {

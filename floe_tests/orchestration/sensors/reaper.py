@@ -115,7 +115,7 @@ def run_state_of(instance: dg.DagsterInstance) -> "RunStateOf":
 
 def _scope(root: Path, instance: dg.DagsterInstance) -> "Scope":
     from floe_tests.cleanup.plan import Scope
-    from floe_tests.config.loader import load_tiers, platforms_of
+    from floe_tests.config.loader import platforms_of, read_tiers
     from floe_tests.config.project import Workspace
     from floe_tests.environments.ownership import platform_namespaces
     from floe_tests.kube.access import ClusterAccess
@@ -123,7 +123,8 @@ def _scope(root: Path, instance: dg.DagsterInstance) -> "Scope":
 
     # In a pod the cluster around it is where runs of other pods, with ledgers of their own, are.
     around = (ClusterAccess(),) if "KUBERNETES_SERVICE_HOST" in os.environ else ()
-    tiers = load_tiers(root)
+    # What a tier that cannot be read would name is not looked at; its own job says so.
+    tiers = read_tiers(root).good
     return Scope(
         ledger=ledger_of(Workspace.from_environment(root, os.environ)),
         clusters=around,

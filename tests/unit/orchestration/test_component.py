@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
-from dagster.components.core.component_tree import ComponentTreeException
+
+from floe_tests.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from tests.support.project import Project
@@ -27,36 +29,36 @@ KIND = f"{HEAD}  environments: [kind]\n"
 WRONG = {
     "a setting that there is not": (
         f"{LOCAL}  colour: red\n{SUITES}",
-        ["attributes.colour", "there is no such setting", "There are: name, description"],
+        ["colour", "there is no such setting", "There are: name, description"],
     ),
     "a misspelt setting inside another": (
         f"{LOCAL}  deadlines: {{tests_second: 9}}\n{SUITES}",
-        ["attributes.deadlines.tests_second", "Did you mean tests_seconds?"],
+        ["deadlines.tests_second", "Did you mean tests_seconds?"],
     ),
     "a missing setting": (
         f"  name: unit\n  environments: [local]\n{SUITES}",
-        ["attributes.description", "Field required"],
+        ["description", "missing. Write it."],
     ),
     "a name that is no DNS label": (
         f"{LOCAL.replace('unit', 'Unit_Tests')}{SUITES}",
-        ["attributes.name", "'Unit_Tests' is no DNS label", "lower-case letters, digits and '-'"],
+        ["name", "'Unit_Tests' is no DNS label", "lower-case letters, digits and '-'"],
     ),
     "an environment that there is not": (
         f"{HEAD}  environments: [minikube]\n{SUITES}",
-        ["attributes.environments.0", "'local', 'kind'", "input_value='minikube'"],
+        ["environments[0]", "'local', 'kind'"],
     ),
     "no environment": (
         f"{HEAD}  environments: []\n{SUITES}",
-        ["attributes.environments", "Write at least one"],
+        ["environments", "Write at least one"],
     ),
-    "no suite": (f"{LOCAL}  suites: []\n", ["attributes.suites", "Write at least one"]),
+    "no suite": (f"{LOCAL}  suites: []\n", ["suites", "Write at least one"]),
     "a suite with both ways to run": (
         f"{LOCAL}{SUITES}      job: tests/one/test-job.yaml\n",
-        ["attributes.suites.0", "suite 'one' needs either `job` or `command`, and not both"],
+        ["suites[0]", "suite 'one' needs either `job` or `command`, and not both"],
     ),
     "a suite with no way to run": (
         f"{LOCAL}  suites:\n    - name: one\n",
-        ["attributes.suites.0", "suite 'one' needs either `job` or `command`"],
+        ["suites[0]", "suite 'one' needs either `job` or `command`"],
     ),
     "a command where a cluster is": (
         f"{KIND}{SUITES}",
@@ -68,7 +70,7 @@ WRONG = {
     ),
     "deadlines in the wrong order": (
         f"{LOCAL}  deadlines: {{tests_seconds: 200, pod_seconds: 190}}\n{SUITES}",
-        ["attributes.deadlines", "tests_seconds < pod_seconds < job_seconds", "200, 190, 600"],
+        ["deadlines", "tests_seconds < pod_seconds < job_seconds", "200, 190, 600"],
     ),
     "a deadline beyond the budget": (
         f"{LOCAL}  budget: {{minutes: 2}}\n{SUITES}",
@@ -76,7 +78,7 @@ WRONG = {
     ),
     "a memory without its unit": (
         f"{LOCAL}  budget: {{memory: '8'}}\n{SUITES}",
-        ["attributes.budget.memory", "'8' is no memory size", "such as 8Gi"],
+        ["budget.memory", "'8' is no memory size", "such as 8Gi"],
     ),
     "releases on local without a stand-in": (
         f"{LOCAL}  releases:\n    - {{name: app, chart: charts/app}}\n{SUITES}",
@@ -87,7 +89,7 @@ WRONG = {
             f"{KIND}  releases:\n    - {{name: app, chart: 'oci://example.com/app'}}\n"
             "  suites:\n    - {name: one, job: tests/one/test-job.yaml}\n"
         ),
-        ["attributes.releases.0", "needs `version`"],
+        ["releases[0]", "needs `version`"],
     ),
     "a chart that is not there": (
         (
@@ -98,73 +100,68 @@ WRONG = {
     ),
     "a schedule with a field too few": (
         f"{LOCAL}  schedule: {{cron: '0 3 * *'}}\n{SUITES}",
-        ["attributes.schedule.cron", "has 4 fields", "such as '0 3 * * *'"],
+        ["schedule.cron", "has 4 fields", "such as '0 3 * * *'"],
     ),
 }
 
 
-def chain(error: BaseException) -> str:
-    """Return an error with its causes, as `dagster definitions validate` prints it."""
-    causes = [str(error)]
-    while error.__cause__ is not None:
-        error = error.__cause__
-        causes.append(str(error))
-    return "\n".join(causes)
+@pytest.fixture
+def refusal(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """Return what `dg check defs` says of a tier's attributes, in lines."""
+    monkeypatch.setenv("DAGSTER_IS_DEFS_VALIDATION_CLI", "1")
+
+    def lines(attributes: str) -> list[str]:
+        file = project.tier(attributes)
+        with pytest.raises(ConfigurationError) as raised:
+            project.load()
+        first, *others = str(raised.value).splitlines()
+        assert first == str(file.relative_to(project.root))
+        return others
+
+    return lines
 
 
 @pytest.mark.parametrize(("attributes", "words"), WRONG.values(), ids=WRONG.keys())
-def test_wrong_yaml_stops_at_load_with_file_field_and_remedy(
-    project: Project, attributes: str, words: list[str]
+def test_wrong_yaml_is_told_with_file_field_and_remedy(
+    refusal: Callable[[str], list[str]], attributes: str, words: list[str]
 ):
-    file = project.tier(attributes)
+    text = "\n".join(refusal(attributes))
 
-    with pytest.raises(ComponentTreeException) as raised:
-        project.load()
-
-    text = chain(raised.value)
-    assert str(file) in text
     assert [word for word in words if word not in text] == [], text
 
 
-def test_all_wrong_settings_of_a_tier_are_reported_at_once(project: Project):
-    project.tier(
+def test_all_wrong_settings_of_a_tier_are_reported_at_once(refusal: Callable[[str], list[str]]):
+    lines = refusal(
         "  name: Unit\n  description: x\n  environments: [cloud]\n  color: red\n"
         "  budget: {memory: lots}\n  deadlines: {pod_seconds: 1}\n"
         "  suites:\n    - {name: one}\n    - {name: Two, command: [pytest]}\n"
     )
 
-    with pytest.raises(ComponentTreeException) as raised:
-        project.load()
+    assert sorted(line.split(": ")[0].strip() for line in lines) == [
+        "line 10, suites[0]",
+        "line 11, suites[1].name",
+        "line 3, name",
+        "line 5, environments[0]",
+        "line 6, color",
+        "line 7, budget.memory",
+        "line 8, deadlines",
+    ]
 
-    text = chain(raised.value)
-    assert "7 validation errors" in text, text
-    fields = ["name", "environments.0", "color", "budget.memory", "deadlines", "suites.0"]
-    assert [
-        field for field in [*fields, "suites.1.name"] if f"attributes.{field} at" not in text
-    ] == []
 
-
-def test_a_wrong_suite_is_not_reported_as_none(project: Project):
+def test_a_wrong_suite_is_not_reported_as_none(refusal: Callable[[str], list[str]]):
     """The one real mistake stood below `Tuple should have at least 1 item`, and misled."""
-    project.tier(f"{LOCAL}  suites:\n    - name: one\n")
-
-    with pytest.raises(ComponentTreeException) as raised:
-        project.load()
-
-    assert "1 validation error " in chain(raised.value)
+    assert len(refusal(f"{LOCAL}  suites:\n    - name: one\n")) == 1
 
 
-def test_all_missing_files_of_a_tier_are_reported_at_once(project: Project):
-    project.tier(
-        f"{KIND}  releases:\n    - {{name: a, chart: charts/a}}\n"
-        "    - {name: b, chart: charts/b}\n"
-        "  suites:\n    - {name: one, job: tests/one/test-job.yaml}\n"
+def test_all_missing_files_of_a_tier_are_reported_at_once(refusal: Callable[[str], list[str]]):
+    text = "\n".join(
+        refusal(
+            f"{KIND}  releases:\n    - {{name: a, chart: charts/a}}\n"
+            "    - {name: b, chart: charts/b}\n"
+            "  suites:\n    - {name: one, job: tests/one/test-job.yaml}\n"
+        )
     )
 
-    with pytest.raises(ComponentTreeException) as raised:
-        project.load()
-
-    text = chain(raised.value)
     assert [
         field for field in ("releases[0]", "releases[1]", "suites[0]") if field not in text
     ] == []
@@ -200,3 +197,38 @@ def test_two_tiers_of_one_project_stay_apart(project: Project):
     groups = {node.group_name for node in repository.asset_graph.asset_nodes}
     assert groups == {"unit", "lint"}
     assert len(list(repository.get_job("lint").asset_layer.executable_asset_keys)) == 5
+
+
+def test_a_wrong_tier_is_a_job_that_fails_with_what_is_wrong_and_the_others_run(project: Project):
+    project.tier(f"{LOCAL}  schedule: {{cron: '0 3 * * *'}}\n{SUITES}", folder="unit")
+    project.tier(f"{LOCAL.replace('unit', 'my-shop')}  color: red\n{SUITES}", folder="shop")
+    project.write(f"{project.package}/defs/broken/defs.yaml", "type: [")
+    project.write(f"{project.package}/defs/python.py", "import no_such_module\n")
+    project.write(
+        f"{project.package}/defs/other/defs.yaml", "type: dagster.NoSuchComponent\nattributes: {}\n"
+    )
+
+    repository = project.load().get_repository_def()
+
+    assert {"unit", "my_shop", "broken", "python", "other"} < set(repository.job_names)
+    assert repository.has_schedule_def("unit_schedule")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = repository.get_job("my_shop").execute_in_process(
+            instance=instance, raise_on_error=False
+        )
+    (event,) = result.filter_events(lambda each: each.is_step_failure)
+    failure = event.step_failure_data.user_failure_data
+    assert failure is not None
+    assert failure.description == (
+        f"Tier my-shop cannot run.\n{project.package}/defs/shop/defs.yaml\n"
+        "  line 6, color: there is no such setting. There are: "
+        + str(failure.description).partition("There are: ")[2]
+    )
+
+
+@pytest.mark.parametrize("name", ["prune", "reap"])
+def test_a_job_of_the_project_is_no_name_of_a_tier(project: Project, name: str):
+    """Two jobs of one name would leave Dagster with none."""
+    project.tier(f"{LOCAL.replace('unit', name)}{SUITES}")
+
+    assert {name, "tier"} < set(project.load().get_repository_def().job_names)

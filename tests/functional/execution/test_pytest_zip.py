@@ -17,8 +17,16 @@ def test_a_python_without_packages_runs_tests_with_it(tmp_path: Path):
 
     done = subprocess.run(
         # -S: without the packages that are installed here.
-        [sys.executable, "-S", "-m", "pytest", "-p", "no:cacheprovider"]
-        + ["--junitxml=junit.xml", "--report-log=events.jsonl"],
+        [
+            sys.executable,
+            "-S",
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "--junitxml=junit.xml",
+            "--report-log=events.jsonl",
+        ],
         cwd=tmp_path,
         env={"PYTHONPATH": str(zipped)},
         capture_output=True,

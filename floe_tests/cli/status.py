@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from floe_tests.cli.common import ROOT, fail, workspace_of
+from floe_tests.cli.common import fail, workspace_of
 from floe_tests.core.errors import FloeTestsError
 
 
@@ -36,7 +36,7 @@ def status(
     question = Question(
         tier=tier, provider=environment, ref=ref, default_branch=workspace.default_branch
     )
-    known = tier_names(ROOT)
+    known = tier_names(workspace.root)
     try:
         with History.open_to_read(workspace.history_url) as opened:
             if tier not in known or environment is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.kube.objects import JsonObject, part
+from floe_tests.platform.live import Live
 from floe_tests.platform.notes import (
     notes_on,
     notes_on_address,
@@ -24,7 +25,7 @@ from floe_tests.platform.readiness import (
     lacking_of_job,
     says_something,
 )
-from floe_tests.platform.scope import Live, Scope
+from floe_tests.platform.scope import Scope
 from floe_tests.platform.troubles import Trouble, claims_of, component_of
 from floe_tests.platform.workloads import WORKLOADS, lacking, wanted_pods
 

@@ -22,7 +22,8 @@ from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform import rollout
 from floe_tests.platform.helm import InstalledRelease
 from floe_tests.platform.inspection import Inspection
-from floe_tests.platform.scope import Scope, to_stay
+from floe_tests.platform.live import to_stay
+from floe_tests.platform.scope import Scope
 from floe_tests.platform.since_ready import seen
 from floe_tests.platform.target import Target
 from floe_tests.platform.troubles import condition, images_of, is_of_job, troubles_of

@@ -20,7 +20,8 @@ from floe_tests.kube.objects import JsonObject, part
 from floe_tests.platform.failures import Failures, has_failed
 from floe_tests.platform.inspection import Inspection
 from floe_tests.platform.last_words import LastWords
-from floe_tests.platform.scope import Scope, to_stay
+from floe_tests.platform.live import to_stay
+from floe_tests.platform.scope import Scope
 from floe_tests.platform.target import Target
 from floe_tests.platform.troubles import (
     MISSING_REFERENCE,

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from floe_tests.core import labels
 from floe_tests.core.errors import HarnessError, InfrastructureError, first_line
 from floe_tests.kube.client import Kube, RefusedError
-from floe_tests.kube.objects import JsonObject, part, parts, pod_is_over
+from floe_tests.kube.objects import JsonObject, part, pod_is_over
 from floe_tests.platform.leftovers import RELEASE_NAME, RELEASE_NAMESPACE
+from floe_tests.platform.live import Live, age_of, deployment_of, is_custom, owners_of, uid_of
 from floe_tests.platform.reading import CLAIM, Reader
 from floe_tests.platform.record import Record, hook_events, newest_record
 from floe_tests.platform.troubles import Events, is_of_job
@@ -23,58 +24,7 @@ from floe_tests.platform.workloads import WORKLOADS
 _LISTED = (*WORKLOADS, "Job")
 # What an operator makes of a custom resource.
 _MADE = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
-# Kubernetes' own groups whose objects are in force once they are there. A Gateway or an APIService
-# says more, as custom resources do.
-# Source: https://kubernetes.io/docs/reference/kubernetes-api/
-_PLAIN_GROUPS = frozenset(
-    {"", "apps", "autoscaling", "batch", "policy"}
-    | {
-        f"{name}.k8s.io"
-        for name in (
-            "admissionregistration",
-            "apiextensions",
-            "certificates",
-            "coordination",
-            "discovery",
-            "flowcontrol.apiserver",
-            "networking",
-            "node",
-            "rbac.authorization",
-            "resource",
-            "scheduling",
-            "storage",
-        )
-    }
-)
-
-
-@dataclass(frozen=True)
-class Live:
-    """An object of a release, as it is now.
-
-    Attributes:
-        kind: Its kind.
-        item: The object; None when it is not there.
-        manifest: What helm rendered; the object itself where somebody else made it.
-        hook: When it runs, if it is a hook; empty for all else.
-        made: Whether an operator or a controller has made it.
-    """
-
-    kind: str
-    item: JsonObject | None
-    manifest: JsonObject
-    hook: str = ""
-    made: bool = False
-
-    @property
-    def is_custom(self) -> bool:
-        """Whether it is a custom resource, or says by conditions how it is as those do."""
-        return not self.made and _is_custom(self.manifest)
-
-    @property
-    def subject(self) -> str:
-        """What messages call it."""
-        return f"{self.kind.lower()}/{self.manifest['metadata']['name']}"
+_WITH_PODS = frozenset({*_LISTED, "Pod"})
 
 
 @dataclass
@@ -154,7 +104,7 @@ class Scope:
             (kind, item)
             for kind in (*_MADE, "Job", "Pod")
             for item in self._reader.list(kind, self.namespace)
-            if not _owners_of(item)
+            if not owners_of(item)
         ]
         unseen = [each for each in self.unseen.items() if each[0][0] in _MADE]
         if not found and unseen:
@@ -191,7 +141,7 @@ class Scope:
         self._reader.read_many(
             (manifest, self._namespace_of(manifest))
             for manifest, _ in manifests
-            if _is_custom(manifest)
+            if is_custom(manifest)
         )
         live = [self._live(manifest, is_hook) for manifest, is_hook in manifests]
         self.objects = self._with_what_is_made([each for each in live if each is not None])
@@ -222,7 +172,7 @@ class Scope:
         """Whether operators, hooks or Jobs make objects that helm's own list does not have."""
         record = self.record or Record(0)
         kinds = {str(each["kind"]) for each in record.objects}
-        return bool(record.hooks) or "Job" in kinds or any(map(_is_custom, record.objects))
+        return bool(record.hooks) or "Job" in kinds or any(map(is_custom, record.objects))
 
     def pods(self, found: Iterable[JsonObject]) -> dict[str, JsonObject]:
         """Choose the release's pods.
@@ -248,7 +198,7 @@ class Scope:
             if (
                 (namespace, name) in bare
                 or self._owns(pod)
-                or _deployment_of(pod) in deployments
+                or deployment_of(pod) in deployments
                 or (namespace == self.namespace and self._is_operators(pod))
             ):
                 chosen[name if namespace == self.namespace else f"{namespace}/{name}"] = pod
@@ -256,9 +206,9 @@ class Scope:
 
     def pods_of(self, owner: JsonObject, pods: Iterable[JsonObject]) -> list[JsonObject]:
         """Choose the pods that an object has made, through ReplicaSets too."""
-        uids = {_uid(owner), *map(_uid, self.makers_of(owner))}
+        uids = {uid_of(owner), *map(uid_of, self.makers_of(owner))}
         names = {owner["metadata"]["name"]} if self._is_hidden("ReplicaSet") else set[str]()
-        return [pod for pod in pods if _owners_of(pod) & uids or _deployment_of(pod) in names]
+        return [pod for pod in pods if owners_of(pod) & uids or deployment_of(pod) in names]
 
     def makers_of(self, owner: JsonObject) -> list[JsonObject]:
         """Return the ReplicaSets that an object has made, the newest last."""
@@ -267,13 +217,13 @@ class Scope:
             for (kind, _), items in self._listed.items()
             if kind == "ReplicaSet"
             for each in items
-            if _uid(owner) in _owners_of(each)
+            if uid_of(owner) in owners_of(each)
         ]
-        return sorted(found, key=_age_of)
+        return sorted(found, key=age_of)
 
     def is_of_hook(self, pod: JsonObject) -> bool:
         """Return whether a pod is a hook, or was made by one."""
-        return bool(hook_events(pod) or _owners_of(pod) & self._hook_uids)
+        return bool(hook_events(pod) or owners_of(pod) & self._hook_uids)
 
     def _live(self, manifest: JsonObject, is_hook: bool) -> Live | None:  # noqa: FBT001 - internal
         kind, name = str(manifest["kind"]), str(manifest["metadata"]["name"])
@@ -286,7 +236,7 @@ class Scope:
             item = next((each for each in found if each["metadata"]["name"] == name), None)
         elif kind == "Pod":
             item = manifest
-        elif kind == CLAIM or _is_custom(manifest):
+        elif kind == CLAIM or is_custom(manifest):
             item = self._reader.get(manifest, namespace)
             if item is None and (kind, namespace) in self.unseen:
                 return None
@@ -296,9 +246,9 @@ class Scope:
 
     def _with_what_is_made(self, live: list[Live]) -> tuple[Live, ...]:
         """Add what operators have made of the release's objects, and what carries its label."""
-        known = {_uid(each.item) for each in live if each.item is not None and each.kind != "Pod"}
+        known = {uid_of(each.item) for each in live if each.item is not None and each.kind != "Pod"}
         custom = {
-            _uid(each.item) for each in live if each.item is not None and _is_custom(each.manifest)
+            uid_of(each.item) for each in live if each.item is not None and is_custom(each.manifest)
         }
         made: list[Live] = []
         grown = True
@@ -306,7 +256,7 @@ class Scope:
             grown = False
             for (kind, _), items in self._listed.items():
                 for item in items:
-                    uid, owners = _uid(item), _owners_of(item)
+                    uid, owners = uid_of(item), owners_of(item)
                     if uid in known:
                         continue
                     is_operators = bool(owners & custom) or (
@@ -319,21 +269,21 @@ class Scope:
                             made.append(Live(kind, item, item, made=True))
         self._uids = frozenset(known)
         self._hook_uids = frozenset(
-            _uid(each.item) for each in live if each.hook and each.item is not None
+            uid_of(each.item) for each in live if each.hook and each.item is not None
         )
         return (*live, *made)
 
     def _kinds_to_list(self, namespace: str, kinds: set[str]) -> list[str]:
         wanted = {kind for kind in kinds if kind in _LISTED}
         record = self.record or Record(0)
-        if namespace == self.namespace and any(map(_is_custom, (*record.objects, *record.hooks))):
+        if namespace == self.namespace and any(map(is_custom, (*record.objects, *record.hooks))):
             wanted.update(_MADE)
         if "Deployment" in wanted:
             wanted.add("ReplicaSet")
         return [kind for kind in _LISTED if kind in wanted]
 
     def _owns(self, pod: JsonObject) -> bool:
-        return bool(_owners_of(pod) & self._uids)
+        return bool(owners_of(pod) & self._uids)
 
     def _is_operators(self, pod: JsonObject) -> bool:
         """Return whether a pod carries the release's label without being made by its objects.
@@ -373,52 +323,3 @@ class Scope:
 
     def _namespace_of(self, manifest: JsonObject) -> str:
         return str(part(manifest, "metadata").get("namespace") or self.namespace)
-
-
-_WITH_PODS = frozenset({*_LISTED, "Pod"})
-
-
-def to_stay(pods: Mapping[str, JsonObject]) -> dict[str, JsonObject]:
-    """Choose the pods that a release is up with: none of a Job, and none that go.
-
-    One that was evicted stays on the books as Failed beside the one that took its place.
-    """
-    return {
-        name: pod
-        for name, pod in pods.items()
-        if "deletionTimestamp" not in pod["metadata"]
-        and not is_of_job(pod)
-        and not hook_events(pod)  # helm waits for those itself
-        and not (_owners_of(pod) and pod_is_over(pod))
-    }
-
-
-def _is_custom(manifest: JsonObject) -> bool:
-    group = str(manifest.get("apiVersion", "")).rpartition("/")[0]
-    return group not in _PLAIN_GROUPS
-
-
-def _owners_of(item: JsonObject) -> set[str]:
-    owners = parts(item, "metadata", "ownerReferences")
-    return {str(owner.get("uid") or f"{owner.get('kind')}/{owner.get('name')}") for owner in owners}
-
-
-def _uid(item: JsonObject) -> str:
-    return str(item["metadata"].get("uid"))
-
-
-def _deployment_of(pod: JsonObject) -> str:
-    """Return the Deployment of a pod by its ReplicaSet's name; empty for what has none."""
-    suffix = f"-{part(pod, 'metadata', 'labels').get('pod-template-hash')}"
-    for owner in parts(pod, "metadata", "ownerReferences"):
-        name = str(owner.get("name"))
-        if owner.get("kind") == "ReplicaSet" and name.endswith(suffix):
-            return name.removesuffix(suffix)
-    return ""
-
-
-def _age_of(replica_set: JsonObject) -> tuple[int, str]:
-    """Return what sorts ReplicaSets: a rollback takes an old one up again, with a new number."""
-    metadata = replica_set["metadata"]
-    number = part(metadata, "annotations").get("deployment.kubernetes.io/revision")
-    return int(number or 0), str(metadata.get("creationTimestamp"))

@@ -20,6 +20,8 @@ from floe_tests.core import program
 from floe_tests.core.errors import PlatformError
 from floe_tests.platform import embedded
 from floe_tests.platform.embedded import EmbeddedPlatform
+from floe_tests.platform.embedded_health import problems_of_platform
+from floe_tests.platform.embedded_processes import members
 
 ROOT = Path(__file__).parents[3]
 CODE = ROOT / "images" / "platform"
@@ -47,7 +49,7 @@ def test_a_platform_is_watched_and_stopped_from_its_record_alone(
     with program.started_for("run-1"):
         platform = embedded.start(tmp_path, code_root=CODE, deadline_seconds=120, log=lines.append)
     try:
-        assert list(embedded._problems_of_platform(platform.port)) == []
+        assert list(problems_of_platform(platform.port)) == []
         assert embedded.is_alive(platform)
         for process_id in platform.process_ids:
             environment = psutil.Process(process_id).environ()
@@ -63,7 +65,7 @@ def test_a_platform_is_watched_and_stopped_from_its_record_alone(
         record = json.dumps(asdict(platform), default=str)
         subprocess.run([sys.executable, "-c", STOP, record], check=True, cwd=ROOT, timeout=60)
     finally:
-        remaining = embedded._members(platform.directory)
+        remaining = members(platform.directory)
         embedded.stop(platform, deadline_seconds=20)  # and once more does no harm
 
     assert remaining == []
@@ -99,14 +101,14 @@ def test_a_broken_code_location_is_named_with_its_log(tmp_path: Path) -> None:
         )
 
     assert "the embedded code ended with exit code 1" in str(caught.value)
-    assert embedded._members(tmp_path / "run") == []
+    assert members(tmp_path / "run") == []
 
 
 def test_a_deadline_that_is_too_short_says_what_was_waited_for(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match=r"within 0\.2 s; waiting for 'webserver answers'"):
         embedded.start(tmp_path, code_root=CODE, deadline_seconds=0.2, log=lambda _: None)
 
-    assert embedded._members(tmp_path) == []
+    assert members(tmp_path) == []
 
 
 def test_a_folder_without_the_code_is_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from floe_tests.pipeline.records import StageRecord
 from floe_tests.results.history import bundle
 
 _SHOWN_NAMES = 5
+_MOST_FAILURES = 50
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,6 @@ def summary_of(
     first, *others = [suite for suite in published.suites if not suite.verdict.passed] or [None]
     tallies = [suite.results.tally for suite in published.suites]
     verdict = published.verdict
-    notices = _notices(published)
-    if unremembered is not None:
-        notices.insert(
-            0,
-            f"the history does not have this run: {unremembered} `floe-tests import "
-            f"{published.directory / bundle.NAME}` adds it.",
-        )
     return Summary(
         run_id=published.run_id,
         tier=published.tier,
@@ -120,29 +114,13 @@ def summary_of(
         seconds=published.seconds,
         junit=published.junit,
         finished_at=datetime.now(UTC),
-        failures=tuple(
-            case.name
-            for suite in published.suites
-            for case in suite.results.cases
-            if case.outcome.is_failing
-        )[:50],
-        notices=(*(str(note) for note in published.platform_notes), *notices),
+        failures=_failures(published),
+        notices=_all_notices(published, unremembered),
         stage_seconds={name: record.seconds for name, record in stages.items()},
         overhead_seconds=published.overhead_seconds,
         first_test_seconds=published.first_test_seconds,
         memory_peak_mib=published.memory_peak_mib,
-        attempts=tuple(
-            AttemptSummary(
-                suite=attempt.suite,
-                number=attempt.number,
-                cause=attempt.verdict.cause,
-                verdict=_in_short(attempt, suite),
-                seconds=attempt.timings.total,
-                to_verdict_seconds=attempt.timings.to_verdict,
-            )
-            for suite in published.suites
-            for attempt in suite.attempts
-        ),
+        attempts=_attempts(published),
         not_selected=published.not_selected,
         quarantined=sum(len(suite.quarantined) for suite in published.suites),
         report=published.report,
@@ -159,6 +137,31 @@ def summary_of(
     )
 
 
+def _failures(published: PublishedRun) -> tuple[str, ...]:
+    """Return the names of the first tests that failed."""
+    return tuple(
+        case.name
+        for suite in published.suites
+        for case in suite.results.cases
+        if case.outcome.is_failing
+    )[:_MOST_FAILURES]
+
+
+def _attempts(published: PublishedRun) -> tuple[AttemptSummary, ...]:
+    return tuple(
+        AttemptSummary(
+            suite=attempt.suite,
+            number=attempt.number,
+            cause=attempt.verdict.cause,
+            verdict=_in_short(attempt, suite),
+            seconds=attempt.timings.total,
+            to_verdict_seconds=attempt.timings.to_verdict,
+        )
+        for suite in published.suites
+        for attempt in suite.attempts
+    )
+
+
 def _in_short(attempt: Attempt, suite: PublishedSuite) -> str:
     """Return an attempt's verdict in a line, with what the quarantine list makes of it."""
     if suite.quarantined and suite.verdict.passed and attempt is suite.attempts[-1]:
@@ -166,6 +169,17 @@ def _in_short(attempt: Attempt, suite: PublishedSuite) -> str:
         more = len(suite.quarantined) - _SHOWN_NAMES
         return f"PASS, excused by quarantine: {names}" + (f" and {more} more" if more > 0 else "")
     return str(attempt.verdict)
+
+
+def _all_notices(published: PublishedRun, unremembered: FloeTestsError | None) -> tuple[str, ...]:
+    """Return what is to be said of the platform, of the history, and of the suites."""
+    notices = [str(note) for note in published.platform_notes]
+    if unremembered is not None:
+        notices.append(
+            f"the history does not have this run: {unremembered} `floe-tests import "
+            f"{published.directory / bundle.NAME}` adds it."
+        )
+    return (*notices, *_notices(published))
 
 
 def _notices(published: PublishedRun) -> list[str]:

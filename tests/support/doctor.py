@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from floe_tests.config.project import Workspace
 from floe_tests.config.tier import TierSettings
 from floe_tests.doctor.needs import Needs
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
+from tests.support.kube_api import write_kubeconfig
 from tests.support.small_server import Server, serving
 
 
@@ -26,18 +26,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def kubeconfig(server: Server, tmp_path: Path) -> Path:
     file = tmp_path / "kubeconfig"
-    file.write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "current-context": "test",
-                "clusters": [{"name": "test", "cluster": {"server": f"http://{server.address}"}}],
-                "users": [{"name": "test", "user": {"token": "opens nothing"}}],
-                "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-            }
-        )
-    )
+    write_kubeconfig(file, f"http://{server.address}")
     return file
 
 

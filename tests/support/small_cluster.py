@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import yaml
 
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
+from tests.support.kube_api import write_kubeconfig
 
 NAMESPACE = "floe-staging"
 # A suite of an installed platform: its pod says how much memory it takes.
@@ -287,23 +287,7 @@ def serving(tmp_path: Path) -> Iterator[Cluster]:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        kubeconfig.write_text(
-            yaml.safe_dump(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "current-context": "test",
-                    "clusters": [
-                        {
-                            "name": "test",
-                            "cluster": {"server": f"http://127.0.0.1:{server.server_port}"},
-                        }
-                    ],
-                    "users": [{"name": "test", "user": {"token": "opens nothing"}}],
-                    "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-                }
-            )
-        )
+        write_kubeconfig(kubeconfig, f"http://127.0.0.1:{server.server_port}")
         made.put("namespaces", NAMESPACE)
         yield made
         with made.changed:

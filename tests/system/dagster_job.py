@@ -22,23 +22,11 @@ from floe_tests.pipeline.entries import entries_of
 from floe_tests.pipeline.summary import Summary
 from floe_tests.results.history.store import History
 from floe_tests.results.records import RunRecord
+from tests.support.project import DEFINITIONS, PYPROJECT
 
 ROOT = Path(__file__).resolve().parents[2]
 
 _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-_PYPROJECT = """\
-[tool.dg]
-directory_type = "project"
-
-[tool.dg.project]
-root_module = "{package}"
-"""
-_DEFINITIONS = """\
-import floe_tests
-
-defs = floe_tests.project(__file__)
-"""
 
 
 @dataclass(frozen=True)
@@ -74,9 +62,9 @@ def write_project(root: Path, manifest: Mapping[str, object], **settings: object
     """
     package = root / "small_project"
     (package / "defs" / "small").mkdir(parents=True)
-    (root / "pyproject.toml").write_text(_PYPROJECT.format(package=package.name))
+    (root / "pyproject.toml").write_text(PYPROJECT.format(package=package.name))
     (package / "__init__.py").touch()
-    (package / "definitions.py").write_text(_DEFINITIONS)
+    (package / "definitions.py").write_text(DEFINITIONS)
     (root / "test-job.yaml").write_text(yaml.safe_dump(manifest))
     attributes = {
         "name": "small",

@@ -13,8 +13,8 @@ from floe_tests.config.measured import BenchmarkSettings, SoakSettings
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.verdict import Cause, Fault, Verdict
 from floe_tests.pipeline.published import PublishedRun, PublishedSuite
+from floe_tests.pipeline.suite_results import NO_RESULTS
 from floe_tests.report import measured as page
-from floe_tests.results.collate import SuiteResults
 from floe_tests.results.measurements import benchmark, plots, soak, soak_log
 from floe_tests.results.measurements.suite import Measured, SuiteMeasurements
 from tests.support import soaks
@@ -23,17 +23,7 @@ from . import browser
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=alert(1)>"
-NOTHING = SuiteResults(
-    cases=(),
-    source="none",
-    collected=None,
-    deselected=None,
-    reported=0,
-    in_flight=(),
-    session_finished=True,
-    exit_status=0,
-    notices=(),
-)
+NOTHING = replace(NO_RESULTS, session_finished=True, exit_status=0)
 needs_chromium = pytest.mark.skipif(
     browser.CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)"
 )

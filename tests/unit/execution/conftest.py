@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.config.suite import ShardSettings
@@ -26,7 +25,8 @@ from floe_tests.execution.sharding.plan import balanced
 from floe_tests.execution.sharding.sharded_run import ShardedRun
 from floe_tests.execution.sharding.suite_job import ShardedSuite
 from floe_tests.kube.access import ClusterAccess
-from tests.support.pod_cluster import Handler, Json, PodCluster, sent_by_exporter
+from tests.support.kube_api import write_kubeconfig
+from tests.support.pod_cluster import Handler, PodCluster, sent_by_exporter
 
 JOB = """\
 apiVersion: batch/v1
@@ -143,20 +143,7 @@ def cluster(tmp_path: Path) -> Iterator[PodCluster]:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        config: Json = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "test",
-            "clusters": [
-                {
-                    "name": "test",
-                    "cluster": {"server": f"http://127.0.0.1:{server.server_port}"},
-                }
-            ],
-            "users": [{"name": "test", "user": {"token": "opens nothing"}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-        }
-        kubeconfig.write_text(yaml.safe_dump(config))
+        write_kubeconfig(kubeconfig, f"http://127.0.0.1:{server.server_port}")
         made.put("nodes", "one", status={"conditions": [{"type": "Ready", "status": "True"}]})
         yield made
         with made.changed:

@@ -18,8 +18,8 @@ from floe_tests.core.evidence import Evidence
 from floe_tests.core.verdict import Cause, Fault, Verdict
 from floe_tests.orchestration import markdown, metadata, results_metadata
 from floe_tests.pipeline.published import PublishedRun, PublishedSuite
+from floe_tests.pipeline.suite_results import NO_RESULTS
 from floe_tests.results.cases import CaseOutcome, CaseResult
-from floe_tests.results.collate import SuiteResults
 from floe_tests.results.history.extent import Extent, SuiteExtent
 from floe_tests.results.measurements.judgement import Judgement
 from floe_tests.results.measurements.suite import SuiteMeasurements
@@ -27,23 +27,12 @@ from floe_tests.results.records import MeasurementRecord, SoakRecord
 
 ASSET = dg.AssetKey(["tiny", "results"])
 NAME = "t::test_x[`a` | <b>*c*</b> _d_ ![e](https://f.example)]"
-NOTHING = SuiteResults(
-    cases=(),
-    source="none",
-    collected=None,
-    deselected=None,
-    reported=0,
-    in_flight=(),
-    session_finished=False,
-    exit_status=None,
-    notices=(),
-)
 LOST = Verdict(Cause.INFRA_NODE, Fault.INFRASTRUCTURE, (Evidence("node/n", "Ready", "*no*"),), "x")
 RED = Verdict(Cause.TEST_FAILURE, Fault.TEST, (Evidence(NAME, "outcome", "failed"),), "Read them.")
 
 
 def suite(verdict: Verdict, *cases: CaseResult) -> PublishedSuite:
-    return PublishedSuite("tiny-suite", verdict, replace(NOTHING, cases=cases))
+    return PublishedSuite("tiny-suite", verdict, replace(NO_RESULTS, cases=cases))
 
 
 def failed(name: str = NAME, message: str = "<img src=x> said **no**") -> CaseResult:

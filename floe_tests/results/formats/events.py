@@ -33,7 +33,8 @@ from floe_tests.results.cases import (
     memory_bytes,
 )
 from floe_tests.results.formats.json_lines import JsonLines
-from floe_tests.results.formats.junit.case import XFAIL_MESSAGE, tried
+from floe_tests.results.formats.junit.fault import XFAIL_MESSAGE
+from floe_tests.results.formats.junit.texts import tried
 from floe_tests.results.formats.longrepr import (
     crash_message,
     sections_text,

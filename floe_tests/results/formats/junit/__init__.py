@@ -17,6 +17,7 @@ from pathlib import Path
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import HarnessError
 from floe_tests.results.cases import NAMES_BYTES, CaseResult, TextBudget
+from floe_tests.results.formats.junit import several_files
 from floe_tests.results.formats.junit.document import JUnitDocument, MalformedDocument
 from floe_tests.results.formats.junit.identity import named
 from floe_tests.results.formats.junit.parse import JUnitLimits, parse
@@ -189,19 +190,22 @@ class _Reading:
     def report(self) -> JUnitReport:
         """Return what was read."""
         copies = {names[0]: frozenset(names) for names in self.copies.values()}
+        found, notices = several_files.once(self.found) if self.files > 1 else (self.found, [])
         return JUnitReport(
-            cases=named(self.found),
+            cases=named(found),
             started_at=self.started_at,
             contradictions=tuple(self.contradictions),
             damage=tuple(self.damage),
-            notices=tuple(self.notices),
+            notices=(*self.notices, *notices),
             files=self.files,
             damaged=tuple(self.damaged),
             untimed=tuple(self.untimed),
             contradicting=tuple(self.contradicting),
-            properties=common_properties(one.place for one in self.found),
+            properties=common_properties(one.place for one in found),
             # `named` keeps the order in which the cases were found.
-            sources=tuple(copies[one.source] for one in self.found),
+            sources=tuple(
+                copies[one.source].union(*(copies[name] for name in one.also)) for one in found
+            ),
         )
 
     def _document(self) -> JUnitDocument:

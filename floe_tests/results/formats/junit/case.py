@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.formats.junit import words
+from floe_tests.results.formats.junit.fault import TRIES_TYPE, Fault
 from floe_tests.results.formats.junit.texts import (
     READ_CHARACTERS,
     Outputs,
@@ -18,25 +18,11 @@ from floe_tests.results.formats.junit.texts import (
 )
 from floe_tests.results.formats.junit.words import Element
 
-TRIES_TYPE = "floe-tests.tries"
-"""Type of an element whose text tells all earlier tries of a test, as `tries_text` words them."""
-XFAIL_TYPE = "pytest.xfail"
-"""Type of a skip that is a failure which was expected."""
-XFAIL_MESSAGE = "expected failure: "
-# Catch2 writes this skip beside the failures of a test that may fail, and ends with 0.
-# Source: https://github.com/catchorg/Catch2/blob/devel/src/catch2/reporters/catch_reporter_junit.cpp
-_MAY_FAIL = "TEST_CASE tagged with !mayfail"
-
 # A case with more than these is no test's; each would cost memory.
 MAX_FAULTS = 20
 _MAX_PROPERTIES = 20
 _PROPERTY_CHARACTERS = 200
 _TYPE_CHARACTERS = 1024
-
-# What a test of Go said itself, and where.
-_GO_LINE = re.compile(r"^[ \t]*((?:\S+\.go:\d+|panic): .*\S)", re.MULTILINE)
-# Behave writes it where there is no message.
-_NONE = "None"
 
 # CTest calls a test whose program is missing skipped, and fails.
 _NEVER_STARTED = "Unable to find "
@@ -48,47 +34,6 @@ _OUTCOMES = {
     Element.SKIPPED: CaseOutcome.SKIPPED,
 }
 _EARLIER = frozenset({Element.PASSED_LATER, Element.FAILED_AGAIN})
-
-
-@dataclass(slots=True)
-class Fault:
-    """A failure, an error, a skip or an earlier try."""
-
-    kind: Element
-    message: str
-    type: str
-    text: Text = field(default_factory=Text)
-
-    @property
-    def is_expected(self) -> bool:
-        """Whether it is a skip that stands for a failure which was expected."""
-        return self.kind is Element.SKIPPED and (
-            self.type == XFAIL_TYPE or self.message.startswith(_MAY_FAIL)
-        )
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it says nothing: WebdriverIO writes such a failure before the real error."""
-        return not (self.message or self.type or str(self.text).strip())
-
-    @property
-    def _is_of_go(self) -> bool:
-        """Whether its message is the same for every failure or skip of Go's."""
-        return self.message in {"Failed", "Skipped"} or self.message.startswith("=== RUN")
-
-    def told(self) -> str:
-        """Return its message as it is shown."""
-        if self.is_expected:
-            return f"{XFAIL_MESSAGE}{self.message}"
-        said = _GO_LINE.search(f"{self.message}\n{self.text}") if self._is_of_go else None
-        if said is not None:
-            return said[1]
-        if self.message and self.message != _NONE:
-            return self.message
-        first_line = next((line for line in str(self.text).splitlines() if line.strip()), "")
-        if self.message != _NONE and self.type and not first_line.startswith(self.type):
-            return f"{self.type}: {first_line}" if first_line else self.type
-        return first_line
 
 
 @dataclass(slots=True)
@@ -144,7 +89,8 @@ class OpenCase:
             return None
         # A tag may be megabytes long.
         message = message[:READ_CHARACTERS]
-        fault = Fault(kind, message=message, type=attributes.get("type", "")[:_TYPE_CHARACTERS])
+        kept_type = attributes.get("type", "")[:_TYPE_CHARACTERS]
+        fault = Fault(kind, message=message, type=kept_type, of=self.name)
         self.faults.append(fault)
         return fault.text
 
@@ -210,7 +156,7 @@ class OpenCase:
         kinds = (Element.FAILURE, Element.ERROR, Element.FAILED_AGAIN, Element.SKIPPED)
         if not self.faults:
             return words.declared_outcome(self.attributes) or CaseOutcome.PASSED, []
-        may_fail = [fault for fault in self.faults if fault.message.startswith(_MAY_FAIL)]
+        may_fail = [fault for fault in self.faults if fault.may_fail]
         if may_fail and may_fail[0].is_expected:
             return CaseOutcome.SKIPPED, may_fail
         by_kind = [[fault for fault in self.faults if fault.kind is kind] for kind in kinds]
@@ -227,11 +173,14 @@ class OpenCase:
         return outcome, deciding
 
     def _message(self, outcome: CaseOutcome, first: Fault | None) -> str:
-        if first is not None:
-            return first.told()
+        if first is not None and (told := first.told()):
+            return told
         if self.faults and not outcome.is_failing:
             return next((fault.told() for fault in self.faults if fault.told()), "")
-        return f"the test case is marked as {outcome}" if outcome.is_failing else ""
+        if not outcome.is_failing:
+            return ""
+        # CTest and Cucumber give a failure no message: what was printed last may say something.
+        return self.outputs.last_line() or f"the test case is marked as {outcome}"
 
     def _text(self, outcome: CaseOutcome, first: Fault | None) -> str:
         parts: list[str] = []

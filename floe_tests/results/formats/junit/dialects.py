@@ -13,6 +13,8 @@ from floe_tests.results.formats.junit.words import Element
 _UNSTABLE = " (unstable)"
 _SCREENSHOTS = re.compile(r" \(screenshots: ([^\n]{1,1024})\)$")
 _SCREENSHOTS_LINE = re.compile(r"^\s*\(screenshots: ([^\n]{1,1024})\)\s*$", re.MULTILINE)
+# Source: https://onsi.github.io/ginkgo/#repeating-spec-runs-and-managing-flaky-specs
+_RETRYING = re.compile(r"^Attempt #\d+ Failed\. +Retrying", re.MULTILINE)
 _UNSTABLE_LINE = re.compile(r"^\s*\(unstable\)\s*$", re.MULTILINE)
 
 
@@ -20,6 +22,9 @@ def understand(case: OpenCase, producer: Producer) -> None:
     """Read what a tool says of a case in its own way, before the case becomes a result."""
     if producer is Producer.TESTCAFE:
         _testcafe(case)
+    elif producer is Producer.GINKGO:
+        case.untold_tries = len(_RETRYING.findall(str(case.outputs)))
+        case.keeps_output = bool(case.untold_tries)
     elif producer is Producer.WEBDRIVERIO:
         # A try that failed and was repeated: skipped, with the error beside it.
         said = str(case.outputs.of(Element.STANDARD_ERROR)).strip()

@@ -27,10 +27,11 @@ from floe_tests.results.formats.junit.suites import (
     FoundCase,
     OpenSuite,
     Producer,
+    Writer,
     producer_by_property,
     producer_of,
 )
-from floe_tests.results.formats.junit.texts import Text, tried
+from floe_tests.results.formats.junit.texts import Text, with_earlier_try
 from floe_tests.results.formats.junit.words import Element
 
 _PYTEST_TEARDOWN = "failed on teardown with"
@@ -74,6 +75,7 @@ class JUnitDocument:
         self._read = 0
         self._points = False
         self._file = ""
+        self._writer = Writer.OTHER
         self._merging = Merging()
         self.is_closed = False
         """Whether its root element has ended."""
@@ -106,6 +108,10 @@ class JUnitDocument:
         """Take a comment: TestNG signs its files in one."""
         if "org.testng." in text[:200] and self.producer is Producer.OTHER:
             self.producer = Producer.TESTNG
+            is_report = "JUnitReportReporter" in text[:200]
+            self._writer = (
+                Writer.TESTNG_REPORT_REPORTER if is_report else Writer.TESTNG_XML_REPORTER
+            )
 
     def data(self, text: str) -> None:
         """Take character data."""
@@ -261,7 +267,8 @@ class JUnitDocument:
         if self.names_left_bytes < 0:
             message = f"the names of its test cases take more than {NAMES_BYTES} bytes"
             raise FullDocument(message)
-        found = FoundCase(self._budget.keep(case), suite.place)
+        writer = Writer.SUREFIRE if self.producer is Producer.SUREFIRE else self._writer
+        found = FoundCase(self._budget.keep(case), suite.place, writer=writer)
         suite.cases[case.name] = found
         self.found.append(found)
 
@@ -281,18 +288,4 @@ class JUnitDocument:
             is_try = earlier.outcome is CaseOutcome.SKIPPED and bool(earlier.message)
         else:
             is_try = earlier.outcome.is_failing and self._suites[-1].place.repeats_tests
-        return _with_earlier_try(later, earlier) if is_try else None
-
-
-def _with_earlier_try(last: CaseResult, earlier: CaseResult) -> CaseResult:
-    """Return the last try of a test, with what the ones before it said: the last one decides."""
-    number = earlier.reruns + last.reruns + 1
-    first = tried(number, earlier.message, earlier.text)
-    parts = (last.text, first) if last.outcome.is_failing else (first, last.text)
-    return replace(
-        last,
-        seconds=earlier.seconds + last.seconds,
-        message=last.message or earlier.message,
-        text="\n\n".join(part for part in parts if part),
-        reruns=number,
-    )
+        return with_earlier_try(later, earlier) if is_try else None

@@ -11,7 +11,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from floe_tests.results.cases import CaseResult, TextBudget, bounded_name, cut
 from floe_tests.results.formats.junit import words
@@ -25,7 +25,6 @@ _PROPERTY_CHARACTERS = 64
 _NAME_CHARACTERS = 200
 _SECRET = re.compile(r"secret|passw|token|credential|private|api.?key", re.IGNORECASE)
 _OF_GO = "go.version"
-_OF_WEBDRIVERIO = "specId"
 # One text for all of a class' tests: enough to see what happened, for as many as people look at.
 _SHARED_OUTPUT_BYTES = 8 * 1024
 _SHARED_BY_MOST = 20
@@ -49,9 +48,20 @@ class Producer(StrEnum):
     without a word, and writes its cases in any order."""
     TESTCAFE = "TestCafe"
     """Says in a test's name that it passed after a failure, and where its screenshots are."""
+    GINKGO = "Ginkgo"
+    """Tells of tries that it repeated in what the test printed."""
     WEBDRIVERIO = "WebdriverIO"
     """Calls a try that is repeated skipped, with the error beside it."""
     OTHER = ""
+
+
+class Writer(IntEnum):
+    """What writes of one run of TestNG; the largest number says most."""
+
+    OTHER = 0
+    TESTNG_XML_REPORTER = 1
+    TESTNG_REPORT_REPORTER = 2
+    SUREFIRE = 3
 
 
 def producer_of(tag: str, attributes: Mapping[str, str], known: Producer) -> Producer:
@@ -79,10 +89,15 @@ def producer_of(tag: str, attributes: Mapping[str, str], known: Producer) -> Pro
     return found
 
 
+_OF_PROPERTY = {"specId": Producer.WEBDRIVERIO, "SuiteSucceeded": Producer.GINKGO}
+"""Properties of suites that one tool alone writes."""
+
+
 def producer_by_property(attributes: Mapping[str, str], known: Producer) -> Producer:
     """Recognise who wrote a file by a property of one of its suites."""
-    is_webdriverio = known is Producer.OTHER and attributes.get("name") == _OF_WEBDRIVERIO
-    return Producer.WEBDRIVERIO if is_webdriverio else known
+    if known is not Producer.OTHER:
+        return known
+    return _OF_PROPERTY.get(attributes.get("name", ""), known)
 
 
 def _is_doctest(tag: str, attributes: Mapping[str, str]) -> bool:
@@ -151,11 +166,15 @@ class FoundCase:
         case: The case, under the name that its own element gives.
         place: Its suite.
         source: The file that it was read from, where several are read together.
+        also: Other files that it was read from.
+        writer: What wrote the file.
     """
 
     case: CaseResult
     place: Place
     source: str = ""
+    also: tuple[str, ...] = ()
+    writer: Writer = Writer.OTHER
 
 
 @dataclass(slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from floe_tests.results.cases import ATTACHMENT, TEXT_BYTES
+from floe_tests.results.cases import ATTACHMENT, TEXT_BYTES, CaseResult
 from floe_tests.results.formats.junit.words import Element
 
 # Read more than a case keeps, so that the cut in the middle knows the end of most texts.
@@ -68,6 +68,11 @@ class Outputs:
         """Return all of it."""
         return "\n".join(str(text) for _, text in self.texts)
 
+    def last_line(self) -> str:
+        """Return the last line of it that says something; empty where none does."""
+        text = str(self.texts[-1][1]) if self.texts else ""
+        return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
     def attachments(self) -> list[str]:
         """Return the paths of attachments that are named in it."""
         return [path for _, text in self.texts for path in ATTACHMENT.findall(str(text))]
@@ -105,3 +110,17 @@ def tried(number: int, message: str, text: str) -> str:
     title = f"--- failed try {number} ---"
     told = [title, *([message] if message and message not in text else []), text]
     return "\n".join(part for part in told if part)
+
+
+def with_earlier_try(last: CaseResult, earlier: CaseResult) -> CaseResult:
+    """Return the last try of a test, with what the ones before it said: the last one decides."""
+    number = earlier.reruns + last.reruns + 1
+    first = tried(number, earlier.message, earlier.text)
+    parts = [last.text, first] if last.outcome.is_failing else [first, last.text]
+    return replace(
+        last,
+        seconds=earlier.seconds + last.seconds,
+        message=last.message or earlier.message,
+        text=joined(parts),
+        reruns=number,
+    )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from floe_tests.core import durable
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally, legible
-from floe_tests.results.formats.junit.case import MAX_FAULTS, TRIES_TYPE, XFAIL_MESSAGE, XFAIL_TYPE
+from floe_tests.results.formats.junit.case import MAX_FAULTS
+from floe_tests.results.formats.junit.fault import TRIES_TYPE, XFAIL_MESSAGE, XFAIL_TYPE
 
 if TYPE_CHECKING:
     import junitparser

@@ -103,3 +103,42 @@ def test_a_message_that_all_tests_of_go_share_gives_way_to_what_the_test_said(
     """Failures are grouped by their messages: "Failed" groups all of them."""
     xml = f"<testsuite name='p'><testcase classname='p' name='TestA'>{inner}</testcase></testsuite>"
     assert cases_of(tmp_path, xml)["p::TestA"].message.endswith("a_test.go:4: no é")
+
+
+def test_a_flaky_test_of_ginkgo_is_told_by_what_it_printed(tmp_path: Path) -> None:
+    printed = "first try&#xA;Attempt #1 Failed.  Retrying ↺ @ 12/01/26&#xA;&gt; Enter [It] b"
+    xml = (
+        "<testsuite name='s'><properties><property name='SuiteSucceeded' value='true'/>"
+        "</properties><testcase name='[It] a' classname='s' status='passed'/>"
+        f"<testcase name='[It] b' classname='s' status='passed'><system-err>{printed}</system-err>"
+        "</testcase></testsuite>"
+    )
+    found = cases_of(tmp_path, xml)
+    assert {name: one.reruns for name, one in found.items()} == {"s::[It] a": 0, "s::[It] b": 1}
+    assert "first try" in found["s::[It] b"].text
+
+
+MESSAGES = {
+    "PHPUnit": (
+        "<failure type='X.Failed'>c::a&#xA;no such order&#xA;&#xA;/a.php:5</failure>",
+        "X.Failed: no such order",
+    ),
+    "Catch2": (
+        "<error type='TEST_CASE'>&#xA;FAILED:&#xA;no such order&#xA;</error>",
+        "no such order",
+    ),
+    "bats": ("<failure type='failure'>no such order</failure>", "no such order"),
+    "behave": ("<error type='NoneType' message='None'>&#xA;no such order</error>", "no such order"),
+    "CTest": (
+        "<failure message=''/><system-out>began&#xA;no such order&#xA;&#xA;</system-out>",
+        "no such order",
+    ),
+}
+
+
+@pytest.mark.parametrize(("inner", "message"), MESSAGES.values(), ids=MESSAGES.keys())
+def test_a_message_is_what_tells_this_failure_from_others(
+    tmp_path: Path, inner: str, message: str
+) -> None:
+    xml = f"<testsuite name='s'><testcase classname='c' name='a'>{inner}</testcase></testsuite>"
+    assert cases_of(tmp_path, xml)["c::a"].message == message

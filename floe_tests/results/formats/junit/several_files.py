@@ -1,0 +1,100 @@
+"""Tests that several files of one run tell of: one test each, all the same.
+
+Maven writes some tests twice. Surefire puts the first tries of a class into the file of its inner
+class (`@Nested`), and the reruns into the class' own. And beside Surefire's files, or alone in its
+own folder, TestNG's two reporters tell of the same tests again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+
+from floe_tests.results.cases import CaseOutcome
+from floe_tests.results.formats.junit.suites import FoundCase, Writer
+from floe_tests.results.formats.junit.texts import with_earlier_try
+
+_PARAMETERS = re.compile(r"[\[(].*| #\d+$", re.DOTALL)
+
+
+def once(found: Sequence[FoundCase]) -> tuple[list[FoundCase], list[str]]:
+    """Return each test of several files once, and what is to be said of the files.
+
+    Args:
+        found: The cases of all files, under the names that their elements give.
+    """
+    kept, notices = _without_second_accounts(found)
+    return _with_reruns_of_nested_classes(kept), notices
+
+
+def _with_reruns_of_nested_classes(found: Sequence[FoundCase]) -> list[FoundCase]:
+    strays = {_place(one): one for one in found if _is_stray(one)}
+    if not strays:
+        return list(found)
+    joined: set[int] = set()
+    for one in found:
+        stray = strays.get(_place(one))
+        if stray is None or one is stray or one.place.path[-1] != _class_of(one):
+            continue
+        tries = sorted((stray, one), key=lambda each: not each.case.outcome.is_failing)
+        if not tries[0].case.outcome.is_failing or tries[1].case.outcome is CaseOutcome.SKIPPED:
+            continue
+        one.case = with_earlier_try(tries[1].case, tries[0].case)
+        one.also = (stray.source,)
+        joined.add(id(stray))
+    return [one for one in found if id(one) not in joined]
+
+
+def _is_stray(one: FoundCase) -> bool:
+    """Whether it stands in the file of an inner class of its own."""
+    return one.place.path[-1].startswith(f"{_class_of(one)}$")
+
+
+def _class_of(one: FoundCase) -> str:
+    return one.case.name.partition("::")[0]
+
+
+def _place(one: FoundCase) -> tuple[PurePath, str]:
+    return PurePath(one.source).parent, one.case.name
+
+
+def _without_second_accounts(
+    found: Sequence[FoundCase],
+) -> tuple[list[FoundCase], list[str]]:
+    """Leave out files of TestNG's that say of no test more than better files do."""
+    by_file: dict[str, list[FoundCase]] = {}
+    for one in found:
+        if one.writer is not Writer.OTHER:
+            by_file.setdefault(one.source, []).append(one)
+    left_out: list[str] = []
+    for source, cases in by_file.items():
+        better = [
+            one
+            for others in by_file.values()
+            if others[0].writer > cases[0].writer
+            for one in others
+        ]
+        if better and _tells(better, cases):
+            left_out.append(source)
+    kept = [one for one in found if one.source not in left_out]
+    told = "tells of the same tests as the other files of Surefire and TestNG, and was left out"
+    return kept, [f"{source} {told}." for source in left_out]
+
+
+def _tells(better: Iterable[FoundCase], cases: Iterable[FoundCase]) -> bool:
+    """Whether files tell of all tests of another file, and of each failure as a failure."""
+    failing = _failing_by_test(better)
+    return all(
+        test in failing and (failing[test] or not is_failing)
+        for test, is_failing in _failing_by_test(cases).items()
+    )
+
+
+def _failing_by_test(cases: Iterable[FoundCase]) -> Mapping[str, bool]:
+    failing: dict[str, bool] = {}
+    for one in cases:
+        classname, _, method = one.case.name.partition("::")
+        test = f"{classname}::{_PARAMETERS.sub('', method)}"
+        failing[test] = failing.get(test, False) or one.case.outcome.is_failing
+    return failing

@@ -38,12 +38,13 @@ def problems_in(tier: TierSettings, root: Path) -> tuple[str, ...]:
 def _missing_of_releases(tier: TierSettings, root: Path) -> list[str]:
     problems: list[str] = []
     for index, release in enumerate(tier.releases):
-        if not release.chart.startswith("oci://"):
-            chart = root / release.chart / "Chart.yaml"
-            if not chart.is_file():
+        if not release.is_remote:
+            chart = root / release.chart
+            described = chart if chart.suffix == ".tgz" else chart / "Chart.yaml"
+            if not described.is_file():
                 problems.append(
-                    f"releases[{index}].chart: {release.chart} is no Helm chart: {chart} is "
-                    "missing. Give the chart's folder, relative to the project."
+                    f"releases[{index}].chart: {release.chart} is no Helm chart: {described} is "
+                    "missing. Give the chart's folder or .tgz file, relative to the project."
                 )
         problems += _missing(f"releases[{index}].values_files", release.values_files, root)
     return problems

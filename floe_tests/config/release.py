@@ -27,10 +27,28 @@ class ReleaseSettings(Settings):
 
     name: DnsLabel = Field(description="Name of the Helm release.")
     chart: str = Field(
-        description="Path of the chart, relative to the project, or an oci:// address."
+        description="The chart: a folder or a .tgz file, relative to the project, an oci:// or "
+        "https:// address, or its name in `repository`. Dependencies that a folder lacks are "
+        "fetched (`helm dependency build`)."
+    )
+    repository: str | None = Field(
+        default=None, description="Address of the HTTP repository that has the chart."
     )
     version: str | None = Field(
-        default=None, description="Version of the chart; required for an oci:// address."
+        default=None,
+        description="Version of the chart; required for an oci:// address and in a repository.",
+    )
+    prefix_images: bool = Field(
+        default=True,
+        description="Whether the registry prefix goes before the images of the chart's pods that "
+        "do not have it. Those of hooks and of operators' own resources stay as the chart names "
+        "them: `image_values` are for these.",
+    )
+    image_values: dict[str, str] = Field(
+        default_factory=dict,
+        description="Values that the chart gets where there is a registry prefix, by their path: "
+        "`image.registry: '{registry}'`. `{prefix}` is the prefix as it is, with its final slash, "
+        "and `{registry}` the same without the slash.",
     )
     values: dict[str, object] = Field(
         default_factory=dict, description="Values, as in a values file."
@@ -47,9 +65,15 @@ class ReleaseSettings(Settings):
         description="Deadline from `helm upgrade` to everything ready, in seconds.",
     )
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the chart is no file of the project."""
+        return self.repository is not None or self.chart.startswith(("oci://", "https://"))
+
     @model_validator(mode="after")
     def _remote_charts_are_pinned(self) -> Self:
-        if self.chart.startswith("oci://") and self.version is None:
+        is_pinned = self.version is not None or self.chart.startswith("https://")
+        if self.is_remote and not is_pinned:
             message = (
                 f"chart {self.chart} needs `version`: a remote chart without one is not repeatable."
             )

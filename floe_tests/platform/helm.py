@@ -23,6 +23,7 @@ from floe_tests.core.errors import (
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
 from floe_tests.platform import rollout
+from floe_tests.platform.charts import build_dependencies, chart_words, prefix_words
 from floe_tests.platform.record import Record, newest_record, outside_of
 from floe_tests.platform.rollout import Up
 from floe_tests.platform.since_ready import SeenPod, seen
@@ -95,7 +96,7 @@ def check(
     try:
         return program.run(["helm", "template", *command], deadline=Deadline(_RENDER_SECONDS))
     except ProgramError as error:
-        if release.chart.startswith("oci://") and _UNREACHABLE.search(error.output_tail):
+        if release.is_remote and _UNREACHABLE.search(error.output_tail):
             message = f"releases: {release.name}: chart {release.chart} cannot be had: {error}"
             raise InfrastructureError(message, evidence=error.evidence) from error
         message = (
@@ -188,20 +189,18 @@ def _outside(release: ReleaseSettings, target: Target) -> Iterator[str]:
 
 def _chart_and_values(release: ReleaseSettings, target: Target) -> list[str]:
     root = target.workspace.root
-    chart = release.chart if release.chart.startswith("oci://") else str(root / release.chart)
+    if not release.is_remote:
+        build_dependencies(root / release.chart, log=target.log)
     target.directory.mkdir(parents=True, exist_ok=True)
     values = target.directory / f"{release.name}-values.yaml"
     # JSON, which is YAML too: helm would read an unquoted `1234e56` as a number, and `y` as true.
     values.write_text(json.dumps(release.values, indent=1, default=str) + "\n")
-    command = [release.name, chart, "--namespace", target.namespace]
-    if release.version is not None:
-        command += ["--version", release.version]
+    command = [release.name, *chart_words(release, root), "--namespace", target.namespace]
     for name in release.values_files:
         command += ["--values", str(root / name)]
     command += ["--values", str(values)]
     prefix = target.workspace.image_registry_prefix
-    if prefix:
-        command += ["--set-string", f"global.imageRegistryPrefix={prefix}"]
+    command += prefix_words(release, root, prefix=prefix)
     return [*command, *_cluster_of(target.access)]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Annotated
+
 import typer
 
 from floe_tests.cli import (
@@ -19,29 +22,58 @@ from floe_tests.cli import (
     tiers,
     verdict,
 )
+from floe_tests.cli.common import mention_broken_tiers
+from floe_tests.cli.panel import guarded
+from floe_tests.core.version import __version__
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - an option's callback
+    if wanted:
+        typer.echo(f"floe-tests {__version__}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Run test pipelines on real Kubernetes, from cluster to verdict.\n\n"
     "`floe-tests tiers` lists what there is; `floe-tests run integration` runs one on this "
     "machine; `FLOE_TESTS_CLUSTER=kind floe-tests run integration` on a kind cluster of its own.",
 )
 
-for _name, _command in (
-    ("tiers", tiers.tiers),
-    ("run", run.run),
-    ("verdict", verdict.verdict),
-    ("cancel", cancel.cancel),
-    ("doctor", doctor.doctor),
-    ("reap", reap.reap),
-    ("prune", prune.prune),
-    ("history", history.history),
-    ("status", status.status),
-    ("report", report.report),
-    ("migrate", migrate.migrate),
-    ("serve", serve.serve),
-    ("import", import_runs.import_runs),
-):
-    app.command(name=_name)(_command)
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Take what stands before a command."""
+    del version
+
+
+# Those that need a project's tiers say themselves which cannot run.
+_OF_TIERS: dict[str, Callable[..., None]] = {
+    "tiers": tiers.tiers,
+    "run": run.run,
+    "doctor": doctor.doctor,
+    "reap": reap.reap,
+    "prune": prune.prune,
+}
+_OTHERS: dict[str, Callable[..., None]] = {
+    "verdict": verdict.verdict,
+    "cancel": cancel.cancel,
+    "history": history.history,
+    "status": status.status,
+    "report": report.report,
+    "migrate": migrate.migrate,
+    "serve": serve.serve,
+    "import": import_runs.import_runs,
+}
+for _name, _command in _OF_TIERS.items():
+    app.command(name=_name)(guarded(_command))
+for _name, _command in _OTHERS.items():
+    app.command(name=_name)(guarded(_command, first=mention_broken_tiers))

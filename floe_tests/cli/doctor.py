@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from floe_tests.cli.common import current_project, fail, known_tiers, workspace_of
+from floe_tests.cli.common import (
+    current_project,
+    fail,
+    known_tiers,
+    mention_broken_tiers,
+    tier_named,
+    workspace_of,
+)
 from floe_tests.config.providers import environments_text
 from floe_tests.core.errors import FloeTestsError
 
@@ -38,12 +45,14 @@ def doctor(
         wanted = environment_named(environment or "", source="--environment")
     except FloeTestsError as error:
         fail(str(error))
-    known = known_tiers(current_project().root)
-    tiers = [one for one in known if tier in {None, one.name}]
+    root = current_project().root
+    tiers = [tier_named(tier, root)] if tier is not None else [*known_tiers(root)]
     if tier is None and wanted is not None:
         tiers = [one for one in tiers if wanted in one.environments]
+    if tier is not None:
+        mention_broken_tiers()
     if not tiers:
-        fail(f"there is no tier {tier}. There are: {', '.join(one.name for one in known)}.")
+        fail("no tier can run" + (f" on {wanted}." if wanted else ". See `floe-tests tiers`."))
     checks = examine(
         tiers, environment=wanted, workspace=workspace_of(os.environ), environ=os.environ
     )

@@ -12,7 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from floe_tests.cli.common import complain, fail, known_tiers, workspace_of
+from floe_tests.cli.common import complain, fail, project_tiers, workspace_of
+from floe_tests.cli.panel import show_broken
+from floe_tests.config.wording import meant
 from floe_tests.core.errors import FloeTestsError
 
 if TYPE_CHECKING:
@@ -38,14 +40,16 @@ def prune(
     from floe_tests.orchestration.prune import all_runs, remove_all
 
     workspace = workspace_of(os.environ)
-    tiers = known_tiers(workspace.root)
+    tiers = project_tiers(workspace.root)
+    show_broken(tiers.broken, workspace.root)
     left = ()
     try:
         with open_instance(workspace.home) as instance:
             runs = tuple(run for run in all_runs(workspace, instance) if tier in {None, run.tier})
-            if tier is not None and not runs and tier not in {one.name for one in tiers}:
-                fail(f"there is no tier {tier}, and no run of it. See `floe-tests tiers`.")
-            old = plan(runs, tiers)
+            if tier is not None and not runs and tier not in tiers.names:
+                close = meant(tier, tiers.names)
+                fail(f"there is no tier {tier}, and no run of it.{close} See `floe-tests tiers`.")
+            old = plan(runs, tiers.good, leaves_others=bool(tiers.broken))
             if yes:
                 left = remove_all(workspace, instance, old)
     except FloeTestsError as error:

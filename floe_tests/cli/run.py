@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,30 +11,40 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 from rich.console import Console
 
-from floe_tests.cli.common import current_project, fail, known_tiers, workspace_of
+from floe_tests.cli.common import (
+    current_project,
+    fail,
+    mention_broken_tiers,
+    tier_named,
+    workspace_of,
+)
+from floe_tests.cli.panel import shortened
 from floe_tests.cli.verdict import print_summary
+from floe_tests.config.choices import variables_of
 from floe_tests.config.environment import Keep
+from floe_tests.config.project import Workspace
 from floe_tests.config.providers import environment_names, environments_text
+from floe_tests.config.selection import Selection
+from floe_tests.config.tier import TierSettings
+from floe_tests.config.wording import meant
 from floe_tests.core.labels import COMMIT, REF, TRIGGER
 from floe_tests.results.cases import legible
 
 if TYPE_CHECKING:
     pass
 
-# Dagster says of its own `job execute` that another tool has the same now; this needs no change.
-_QUIET = "ignore:Function `job_execute_command` is superseded:FutureWarning"
 # Dagster's own log line: time, logger, level, job, run, (process,) step, message.
 _LINE = re.compile(
     r"^\S+ (?P<time>\S+) \S+ - dagster - (?P<level>\w+) - (?P<where>.+?) - "
     r"(?P<run>[0-9a-f-]{36}) - (?:\d+ - )?(?:(?P<step>[\w-]+__\w+) - )?(?P<message>.*)$"
 )
+_LAST_LINES = 20
 _EVENT = re.compile(r"^[A-Z_]{4,} - ")
 # Of the stages behind a red one Dagster says that they are not run, `released` among them: the
 # environment is given back all the same.
@@ -64,55 +75,84 @@ def run(  # noqa: PLR0913 - one a choice of the run
 ) -> None:
     """Run a tier as a Dagster job, show its progress, and end with its verdict.
 
-    The exit code is the gate: 0 on PASS, 1 on anything else.
+    The exit code is the gate: 0 on PASS, 1 on anything else, 2 where nothing was begun.
     """
-    _check_choices(tier, environment=environment, keep=keep)
+    project = current_project()
+    settings = tier_named(tier, project.root)
+    variables = {"DAGSTER_HOME": str(project.root / "dagster_home"), **os.environ}
+    workspace = workspace_of(variables)
+    chosen = _variables(variable or [])
+    selection = Selection(tuple(group or ()), tuple(exclude_group or ()), chosen)
+    _check_choices(settings, workspace, environment=environment, keep=keep)
+    variables_of(selection, settings, project.root)
+    _require_folders(workspace, variables)
+    mention_broken_tiers()
     config = _run_config(
-        tier,
+        settings.name,
         {
             "environment": environment,
             "keep": keep,
             "groups": group,
             "excluded_groups": exclude_group,
-            "variables": _variables(variable or []),
+            "variables": chosen,
         },
     )
-    project = current_project()
-    variables = {"DAGSTER_HOME": str(project.root / "dagster_home"), **os.environ}
-    variables["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _QUIET]))
-    command = ["dagster", "job", "execute", "-m", project.definitions_module]
-    command += ["-d", str(project.source), "-j", tier.replace("-", "_")]
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(json.dumps(config))
         file.flush()
-        command += ["-c", file.name, "--tags", json.dumps(_launch_tags(variables))]
+        command = [
+            *(sys.executable, "-m", "floe_tests.orchestration.launch"),
+            *("--module", project.definitions_module, "--source", str(project.source)),
+            *("--job", settings.name.replace("-", "_"), "--config", file.name),
+            *("--tags", json.dumps(_launch_tags(workspace))),
+        ]
         code, run_id = _execute(command, variables, verbose=verbose)
     if run_id is None:
         raise typer.Exit(code or 1)
-    _show_verdict(run_id, variables)
+    _show_verdict(run_id, workspace)
     raise typer.Exit(code)
 
 
-def _check_choices(tier: str, *, environment: str | None, keep: str | None) -> None:
-    """Refuse a tier or a choice that there is not, before Dagster is started."""
-    names = [one.name for one in known_tiers(current_project().root)]
-    if tier not in {*names, *(name.replace("-", "_") for name in names)}:
-        fail(f"there is no tier {tier}. There are: {', '.join(names)}.")
-    for option, value, allowed in (
-        ("--environment", environment, environment_names()),
+def _check_choices(
+    tier: TierSettings, workspace: Workspace, *, environment: str | None, keep: str | None
+) -> None:
+    """Refuse what a tier does not have, before Dagster is started."""
+    chosen = environment or workspace.environment
+    option = "--environment" if environment else "FLOE_TESTS_CLUSTER"
+    for name, value, allowed in (
+        (option, environment, environment_names()),
+        (option, chosen, tier.environments),
         ("--keep", keep, get_args(Keep)),
     ):
         if value is not None and value not in allowed:
-            fail(f"{option} {value}: choose one of {', '.join(allowed)}.")
+            where = f" tier {tier.name} does not run there." if allowed is tier.environments else ""
+            fail(
+                f"{name} {value}:{where}{meant(value, allowed)} Choose one of {', '.join(allowed)}."
+            )
+
+
+def _require_folders(workspace: Workspace, variables: Mapping[str, str]) -> None:
+    """Make DAGSTER_HOME, and refuse folders and databases that a run could not write to."""
+    from floe_tests.doctor import machine
+
+    with contextlib.suppress(OSError):  # what cannot be made is told below
+        workspace.home.mkdir(parents=True, exist_ok=True)
+    checks = (
+        machine.check_home(workspace, variables),
+        *machine.check_output(workspace),
+        machine.check_history(workspace),
+    )
+    failed = [check for check in checks if check.state == "failed"]
+    if failed:
+        fail("\n".join(f"{check.name}: {check.found}\n  {check.remedy}" for check in failed))
 
 
 def _execute(
     command: list[str], variables: dict[str, str], *, verbose: bool
 ) -> tuple[int, str | None]:
     console = Console(highlight=False, soft_wrap=True, emoji=False)
-    program = Path(sys.executable).with_name(command[0])
     process = subprocess.Popen(  # noqa: S603 - a list of words
-        [str(program), *command[1:]],
+        command,
         cwd=current_project().root,
         env=variables,
         stdout=subprocess.PIPE,
@@ -128,18 +168,24 @@ def _execute(
 
     signal.signal(signal.SIGTERM, hand_on)
     run_id: str | None = None
-    known = False
+    # What Dagster says before the run begins is of interest where none begins.
+    before: list[str] = []
     for line in process.stdout or ():
         match = _LINE.match(line.rstrip("\n"))
         run_id = match["run"] if match else run_id
-        known = known or match is not None
-        if verbose or not known:
+        if verbose:
             console.print(legible(line.rstrip("\n")), markup=False)
+        elif run_id is None:
+            before.append(line.rstrip("\n"))
         elif match and match["level"] != "DEBUG" and not _is_dagsters(match["message"]):
             stage = (match["step"] or "").rpartition("__")[2]
             message = legible(match["message"])
             console.print(f"{match['time']} {stage:<9} {message}", markup=False)
-    return process.wait(), run_id
+    code = process.wait()
+    if run_id is None and before:
+        said = shortened("\n".join(before[-_LAST_LINES:]))
+        fail(f"the run did not begin:\n{said}")
+    return code, run_id
 
 
 def _is_dagsters(message: str) -> bool:
@@ -147,10 +193,10 @@ def _is_dagsters(message: str) -> bool:
     return bool(_EVENT.match(message) or _NOT_RUN.match(message))
 
 
-def _show_verdict(run_id: str, variables: dict[str, str]) -> None:
+def _show_verdict(run_id: str, workspace: Workspace) -> None:
     from floe_tests.pipeline.entries import entries_of
 
-    entries = entries_of(workspace_of(variables), run_id)
+    entries = entries_of(workspace, run_id)
     lease = entries.lease()
     if lease is not None and lease.state == "released":
         typer.echo("The environment was given back.")
@@ -175,7 +221,6 @@ def _run_config(tier: str, chosen: Mapping[str, object]) -> dict[str, object]:
     return {"ops": {f"{tier.replace('-', '_')}__cluster": {"config": config}}} if config else {}
 
 
-def _launch_tags(variables: Mapping[str, str]) -> dict[str, str]:
+def _launch_tags(workspace: Workspace) -> dict[str, str]:
     """Return what is under test, so that the run can be found by it from its first second."""
-    workspace = workspace_of(variables)
     return {REF: workspace.ref, COMMIT: workspace.commit, TRIGGER: workspace.trigger}

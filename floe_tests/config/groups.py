@@ -13,6 +13,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+# Groups reach the tests by it, as pytest's option -m.
+ADDOPTS_VARIABLE = "PYTEST_ADDOPTS"
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 # Words of the expressions that `-m` takes.
 # Source: https://docs.pytest.org/en/stable/how-to/mark.html

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from floe_tests.config import groups
 from floe_tests.config.suite import SuiteSettings
 from floe_tests.config.tier import TierSettings
+from floe_tests.config.wording import meant
 from floe_tests.core.errors import ConfigurationError
 
 
@@ -44,9 +45,10 @@ class Selection:
             known = {
                 name for suite in tier.suites for name in (*suite.groups, *suite.excluded_groups)
             }
+            close = "".join(meant(name, known) for name in self.groups if name not in known)
             message = (
                 f"groups {asked}{f' without {without}' if without else ''} choose no suite of tier "
-                f"{tier.name}. Its suites name the groups {', '.join(sorted(known))}."
+                f"{tier.name}.{close} Its suites name the groups {', '.join(sorted(known))}."
             )
             raise ConfigurationError(message)
         return chosen

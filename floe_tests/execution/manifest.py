@@ -15,6 +15,7 @@ from typing import Any
 
 from floe_tests.config.deadlines import DeadlineSettings
 from floe_tests.config.environment import ExporterSettings
+from floe_tests.config.groups import ADDOPTS_VARIABLE
 from floe_tests.config.test_job import (
     EXPORTER_MEMORY,
     RESULTS,
@@ -35,7 +36,6 @@ _EXPORTER_START = ("env", "--block-signal=TERM", "--block-signal=INT", *EXPORTER
 TESTS_TIMEOUT_VARIABLE = "FLOE_TESTS_TIMEOUT_SECONDS"
 PROVIDER_VARIABLE = "FLOE_TESTS_PROVIDER"
 _RUN_VARIABLE = "FLOE_RUN_ID"
-ADDOPTS_VARIABLE = "PYTEST_ADDOPTS"
 
 # A stock image runs as root, which no restricted pod may.
 _STOCK_USER = {"runAsUser": 1000, "runAsGroup": 1000}

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import IO
 
 from floe_tests import exporter
+from floe_tests.config.groups import ADDOPTS_VARIABLE
 from floe_tests.config.variables import inherited
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.log import Log
 from floe_tests.core.signals import held_signals, no_reason, reason_of, uninterrupted
 from floe_tests.execution.attempt import Attempt, Timings, judge
 from floe_tests.execution.launched import LaunchedCommand
-from floe_tests.execution.manifest import ADDOPTS_VARIABLE, AttemptSpec, run_variables
+from floe_tests.execution.manifest import AttemptSpec, run_variables
 from floe_tests.execution.process_command import ProcessCommand
 from floe_tests.execution.receiver import Receiver
 from floe_tests.execution.timeouts import TESTS_SLACK_SECONDS

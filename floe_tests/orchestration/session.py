@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializationData
 from pydantic import PrivateAttr
 
 from floe_tests.config.project import UNKNOWN, Workspace
@@ -21,6 +22,7 @@ from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.labels import COMMIT, REF, TRIGGER
 from floe_tests.core.log import Log
 from floe_tests.core.signals import held_signals, uninterrupted
+from floe_tests.environments.lease import Lease
 from floe_tests.orchestration import metadata, results_metadata
 from floe_tests.orchestration.cancellation import why_cancelled
 from floe_tests.orchestration.resume import is_resumable, will_resume
@@ -127,9 +129,32 @@ def _end(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:
     finally:
         with held_signals(log):
             try:
-                run.give_back()
+                lease = run.give_back()
             except FloeTestsError as error:
                 log(f"NOT REMOVED: {error}")
+            else:
+                _report_released(run, instance, lease)
+
+
+def _report_released(run: TierRun, instance: dg.DagsterInstance, lease: Lease | None) -> None:
+    """Show that a red run has given its environment back, in the run that never came to its step.
+
+    Dagster leaves that step out and would show its asset as failed, as if something were left.
+    """
+    if run.entries.stage("released") is not None:
+        return
+    group = run.settings.name.replace("-", "_")
+    materialization = dg.AssetMaterialization(
+        asset_key=[group, "released"],
+        metadata={"state": lease.state if lease else "nothing to return"},
+    )
+    event = DagsterEvent(
+        event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
+        job_name=group,
+        message=f"Materialized value {group} released.",
+        event_specific_data=StepMaterializationData(materialization),
+    )
+    instance.report_dagster_event(event, run.run_id)
 
 
 def _publish(run: TierRun, instance: dg.DagsterInstance, *, log: Log) -> None:

@@ -31,7 +31,8 @@ from floe_tests.core.errors import ConfigurationError
 
 # Set by `dagster definitions validate` and `dg check defs`, which ask whether all is right.
 _VALIDATES = "DAGSTER_IS_DEFS_VALIDATION_CLI"
-_log = logging.getLogger("dagster.floe_tests")
+LOGGER = "dagster.floe_tests"
+_said: set[str] = set()
 
 
 @suppress_dagster_warnings
@@ -54,7 +55,11 @@ def project_tiers(project: Project) -> dg.Definitions:
     told = "\n".join(each.text(root) for each in wrong)
     if os.environ.get(_VALIDATES):
         raise ConfigurationError(told)
-    _log.warning("%d of the project's tiers cannot run:\n%s", len(wrong), told)
+    if told not in _said:  # Dagster loads them several times
+        _said.add(told)
+        logging.getLogger(LOGGER).warning(
+            "%d of the project's tiers cannot run:\n%s", len(wrong), told
+        )
     return dg.Definitions.merge(defs, *(_failing(each, root) for each in wrong))
 
 

@@ -118,18 +118,11 @@ class RunState(RecordedRun):
         """Return the variables that the run itself sets, by suite.
 
         Raises:
-            ConfigurationError: One may not be set, or no suite knows it.
+            ConfigurationError: One may not be set, or no suite knows it or the groups.
         """
-        from floe_tests.config import variables
-        from floe_tests.config.test_job import load_template
+        from floe_tests.config.choices import variables_of
 
-        suites = self.suites()
-        known = {suite.name: set(suite.variables) for suite in suites}
-        for suite in suites:
-            if suite.job is not None:
-                template = load_template(self.workspace.root / suite.job)
-                known[suite.name].update(template.plain_variables)
-        return variables.chosen(self.selection.variables, known)
+        return variables_of(self.selection, self.settings, self.workspace.root)
 
 
 def recorded_run(entries: RunEntries, *, parent: RunEntries | None = None) -> RecordedRun:

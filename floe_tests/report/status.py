@@ -219,10 +219,10 @@ def _point(run: RunRecord, extent: Extent) -> RunPoint:
 
 
 def tier_names(root: Path) -> tuple[str, ...]:
-    """Return the project's tiers; none where they cannot be read, which another command says."""
-    from floe_tests.config.loader import load_tiers
+    """Return the project's tiers, also those that cannot run; none where there is no project."""
+    from floe_tests.config.loader import read_tiers
 
     try:
-        return tuple(sorted(each.name for each in load_tiers(root)))
+        return read_tiers(root).names
     except FloeTestsError:
         return ()

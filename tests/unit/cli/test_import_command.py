@@ -69,8 +69,10 @@ def refusal(*words: str) -> str:
     said = ask(*words)
     assert said.exit_code == 2, said.output
     assert isinstance(said.exception, SystemExit)
-    assert len(said.stderr.strip().splitlines()) in {1, 2}
-    return said.stderr
+    # A command that ends says it in a panel; a file of several, in a line.
+    lines = [line.strip("│ ") for line in said.stderr.splitlines() if line[:1] not in {"╭", "╰"}]
+    assert len(lines) in {1, 2}
+    return "\n".join(lines)
 
 
 def mk(name: str, outcome: str, time: str, *tests: str, fault: str = "failure") -> str:

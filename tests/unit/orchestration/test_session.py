@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
@@ -72,6 +73,7 @@ class _Run:
 
     def __init__(self, folder: Path) -> None:
         self.entries = RunEntries(Ledger(folder), self.run_id)
+        self.settings = SimpleNamespace(name="tiny")
         self.given_back: list[bool] = []
 
     def state(self) -> None:

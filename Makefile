@@ -5,6 +5,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+# Of `make ui`.
+PORT ?= 3000
 # Tests take from milliseconds to seconds: who has nothing left to do takes over from the others.
 XDIST := -n auto --dist worksteal
 # Tests on clusters wait more than they work. A group of them keeps to one worker, the longest first.
@@ -136,8 +138,8 @@ fix: setup ## What ruff can mend by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-ui: setup ## Dagster's UI with the history, on http://127.0.0.1:3000
-	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+ui: setup ## Dagster's UI with the history, on http://127.0.0.1:3000 (PORT names another), results at the next port
+	@$(BIN)/floe-tests ui --port $(PORT)
 
 images: ## The project's images, into the local Docker (IMAGE_REGISTRY_PREFIX is honoured)
 	@images/build

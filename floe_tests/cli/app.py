@@ -20,6 +20,7 @@ from floe_tests.cli import (
     serve,
     status,
     tiers,
+    ui,
     verdict,
 )
 from floe_tests.cli.common import mention_broken_tiers
@@ -62,6 +63,7 @@ _OF_TIERS: dict[str, Callable[..., None]] = {
     "doctor": doctor.doctor,
     "reap": reap.reap,
     "prune": prune.prune,
+    "ui": ui.ui,
 }
 _OTHERS: dict[str, Callable[..., None]] = {
     "verdict": verdict.verdict,

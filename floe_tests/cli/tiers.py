@@ -50,12 +50,12 @@ def _show(found: Tiers) -> None:
         for each in found.good
     }
     rows |= {each.name: ("CANNOT RUN", "", "", str(each.problems[0])) for each in found.broken}
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, expand=True)
     titles = ("tier", "runs on", "memory", "min")
     for index, title in enumerate(titles):
         widest = max(len((name, *row)[index]) for name, row in rows.items()) if rows else 0
         table.add_column(title, no_wrap=True, min_width=max(widest, len(title)))
-    table.add_column("what it proves", no_wrap=True, overflow="ellipsis")
+    table.add_column("what it proves", no_wrap=True, overflow="ellipsis", ratio=1)
     for name in sorted(rows):
         style = "red" if found.broken_named(name) else ""
         table.add_row(*(Text(text, style) for text in (name, *rows[name])))

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from floe_tests.cli.common import complain, fail, workspace_of
+from floe_tests.cli.ui import HOST, PORT
 from floe_tests.core.errors import FloeTestsError, first_line
 from floe_tests.results.cases import legible
 from floe_tests.results.records import UNKNOWN_COUNT
@@ -96,7 +97,7 @@ def print_summary(summary: Summary) -> None:
         *([f"history  {summary.report}"] if summary.report else []),
         *(f"{page.stem:<8} {page}" for page in summary.pages),
         f"files    {summary.junit.parent / 'runs' / summary.run_id}",
-        "Dagster  make ui   (then http://127.0.0.1:3000)",
+        f"Dagster  floe-tests ui, then http://{HOST}:{PORT}/runs/{summary.run_id}",
     ]
     # No markup: names and messages are whatever a test made of them.
     body = Text("\n".join(lines))

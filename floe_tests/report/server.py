@@ -184,12 +184,17 @@ def _listening(host: str, port: int) -> Generator[socket.socket]:
         listener = socket.create_server((host, port), family=_family(host))
     except OSError as error:
         message = (
-            f"{host}:{port} cannot be listened on: {error.strerror or error}. Choose another with "
-            "--host and --port."
+            f"{host}:{port} cannot be listened on: {_reason(error)}. Choose another: "
+            f"floe-tests serve --port {port + 1}, or --host."
         )
         raise ConfigurationError(message) from error
     with listener:
         yield listener
+
+
+def _reason(error: OSError) -> str:
+    # Python's own adds the address once more.
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -75,8 +75,13 @@ def _mark(group: Sequence[FoundCase]) -> _Mark | None:
 
 def _marks(group: Sequence[FoundCase]) -> Iterable[_Mark]:
     """Yield what may tell tests of one name apart, the steadiest first."""
-    yield lambda one: one.place.path[-1]
-    yield lambda one: " / ".join(part for part in one.place.path if part)
+    paths: tuple[_Mark, ...] = (
+        lambda one: one.place.path[-1],
+        lambda one: " / ".join(part for part in one.place.path if part),
+    )
+    are_steady = not any(_CHANGING.search(part) for one in group for part in one.place.path)
+    if are_steady:
+        yield from paths
     yield lambda one: one.case.file or ""
     for key in ("file", "filepath", "package"):
         yield lambda one, key=key: one.place.attributes.get(key, "")
@@ -88,6 +93,8 @@ def _marks(group: Sequence[FoundCase]) -> Iterable[_Mark]:
     yield lambda one: one.place.attributes.get("hostname", "")
     if not any(_CHANGING.search(one.source) for one in group):
         yield lambda one: one.source
+    if not are_steady:
+        yield from paths
 
 
 def _numbered(

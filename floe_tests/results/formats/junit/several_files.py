@@ -2,7 +2,8 @@
 
 Maven writes some tests twice. Surefire puts the first tries of a class into the file of its inner
 class (`@Nested`), and the reruns into the class' own. And beside Surefire's files, or alone in its
-own folder, TestNG's two reporters tell of the same tests again.
+own folder, TestNG's two reporters tell of the same tests again. Bazel keeps a file for each attempt
+of a flaky target beside that of the last one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from floe_tests.results.cases import CaseOutcome
 from floe_tests.results.formats.junit.suites import FoundCase, Writer
 from floe_tests.results.formats.junit.texts import with_earlier_try
 
+# Source: https://bazel.build/reference/be/common-definitions#test.flaky
+_LAST_ATTEMPT = "test.xml"
+_ATTEMPTS = "test_attempts"
+_ATTEMPT = re.compile(r"attempt_\d+\.xml")
 _PARAMETERS = re.compile(r"[\[(].*| #\d+$", re.DOTALL)
 
 
@@ -25,7 +30,28 @@ def once(found: Sequence[FoundCase]) -> tuple[list[FoundCase], list[str]]:
         found: The cases of all files, under the names that their elements give.
     """
     kept, notices = _without_second_accounts(found)
-    return _with_reruns_of_nested_classes(kept), notices
+    return _with_attempts_of_targets(_with_reruns_of_nested_classes(kept)), notices
+
+
+def _with_attempts_of_targets(found: Sequence[FoundCase]) -> list[FoundCase]:
+    """Join the attempts of Bazel: `test_attempts/attempt_1.xml` came before `test.xml`."""
+    attempts: dict[tuple[PurePath, str], list[FoundCase]] = {}
+    for one in found:
+        source = PurePath(one.source)
+        if _ATTEMPT.fullmatch(source.name) and source.parent.name == _ATTEMPTS:
+            attempts.setdefault((source.parent.parent, one.case.name), []).append(one)
+    if not attempts:
+        return list(found)
+    joined: set[int] = set()
+    for one in found:
+        place, name = PurePath(one.source), one.case.name
+        earlier = attempts.get((place.parent, name), []) if place.name == _LAST_ATTEMPT else []
+        for each in earlier:
+            if each.case.outcome.is_failing and one.case.outcome is not CaseOutcome.SKIPPED:
+                one.case = with_earlier_try(one.case, each.case)
+                one.also = (*one.also, each.source)
+                joined.add(id(each))
+    return [one for one in found if id(one) not in joined]
 
 
 def _with_reruns_of_nested_classes(found: Sequence[FoundCase]) -> list[FoundCase]:
@@ -71,8 +97,8 @@ def _without_second_accounts(
     for source, cases in by_file.items():
         better = [
             one
-            for others in by_file.values()
-            if others[0].writer > cases[0].writer
+            for other, others in by_file.items()
+            if others[0].writer > cases[0].writer and _lie_together(other, source)
             for one in others
         ]
         if better and _tells(better, cases):
@@ -80,6 +106,12 @@ def _without_second_accounts(
     kept = [one for one in found if one.source not in left_out]
     told = "tells of the same tests as the other files of Surefire and TestNG, and was left out"
     return kept, [f"{source} {told}." for source in left_out]
+
+
+def _lie_together(better: str, source: str) -> bool:
+    """Whether a file is in the folder of a better one or of its folder, or below."""
+    folder = PurePath(better).parent
+    return bool({folder, folder.parent} & set(PurePath(source).parents))
 
 
 def _tells(better: Iterable[FoundCase], cases: Iterable[FoundCase]) -> bool:

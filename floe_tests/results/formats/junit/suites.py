@@ -25,6 +25,8 @@ _PROPERTY_CHARACTERS = 64
 _NAME_CHARACTERS = 200
 _SECRET = re.compile(r"secret|passw|token|credential|private|api.?key", re.IGNORECASE)
 _OF_GO = "go.version"
+# unittest-xml-reporting names each suite by its class and the time of the run.
+_TIME_OF_RUN = re.compile(r"-\d{14}$")
 # One text for all of a class' tests: enough to see what happened, for as many as people look at.
 _SHARED_OUTPUT_BYTES = 8 * 1024
 _SHARED_BY_MOST = 20
@@ -217,7 +219,7 @@ class OpenSuite:
             file: The file that the report is about, where its first suite alone names one.
         """
         name = attributes.get("name", "")
-        path = (*(outer.path if outer else ()), _shown(name))
+        path = (*(outer.path if outer else ()), _shown(_TIME_OF_RUN.sub("", name)))
         kept = {
             key: _shown(attributes[key])
             for key in ("file", "filepath", "package", "hostname")

@@ -17,8 +17,22 @@ _FAILED = frozenset({"failed", "failure", "fail", "timedout", "timeout", "panick
 _BROKEN = frozenset({"error", "errored", "broken", "aborted", "crashed", "killed", "exception"})
 # GoogleTest, CTest, Ginkgo and converters mark a test that did not run in an attribute alone.
 _NOT_RUN = frozenset(
-    {"notrun", "disabled", "skipped", "skip", "suppressed", "ignored", "pending", "notexecuted"}
+    {
+        "notrun",
+        "disabled",
+        "skipped",
+        "skip",
+        "suppressed",
+        "ignored",
+        "pending",
+        "notexecuted",
+        "inconclusive",
+    }
 )
+# NUnit's words for a test whose assumption does not hold, and for one that passed with a warning.
+# Its stylesheet counts both among the errors.
+# Source: https://github.com/nunit/nunit-transforms/blob/master/nunit3-junit/nunit3-junit.xslt
+_UNDECIDED = frozenset({"inconclusive", "warning"})
 _NO = frozenset({"false", "no", "0"})
 
 # What a tool may call a failure inside of a test case, beside <failure> and <error>.
@@ -124,6 +138,11 @@ def declared_outcome(attributes: dict[str, str]) -> CaseOutcome | None:
         found.add(CaseOutcome.FAILED)
     worst_first = (CaseOutcome.FAILED, CaseOutcome.ERROR, CaseOutcome.SKIPPED)
     return next((outcome for outcome in worst_first if outcome in found), None)
+
+
+def is_undecided(attributes: dict[str, str]) -> bool:
+    """Whether a test case neither passed nor failed, and its suite counts it among the errors."""
+    return attributes.get("status", "").lower() in _UNDECIDED
 
 
 def count(value: str | None) -> int | None:

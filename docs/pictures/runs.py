@@ -32,8 +32,9 @@ attributes:
   quarantine: quarantine.yaml
   suites:
     - name: checkout
-      command: [pytest, suite, -q, -p, no:cacheprovider, -p, pytest_reportlog.plugin,
+      command: [pytest, suite, -q, -p, no:cacheprovider,
         --junitxml=/results/junit.xml, --report-log=/results/events.jsonl]
+      pass_environment: [SHOP_RUN]
 """
 QUARANTINE = """\
 - test: suite.test_payment.TestCard::test_is_declined_politely
@@ -173,8 +174,6 @@ def variables(folder: Path, number: int = 0) -> dict[str, str]:
         "FLOE_TESTS_REF": "main",
         "FLOE_TESTS_COMMIT": f"{0xC0FFEE00 + number // 2:x}",
         "FLOE_TESTS_TRIGGER": "push",
-        # The suite needs one plugin, and loading all of them takes longer than it.
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "SHOP_RUN": str(number),
     }
 

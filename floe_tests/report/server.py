@@ -247,6 +247,8 @@ class _Results(StaticFiles):
                     answer.close()
                     return NotModifiedResponse(answer.headers)
                 return answer
+        if path == ".":  # before the first run there is no folder
+            return HTMLResponse(overview.html(()))
         raise HTTPException(status_code=_NOT_FOUND)
 
     def _front_page(self, folder: Path) -> Response | None:

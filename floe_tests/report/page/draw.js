@@ -152,6 +152,7 @@ function band(row, number, entry) {
   cell.setAttribute("aria-colspan", chosen.tier.runs.length + 1);
   cell.dataset.column = -1;
   cell.tabIndex = at.row === number ? 0 : -1;
+  if (entry.isOpen !== undefined) cell.setAttribute("aria-expanded", String(entry.isOpen));
   cell.append(make("bdi", entry.text));
   if (entry.more) cell.append(make("small", entry.more));
   row.append(cell);

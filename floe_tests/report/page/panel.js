@@ -66,12 +66,25 @@ function files(title, paths) {
 
 const slug = text => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 
-/** The files of a run that are a test's: named like it, or named by what it said. */
+/** How many names two paths share at their ends. */
+function shared(one, other) {
+  const [ones, others] = [one, other].map(path => path.split("/").reverse());
+  const differ = ones.findIndex((name, place) => name !== others[place]);
+  return differ < 0 ? ones.length : differ;
+}
+
+/** The file of a run that an attachment is: it has another path where it was received. */
+function attached(path, files) {
+  const most = Math.max(0, ...files.map(file => shared(file, path)));
+  return most ? files.filter(file => shared(file, path) === most) : [];
+}
+
+/** The files of a run that are a test's: named like it, or attached by it. */
 function filesOf(test, column) {
-  const own = slug(test.name.split("::").pop().replace(/\[.*$/, "")), said = test.text(column)?.text || "";
+  const own = slug(test.name.split("::").pop().replace(/\[.*$/, "")), all = chosen.tier.runs[column].files;
   const isNamed = path => own.length > 5 && slug(path.split("/").slice(2).join("/")).includes(own);
-  const isSaid = path => { const name = path.split("/").pop(); return name.length > 5 && name !== "junit.xml" && said.includes(name); };
-  return chosen.tier.runs[column].files.filter(path => isNamed(path) || isSaid(path));
+  const said = (test.text(column)?.text || "").matchAll(/\[\[ATTACHMENT\|([^\]\n]+)\]\]/g);
+  return [...new Set([...all.filter(isNamed), ...[...said].flatMap(([, path]) => attached(path, all))])];
 }
 
 function durations(test, now) {

@@ -36,12 +36,12 @@ function sinceWhen(group) {
 function rowsOfGroup(section, group, number) {
   const tests = group.tests.map(place => chosen.tier.all[place]).filter(isWanted);
   if (!tests.length) return [];
-  const key = `${section.name} ${number}`, made = [];
+  const key = `${section.name} ${number}`, made = [], isLong = tests.length > SHOWN_OF_GROUP + 1;
+  const isOpen = chosen.opened.has(key) || !isLong;
   if (group.label) {
     const impact = `${plural(tests.length, "test")}${group.runs ? `, ${plural(group.runs, "run")}` : ""}${sinceWhen(group)}`;
-    made.push({ kind: "group", text: group.label, more: impact, key });
+    made.push({ kind: "group", text: group.label, more: impact, key, isOpen: isLong ? isOpen : undefined });
   }
-  const isOpen = chosen.opened.has(key) || tests.length <= SHOWN_OF_GROUP + 1;
   for (const test of isOpen ? tests : tests.slice(0, SHOWN_OF_GROUP)) made.push({ kind: "test", test });
   if (!isOpen) made.push({ kind: "more", text: `and ${tests.length - SHOWN_OF_GROUP} more`, key });
   return made;

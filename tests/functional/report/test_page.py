@@ -58,7 +58,13 @@ def history_of(folder: Path) -> Iterator[RunRecord]:
         )
         (suite,) = run.suites
         cases = tuple(
-            replace(case, message=f"port 80{number} refused") if "new" in case.name else case
+            replace(
+                case,
+                message=f"port 80{number} refused",
+                text="[[ATTACHMENT|/in/the/pod/second/trace.zip]]" if case.name == "t::new" else "",
+            )
+            if "new" in case.name
+            else case
             for case in suite.cases
         )
         counted = {"collected": 2_426, "reported": len(cases), "in_flight": ("t::steady",)}
@@ -72,6 +78,10 @@ def history_of(folder: Path) -> Iterator[RunRecord]:
     screenshot.parent.mkdir(parents=True)
     screenshot.write_bytes(b"png")
     (screenshot.parents[1] / "pod.log").write_text("the end")
+    for name in ("first", "second"):
+        trace = screenshot.parents[1] / name / "trace.zip"
+        trace.parent.mkdir()
+        trace.write_bytes(b"zip")
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +181,14 @@ def test_the_head_of_a_column_says_and_opens_its_run(tab: browser.Tab) -> None:
     assert tab.text("#detail h2") == "t::also_new"
 
 
-def test_a_failure_has_the_files_that_are_named_like_its_test(tab: browser.Tab) -> None:
+def test_a_failure_has_the_files_that_are_named_like_its_test_or_that_it_attached(
+    tab: browser.Tab,
+) -> None:
+    files = "[...document.querySelectorAll('#detail .files a')].map(each => each.textContent)"
     tab.go("test=t::also_new&run=run-0000")
-    assert "tiny-1/t-also-new-chromium/failed.png" in tab.text("#detail")
+    assert tab.value(files) == ["tiny-1/t-also-new-chromium/failed.png"]
     tab.go("test=t::new&run=run-0000")
-    assert "failed.png" not in tab.text("#detail")
+    assert tab.value(files) == ["tiny-1/second/trace.zip"]
 
 
 def test_a_pull_request_is_shown_beside_the_default_branch(tab: browser.Tab) -> None:
@@ -250,5 +263,6 @@ def test_a_group_of_many_shows_the_rest_on_enter_and_hides_it_again(tab: browser
     tab.value("document.querySelector('[data-row=\"1\"] .band').focus()")
     tab.click('[data-row="1"] .band')
     assert many() == 8
+    assert tab.value("document.activeElement.getAttribute('aria-expanded')") == "true"
     tab.press("Enter")
     assert many() == 5

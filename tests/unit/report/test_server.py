@@ -184,6 +184,9 @@ def test_a_folder_without_its_slash_leads_to_the_one_with_it(site: Site) -> None
 
 def test_a_site_without_runs_says_so(site: Site) -> None:
     assert "floe-tests run integration" in site.ask("/reports/").text
+    site.folder.rmdir()
+    assert "floe-tests run integration" in site.ask("/reports/").text
+    site.folder.mkdir()
 
 
 def test_the_site_begins_with_the_overview_where_there_is_one(site: Site) -> None:

@@ -15,6 +15,8 @@ from floe_tests.results.history.comparison import Difference, compare
 from floe_tests.results.history.flakiness import Sighting
 
 NO_MESSAGE = "no message"
+LATELY = 20
+"""What began, or ended, in so many of the newest runs is new."""
 _FAILING = frozenset({"failed", "error"})
 _MESSAGE_CHARACTERS = 240
 # What differs between two messages of one kind: addresses, hashes, times, counts.
@@ -75,8 +77,9 @@ def needs_of(account: TierAccount, there: TierAccount | None = None) -> tuple[Se
     return _filled(
         _failing("new", "Newly failing", filter(_is_new, blamed)),
         _failing("failing", "Failing for longer", (each for each in blamed if not _is_new(each))),
-        _plain("flaky", "Flaky", wavering),
-        _plain("gone", "Gone while failing", filter(_left_failing, account.accounts)),
+        _plain("newly flaky", "Newly flaky", filter(_wavers_lately, wavering)),
+        _plain("flaky", "Flaky", (each for each in wavering if not _wavers_lately(each))),
+        _plain("gone", "Gone lately", filter(_is_lately_gone, account.accounts)),
         _failing("quarantined", "Failing in quarantine", _quarantined(failing)),
     )
 
@@ -128,16 +131,24 @@ def _quarantined(failing: Iterable[TestAccount]) -> Iterable[TestAccount]:
     return (each for each in failing if each.is_quarantined)
 
 
-def _left_failing(each: TestAccount) -> bool:
-    return each.is_gone and each.newest in _FAILING
+def _is_lately_gone(each: TestAccount) -> bool:
+    gone = each.diagnosis.gone_since
+    return gone is not None and gone.column < LATELY
 
 
 def _wavered(each: TestAccount) -> int:
     """Return how many runs ago it last failed or was run again."""
-    return next(
-        (cell.column for cell in each.test.cells if cell.outcome in _FAILING or cell.reruns),
-        len(each.test.cells),
-    )
+    return _doubts(each)[0]
+
+
+def _wavers_lately(each: TestAccount) -> bool:
+    """Return whether it has wavered in the newest runs alone, and was well before."""
+    return _doubts(each)[-1] < LATELY <= each.test.cells[-1].column
+
+
+def _doubts(each: TestAccount) -> list[int]:
+    found = [cell.column for cell in each.test.cells if cell.outcome in _FAILING or cell.reruns]
+    return found or [each.test.cells[-1].column]
 
 
 def _plain(name: str, title: str, tests: Iterable[TestAccount]) -> Section:

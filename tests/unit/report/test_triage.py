@@ -83,6 +83,24 @@ def test_a_first_failure_on_a_commit_that_passed_is_new_all_the_same(needs: Need
     assert list(found) == ["new"]
 
 
+def test_what_wavers_since_lately_stands_apart_and_what_is_gone_is_told(needs: Needs) -> None:
+    pasts = {
+        "t::lately": ".x.x..x" + "." * 23,
+        "t::ever": ".x.x..x" + "." * 20 + "x.x",
+        "t::gone": " " * 5 + "." * 25,
+        "t::long gone": " " * 25 + "." * 5,
+        **{f"t::well {number}": "." * 30 for number in range(5)},
+    }
+
+    found = needs(runs.runs_of(pasts))
+
+    assert {name: names(section) for name, section in found.items()} == {
+        "newly flaky": [["t::lately"]],
+        "flaky": [["t::ever"]],
+        "gone": [["t::gone"]],
+    }
+
+
 def test_where_nothing_is_wrong_nothing_is_said(needs: Needs) -> None:
     assert needs(runs.runs_of({"t::a": "....", "t::b": "ssss"})) == {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ import typer
 
 from floe_tests.cli.common import fail, workspace_of
 from floe_tests.core.errors import FloeTestsError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def report(
@@ -63,7 +66,8 @@ def _explained(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
+        remedy = "Make room there, or set" if error.errno in _FULL else "Set"
         fail(
-            f"{path}: the page cannot be written: {error.strerror or error}. Make room there, or "
-            "set FLOE_TESTS_OUTPUT to a folder that can be written."
+            f"{path}: the page cannot be written: {error.strerror or error}. {remedy} "
+            "FLOE_TESTS_OUTPUT to a folder that can be."
         )

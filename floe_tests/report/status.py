@@ -185,9 +185,10 @@ def _health(account: TierAccount, newest: RunRecord, needs: Sequence[Need]) -> s
     fault = newest.fault or "none"
     if account.is_outage or fault not in {"none", *_TO_MEND}:
         return "not judged"
-    if fault in _TO_MEND or any(each.name in {"new", "failing"} for each in needs):
+    names = {each.name for each in needs}
+    if fault in _TO_MEND or names & {"new", "failing"}:
         return "failing"
-    return "wavering" if needs else "healthy"
+    return "wavering" if names & {"newly flaky", "flaky", "flaky there"} else "healthy"
 
 
 def _needs(account: TierAccount, there: TierAccount | None) -> tuple[Need, ...]:

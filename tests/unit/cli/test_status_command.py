@@ -77,6 +77,17 @@ def test_programs_and_the_front_page_get_the_same_numbers(recorded: Path) -> Non
     assert "t::new said no in 0" in page
 
 
+def test_a_branch_that_mends_what_main_breaks_is_healthy_and_says_so(recorded: Path) -> None:
+    mended = runs.run_of(9, dict.fromkeys(("t::new", "t::old", "t::well"), "."), run_id="pull")
+    with History.open(f"sqlite:///{recorded.parent}/history.db") as history:
+        history.record(run=replace(mended, ref="refs/pull/7/merge"))
+
+    (found,) = json.loads(ask("status", "--json", "--tier", "demo", "--ref", "pull/7").output)
+
+    assert (found["health"], found["branch"]) == ("healthy", "pull/7")
+    assert [(need["name"], need["tests"]) for need in found["needs"]] == [("fixed", 2)]
+
+
 def test_a_run_on_an_installed_platform_has_its_version_for_a_commit(recorded: Path) -> None:
     assert recorded
     (found,) = json.loads(ask("status", "--json", "--tier", "soak").output)

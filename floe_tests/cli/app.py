@@ -12,6 +12,7 @@ from floe_tests.cli import (
     doctor,
     history,
     import_runs,
+    init,
     migrate,
     prune,
     reap,
@@ -75,6 +76,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "serve": serve.serve,
     "import": import_runs.import_runs,
 }
+app.command(name="init")(guarded(init.init))
 for _name, _command in _OF_TIERS.items():
     app.command(name=_name)(guarded(_command))
 for _name, _command in _OTHERS.items():

@@ -74,6 +74,11 @@ class BudgetSettings(Settings):
         "namespace has its own quota: of the pods of one suite, by their own limits, which must be "
         "there.",
     )
+    container_memory: Memory | None = Field(
+        default=None,
+        description="Memory limit of a container that has none of its own, by a LimitRange in the "
+        "run's namespace. Without it, the quota refuses the pods of charts that set no limits.",
+    )
     minutes: float = Field(default=5, gt=0, description="Time of the tests, in minutes.")
 
     @property

@@ -121,6 +121,8 @@ def rights_of(needs: Needs) -> tuple[Right, ...]:
         rights += _expanded((*_HELM, *_LOOK))
     if any(suite.shards for suite in needs.tier.suites):
         rights += _expanded(_SHARDED)
+    if needs.tier.budget.container_memory is not None:
+        rights += _expanded((("", "limitranges", ("create",)),))
     for item in needs.manifests:
         kind, version = str(item.get("kind")), str(item.get("apiVersion"))
         group = version.rpartition("/")[0]

@@ -55,7 +55,7 @@ class ExistingClusterEnvironment(Environment):
             kube,
             lease.namespace,
             owner=lease.owner,
-            rules=NamespaceRules(settings.budget.memory, settings.pod_security),
+            rules=NamespaceRules.of(settings),
             deadline=Deadline(settings.deadlines.cluster_seconds),
             role=workspace.namespace_role,
         )

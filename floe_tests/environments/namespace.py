@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from floe_tests.config.environment import PodSecurity
+from floe_tests.config.tier import TierSettings
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import (
@@ -24,6 +25,9 @@ from floe_tests.kube.client import Kube, RefusedError
 from floe_tests.kube.objects import JsonObject, part, parts
 
 _QUOTA = "floe-tests-budget"
+_LIMITS = "floe-tests-limits"
+# What the scheduler reckons with for a container that asks for nothing.
+_DEFAULT_REQUEST = "32Mi"
 _PAST_GRACE = timedelta(seconds=15)
 # PLURAL.GROUP in the words of a namespace on its way out. Kubernetes' own groups are one word, or
 # end with k8s.io, and their finalizers have controllers outside of the namespace.
@@ -39,10 +43,17 @@ class NamespaceRules:
     Attributes:
         memory: Sum of the memory limits of all pods, as Kubernetes writes it (`8Gi`).
         pod_security: The level of the Pod Security Standards that it enforces.
+        container_memory: Memory limit of a container that has none of its own; None for none.
     """
 
     memory: str
     pod_security: PodSecurity = "restricted"
+    container_memory: str | None = None
+
+    @classmethod
+    def of(cls, tier: TierSettings) -> NamespaceRules:
+        """Return what a tier's settings ask for."""
+        return cls(tier.budget.memory, tier.pod_security, tier.budget.container_memory)
 
 
 def create_namespace(
@@ -100,7 +111,7 @@ def create_namespace(
         made = _resumed(kube, name, owner)
     if role is not None:
         bind_role(kube, name, role=role, deadline=deadline)
-    _create_quota(kube, name, owner=owner, memory=rules.memory)
+    _limit(kube, name, owner=owner, rules=rules)
     try:
         for accounts in kube.follow(
             "ServiceAccount", namespace=name, deadline=deadline, tick_seconds=2
@@ -128,18 +139,27 @@ def _resumed(kube: Kube, name: str, owner: Owner) -> JsonObject:
     return found if is_marked(found) else mark(kube, "Namespace", found)
 
 
-def _create_quota(kube: Kube, namespace: str, *, owner: Owner, memory: str) -> None:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": _QUOTA, "labels": owner.labels()},
-        "spec": {"hard": {"limits.memory": memory}},
-    }
-    try:
-        kube.create(quota, namespace=namespace)
-    except RefusedError as error:
-        if not error.is_conflict:  # the process that had the run before has made it
-            raise
+def _limit(kube: Kube, namespace: str, *, owner: Owner, rules: NamespaceRules) -> None:
+    """Create the quota, before it the limits by which a container counts that names none."""
+    specs: dict[tuple[str, str], JsonObject] = {}
+    if rules.container_memory is not None:
+        limits = {
+            "type": "Container",
+            "default": {"memory": rules.container_memory},
+            "defaultRequest": {"memory": _DEFAULT_REQUEST},
+        }
+        specs["LimitRange", _LIMITS] = {"limits": [limits]}
+    specs["ResourceQuota", _QUOTA] = {"hard": {"limits.memory": rules.memory}}
+    for (kind, name), spec in specs.items():
+        metadata = {"name": name, "labels": owner.labels()}
+        try:
+            kube.create(
+                {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec},
+                namespace=namespace,
+            )
+        except RefusedError as error:
+            if not error.is_conflict:  # the process that had the run before has made it
+                raise
 
 
 def delete_namespace(

@@ -41,3 +41,12 @@ def job_has_ended(job: JsonObject) -> bool:
 def timestamp(text: str | None) -> datetime | None:
     """Read a Kubernetes timestamp (RFC 3339, UTC); None stays None."""
     return datetime.fromisoformat(text) if text else None
+
+
+def pod_specification(item: Mapping[str, Any]) -> JsonObject:
+    """Return the specification of the pods that an object makes; empty where it makes none."""
+    kind = item.get("kind")
+    if kind == "Pod":
+        return part(item, "spec")
+    within = ("spec", "jobTemplate") if kind == "CronJob" else ()
+    return part(item, *within, "spec", "template", "spec")

@@ -13,6 +13,7 @@ _RESOURCES: Mapping[str, tuple[str, str]] = {
     "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
     "Pod": ("/api/v1", "pods"),
     "ReplicationController": ("/api/v1", "replicationcontrollers"),
+    "LimitRange": ("/api/v1", "limitranges"),
     "ResourceQuota": ("/api/v1", "resourcequotas"),
     "Secret": ("/api/v1", "secrets"),
     "Service": ("/api/v1", "services"),

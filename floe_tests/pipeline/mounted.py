@@ -19,7 +19,7 @@ from floe_tests.execution.manifest import AttemptSpec
 from floe_tests.execution.pytest_zip import pytest_zip
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
-from floe_tests.kube.objects import JsonObject, part, parts
+from floe_tests.kube.objects import JsonObject, part, parts, pod_specification
 from floe_tests.pipeline.state import RunState
 from floe_tests.platform.record import newest_record
 
@@ -88,7 +88,7 @@ def _release(name: str, revision: int, objects: Iterable[JsonObject]) -> JsonObj
     pods = {
         f"{str(item['kind']).lower()}/{item['metadata']['name']}": template
         for item in items
-        if (template := _pod_of(item))
+        if (template := pod_specification(item))
     }
     services = [
         {
@@ -100,15 +100,6 @@ def _release(name: str, revision: int, objects: Iterable[JsonObject]) -> JsonObj
         if item.get("kind") == "Service" and part(item, "spec", "selector")
     ]
     return {"name": name, "revision": revision, "services": services, "pods": pods}
-
-
-def _pod_of(item: JsonObject) -> JsonObject:
-    """Return the specification of the pods that an object makes; empty where it makes none."""
-    kind = item.get("kind")
-    if kind == "Pod":
-        return part(item, "spec")
-    within = ("spec", "jobTemplate") if kind == "CronJob" else ()
-    return part(item, *within, "spec", "template", "spec")
 
 
 def _ports_of(service: JsonObject, pods: Iterable[JsonObject]) -> Iterator[dict[str, Any]]:

@@ -95,7 +95,7 @@ class KindEnvironment(Environment):
                 kube,
                 lease.namespace,
                 owner=lease.owner,
-                rules=NamespaceRules(settings.budget.memory, settings.pod_security),
+                rules=NamespaceRules.of(settings),
                 deadline=deadline,
             )
         self._load_images(own, workspace, deadline=deadline)

@@ -1,0 +1,1 @@
+"""A new project, and a new tier in one: the files that a team begins with."""

@@ -16,9 +16,11 @@ from floe_tests.platform import helm
 from floe_tests.platform.target import Target
 
 
-def command(tmp_path: Path, *, prefix: str = "", **settings: Any) -> list[str]:
+def command(
+    tmp_path: Path, *, prefix: str = "", root: Path = Path("/project"), **settings: Any
+) -> list[str]:
     workspace = Workspace(
-        root=Path("/project"),
+        root=root,
         output=tmp_path,
         home=tmp_path,
         history_url="",
@@ -62,11 +64,18 @@ def test_the_tiers_own_values_come_last_so_that_they_win(tmp_path: Path):
     assert yaml.safe_load(Path(own).read_text()) == {"minimal": True}
 
 
-def test_the_registry_prefix_is_a_global_value_and_absent_without_one(tmp_path: Path):
-    assert options(command(tmp_path, chart="c", prefix="localhost:5001/"), "--set-string") == [
-        "global.imageRegistryPrefix=localhost:5001/"
-    ]
-    assert options(command(tmp_path, chart="c"), "--set-string") == []
+def test_the_registry_prefix_is_a_global_value_of_charts_that_have_it(tmp_path: Path):
+    for chart, values in {"own": "{global: {imageRegistryPrefix: ''}}", "other": "{}"}.items():
+        (tmp_path / chart).mkdir()
+        (tmp_path / chart / "values.yaml").write_text(values)
+
+    def prefixed(chart: str, prefix: str) -> list[str]:
+        words = command(tmp_path, chart=chart, prefix=prefix, root=tmp_path)
+        return options(words, "--set-string")
+
+    assert prefixed("own", "localhost:5001/") == ["global.imageRegistryPrefix=localhost:5001/"]
+    assert prefixed("other", "localhost:5001/") == []
+    assert prefixed("own", "") == []
 
 
 def check_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:

@@ -30,7 +30,7 @@ def history(  # noqa: PLR0913 - one a flag
         str,
         typer.Option(
             help="Tests that are `noteworthy`, `failing`, `newly-failing`, `flaky`, `slowest`, "
-            "`new`, `never-run`, `gone`; or what was measured: `measurements`, `soak`."
+            "`slower`, `new`, `never-run`, `gone`; or what was measured: `measurements`, `soak`."
         ),
     ] = "noteworthy",
     ref: Annotated[

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from rich.console import Console
 
-from floe_tests.cli.views import comparison
+from floe_tests.cli.views import comparison, slower
 from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.ledger import as_json
 from floe_tests.report.words import cell
@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Show = Literal[
-    "noteworthy", "failing", "newly-failing", "flaky", "slowest", "new", "never-run", "gone"
+    "noteworthy",
+    "failing",
+    "newly-failing",
+    "flaky",
+    "slowest",
+    "slower",
+    "new",
+    "never-run",
+    "gone",
 ]
 
 _SPAN = re.compile(r"(?P<number>[1-9][0-9]{0,4})(?P<unit>[hdw])")
@@ -54,6 +62,7 @@ _CHOICES: dict[Show, Callable[[TestAccount], bool]] = {
     "newly-failing": lambda each: each.is_newly_failing,
     "flaky": lambda each: each.is_flaky,
     "slowest": lambda each: each.median_seconds is not None and not each.is_gone,
+    "slower": lambda _: False,  # a list of its own: `slower.py`
     "new": lambda each: each.is_new,
     "never-run": lambda each: each.never_ran,
     "gone": lambda each: each.is_gone,
@@ -173,6 +182,7 @@ def accounts_as_json(
                 "flaky": account.flaky,
                 "broken": account.broken,
                 "quarantined": account.quarantined,
+                "slower": slower.as_json(account) if show in slower.SHOWN_BY else None,
                 "shown": [_as_json(each, account) for each in chosen(account, show)],
                 "compared_with": comparison.as_json(beside, default_branch) if beside else None,
             }
@@ -246,7 +256,10 @@ def print_accounts(
         _print_head(account, console)
         if beside is not None:
             comparison.show(beside, default_branch, console)
-        _print_tests(account, show, console)
+        if show != "slower":
+            _print_tests(account, show, console)
+        if show in slower.SHOWN_BY:
+            slower.show(account, console, is_asked=show == "slower")
 
 
 def _print_head(account: TierAccount, console: Console) -> None:

@@ -96,7 +96,7 @@ def accounts_of(grid: Grid) -> tuple[TestAccount, ...]:
         name: SuiteColumns(
             runs=grid.runs,
             suites=of,
-            counting=[_counts(each) for each in of],
+            counting=[suite_counts(each) for each in of],
             tests=tests.get(name, {}),
         )
         for name, of in suites.items()
@@ -122,7 +122,8 @@ _NOWHERE = SuiteColumns(runs=(), suites=(), counting=())
 """The columns of a suite that no run shown has."""
 
 
-def _counts(suite: SuiteRecord | None) -> bool:
+def suite_counts(suite: SuiteRecord | None) -> bool:
+    """Whether a suite of a run ran, and its results say anything about its tests."""
     return suite is not None and counts(cause=suite.cause, fault=suite.fault)
 
 

@@ -10,6 +10,7 @@ from floe_tests.results.history.branches import Branch, BranchRuns, branch_of, i
 from floe_tests.results.history.extent import Extent, extents_of
 from floe_tests.results.history.flakiness import SUSPECT_ENVIRONMENT, Standing
 from floe_tests.results.history.grid import Grid
+from floe_tests.results.history.slower import Slower, slower_tests
 from floe_tests.results.history.store import History
 
 
@@ -64,6 +65,10 @@ class TierAccount:
     def extents(self) -> tuple[Extent, ...]:
         """How much of the tier each run shown reported, by column."""
         return extents_of(self.grid, self.accounts)
+
+    def slower(self) -> tuple[Slower, ...]:
+        """Return the tests that became slower, those that lost most time first: takes a second."""
+        return slower_tests(self.grid, self.accounts)
 
     @property
     def quarantined(self) -> int:

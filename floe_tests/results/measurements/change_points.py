@@ -75,7 +75,10 @@ def _proposed(series: Array) -> Sequence[int]:
     # Of neighbours' differences: a step in the series does not widen it.
     noise = spread(np.diff(series)) / np.sqrt(2) or float(np.std(series)) or 1.0
     penalty = 3 * np.log(len(series))
-    found = library.Pelt(model="l2", min_size=_SEGMENT, jump=1).fit(series / noise)
+    # With a linear kernel this is PELT with squared distances, in C: the same segments as
+    # `ruptures.Pelt(model="l2")`, some hundred times as quick.
+    signal = (series / noise).reshape(-1, 1)
+    found = library.KernelCPD(kernel="linear", min_size=_SEGMENT).fit(signal)
     return [int(each) for each in found.predict(pen=penalty)[:-1]]
 
 

@@ -69,6 +69,7 @@ def test_what_is_noteworthy_is_named_with_its_standing(recorded: str) -> None:
         ("flaky", {"t::flaky", "t::\\[bold]odd[/bold]"}),
         ("never-run", {"t::skipped"}),
         ("new", set()),
+        ("slower", set()),
     ],
 )
 def test_each_choice_gives_its_tests_as_json(recorded: str, show: str, tests: set[str]) -> None:

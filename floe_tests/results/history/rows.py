@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
@@ -362,14 +363,13 @@ def _storable(model: type[Base], values: dict[str, Any]) -> dict[str, Any]:
 
 def _problem(table: Table, name: str, value: Any) -> str | None:
     """Say why a column cannot take a value; None when it can."""
-    column = table.columns[name]
-    kind = column.type
+    may_be_none, longest, is_integer = _bounds(table, name)
     if value is None:
-        return None if column.nullable or column.primary_key else "it has no value"
-    if isinstance(value, str) and isinstance(kind, String) and kind.length is not None:
-        if len(value) > kind.length:
-            return f"it has {len(value)} characters, and at most {kind.length} fit"
-    elif isinstance(kind, Integer) and isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        return None if may_be_none else "it has no value"
+    if isinstance(value, str):
+        if longest is not None and len(value) > longest:
+            return f"it has {len(value)} characters, and at most {longest} fit"
+    elif is_integer and isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
         return f"it is beyond {_LARGEST_INTEGER}"
     elif isinstance(value, datetime):
         try:
@@ -377,6 +377,15 @@ def _problem(table: Table, name: str, value: Any) -> str | None:
         except (OverflowError, ValueError):
             return f"{value.isoformat()} is beyond the calendar in UTC"
     return None
+
+
+@cache
+def _bounds(table: Table, name: str) -> tuple[bool, int | None, bool]:
+    """Return whether a column takes None, its longest text, and whether it takes integers."""
+    column = table.columns[name]
+    longest = column.type.length if isinstance(column.type, String) else None
+    is_integer = isinstance(column.type, Integer)
+    return bool(column.nullable or column.primary_key), longest, is_integer
 
 
 def _storable_value(value: Any) -> Any:

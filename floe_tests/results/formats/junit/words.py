@@ -33,6 +33,7 @@ _NOT_RUN = frozenset(
 # Its stylesheet counts both among the errors.
 # Source: https://github.com/nunit/nunit-transforms/blob/master/nunit3-junit/nunit3-junit.xslt
 _UNDECIDED = frozenset({"inconclusive", "warning"})
+_TELLING = frozenset({"status", "result", "outcome", "executed", "success"})
 _NO = frozenset({"false", "no", "0"})
 
 # What a tool may call a failure inside of a test case, beside <failure> and <error>.
@@ -123,6 +124,8 @@ def is_failing_element(tag: str) -> bool:
 
 def declared_outcome(attributes: dict[str, str]) -> CaseOutcome | None:
     """Return the outcome that a test case has in its attributes alone; None where it has none."""
+    if _TELLING.isdisjoint(attributes):
+        return None
     found: set[CaseOutcome] = set()
     for name in ("status", "result", "outcome"):
         word = attributes.get(name, "").lower().replace("_", "").replace("-", "").replace(" ", "")

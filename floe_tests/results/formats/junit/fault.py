@@ -79,6 +79,6 @@ class Fault:
             line
             for line in lines
             # PHPUnit begins with the test's own name.
-            if line not in _SAYS_NOTHING and not (self.of and line.startswith(self.of))
+            if line not in _SAYS_NOTHING and not ("::" in self.of and line.startswith(self.of))
         )
         return next(telling, lines[0] if lines else "")

@@ -70,7 +70,7 @@ class Outputs:
 
     def last_line(self) -> str:
         """Return the last line of it that says something; empty where none does."""
-        text = str(self.texts[-1][1]) if self.texts else ""
+        text = ATTACHMENT.sub("", str(self.texts[-1][1])) if self.texts else ""
         return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
     def attachments(self) -> list[str]:

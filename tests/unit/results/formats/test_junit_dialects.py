@@ -129,6 +129,11 @@ MESSAGES = {
     ),
     "bats": ("<failure type='failure'>no such order</failure>", "no such order"),
     "behave": ("<error type='NoneType' message='None'>&#xA;no such order</error>", "no such order"),
+    "a line that begins like the test": ("<failure>c cannot order</failure>", "c cannot order"),
+    "an attachment alone": (
+        "<failure/><system-out>[[ATTACHMENT|shot.png]]</system-out>",
+        "the test case is marked as failed",
+    ),
     "CTest": (
         "<failure message=''/><system-out>began&#xA;no such order&#xA;&#xA;</system-out>",
         "no such order",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -119,3 +120,30 @@ def test_a_file_that_is_no_junit_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(FloeTestsError):
         importing.read(RunFiles.of(path), Origin(tier="demo"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("cause", "C" * 64, "history_runs.cause .* 64 characters, and at most 63 fit"),
+        ("commit", "c" * 256, "history_runs.commit .* 256 characters, and at most 255 fit"),
+    ],
+)
+def test_a_value_that_is_too_long_is_refused_alike_by_both_databases(
+    url: str, field: str, value: str, said: str
+) -> None:
+    with History.open(url) as history:
+        with pytest.raises(ConfigurationError, match=said):
+            importing.add(history, replace(_run(), **{field: value}))
+        assert history.tiers() == ()
+
+
+def test_a_number_that_is_too_large_is_refused_alike_by_both_databases(url: str) -> None:
+    suite = _run().suites[0]
+    cases = (replace(suite.cases[0], reruns=2**40), *suite.cases[1:])
+    run = replace(_run(), suites=(replace(suite, cases=cases),))
+    with (
+        History.open(url) as history,
+        pytest.raises(ConfigurationError, match=r"history_cases.reruns cannot be kept"),
+    ):
+        importing.add(history, run)

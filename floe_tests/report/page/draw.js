@@ -8,7 +8,7 @@ let at = { row: 0, column: 0 };  // row -1 is the head, column -1 the name
 /** On a phone a test's name stands above its cells. */
 function measure() {
   Object.assign(size, NARROW.matches
-    ? { row: 48, column: 20, head: 84, left: 0 }
+    ? { row: 48, column: 20, head: 92, left: 0 }
     : { row: 24, column: 18, head: 172, left: size.name });
   document.documentElement.style.setProperty("--name", `${size.name}px`);
 }

@@ -35,17 +35,27 @@ class Tab:
         self._numbers = itertools.count(1)
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        return self._answer(method, **parameters)["result"]
+
+    def _answer(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
         self._connection.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
             answer = json.loads(self._connection.recv(timeout=START_SECONDS))
             if answer.get("id") == number:
-                return answer["result"]
+                return answer
 
     def value(self, expression: str) -> Any:
         return self.ask("Runtime.evaluate", expression=expression, returnByValue=True)[
             "result"
         ].get("value")
+
+    def is_ready(self) -> bool:
+        """Whether the page says so; not while it is on its way and there is no document."""
+        found = self._answer(
+            "Runtime.evaluate", expression="document.documentElement.dataset.readyMilliseconds"
+        )
+        return "value" in found.get("result", {}).get("result", {})
 
     def go(self, fragment: str) -> None:
         """Turn to another fragment of the page, as one who follows a link that was sent."""
@@ -80,15 +90,16 @@ class Tab:
 
 
 @contextmanager
-def opened(page: Path, profile: Path, fragment: str = "") -> Iterator[Tab]:
-    """Open a page, and close the browser after."""
+def opened(page: Path | str, profile: Path, fragment: str = "") -> Iterator[Tab]:
+    """Open a page, a file or an address, and close the browser after."""
+    address = page.as_uri() if isinstance(page, Path) else page
     process = subprocess.Popen(
         [
             str(CHROMIUM),
             *OPTIONS,
             "--remote-debugging-port=0",
             f"--user-data-dir={profile}",
-            f"{page.as_uri()}{fragment}",
+            f"{address}{fragment}",
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -97,7 +108,7 @@ def opened(page: Path, profile: Path, fragment: str = "") -> Iterator[Tab]:
         with connect(_address(profile), max_size=None) as connection:
             tab = Tab(connection)
             deadline = time.monotonic() + START_SECONDS
-            while not tab.value("document.documentElement.dataset.readyMilliseconds"):
+            while not tab.is_ready():
                 if time.monotonic() > deadline:
                     message = "the page did not become ready"
                     raise TimeoutError(message)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from floe_tests.config.links import Links
 from floe_tests.core.evidence import Evidence
 from floe_tests.report import grid
+from floe_tests.report.server import application
 from floe_tests.results.history.analysis import Question
 from floe_tests.results.history.store import History
 from floe_tests.results.records import AttemptRecord, RunRecord
@@ -85,15 +89,38 @@ def history_of(folder: Path) -> Iterator[RunRecord]:
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Tab]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a page that was written."""
     folder = tmp_path_factory.mktemp("page")
     path = folder / "demo" / grid.NAME
     with History.open(f"sqlite:///{folder}/history.db") as history:
         for record in history_of(path.parent):
             history.record(run=record)
         grid.write(path, grid.read_page(history, Question()), links=LINKS)
-    with browser.opened(path, folder / "profile") as opened:
+    return path
+
+
+@pytest.fixture(scope="module")
+def tab(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Tab]:
+    with browser.opened(written, tmp_path_factory.mktemp("profile")) as opened:
         yield opened
+
+
+@pytest.fixture
+def site(written: Path) -> Iterator[str]:
+    """Return the address of the website of the page's folder."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(application(written.parents[1]), log_level="warning", lifespan="off")
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listener.close()
 
 
 @pytest.fixture(autouse=True)
@@ -266,3 +293,12 @@ def test_a_group_of_many_shows_the_rest_on_enter_and_hides_it_again(tab: browser
     assert tab.value("document.activeElement.getAttribute('aria-expanded')") == "true"
     tab.press("Enter")
     assert many() == 5
+
+
+def test_the_served_page_works_in_its_sandbox(site: str, tmp_path: Path) -> None:
+    with browser.opened(f"{site}demo/report.html", tmp_path / "profile") as opened:
+        opened.click("[data-filter=all]")
+        opened.click('.head [data-column="0"]')
+
+        assert opened.value("location.hash") == "#filter=all&run=run-0000"
+        assert opened.value("origin") == "null"

@@ -25,6 +25,8 @@ TEXTS_BYTES = 1_500_000
 TIMES_BYTES = 2_000_000
 """Seconds of each result, of the tests that need somebody first."""
 
+OTHER_SHARE = 8
+"""Of both limits, a branch beside the default one has this part."""
 TESTS_OF_BRANCH = 3_000
 """Most tests of a branch beside the default one that are written out."""
 
@@ -70,7 +72,10 @@ def data_of(
         links: Addresses of commits, pull requests and runs.
         artifacts: The files that its runs have left.
     """
-    texts, grid, shown = Texts(), account.grid, _shown(account)
+    grid, shown = account.grid, _shown(account)
+    # A branch beside the default one has fewer runs, and there may be many branches.
+    share = 1 if there is None else OTHER_SHARE
+    texts = Texts(TEXTS_BYTES // share)
     places = {each.test.test_id: place for place, each in enumerate(shown)}
     return {
         "provider": grid.provider,
@@ -86,7 +91,7 @@ def data_of(
             for run, extent in zip(grid.runs, account.extents, strict=True)
         ],
         "needs": [_section(each, places) for each in needs_of(account, there)],
-        "tests": _tests(shown, grid, texts),
+        "tests": _tests(shown, grid, texts, TIMES_BYTES // share),
         "texts": texts.found,
     }
 
@@ -123,7 +128,9 @@ def _section(section: Section, places: Mapping[int, int]) -> dict[str, object]:
     }
 
 
-def _tests(accounts: Sequence[TestAccount], grid: Grid, texts: Texts) -> dict[str, object]:
+def _tests(
+    accounts: Sequence[TestAccount], grid: Grid, texts: Texts, times_bytes: int
+) -> dict[str, object]:
     suites = _Numbers()
     files = _Numbers()
     return {
@@ -134,7 +141,7 @@ def _tests(accounts: Sequence[TestAccount], grid: Grid, texts: Texts) -> dict[st
         "files": files.found,
         "line": [each.test.line or 0 for each in accounts],
         "cells": [_counted(_marks(each, grid)) for each in accounts],
-        "times": _times(accounts, len(grid.runs)),
+        "times": _times(accounts, len(grid.runs), times_bytes),
         "passed": [each.passed for each in accounts],
         "failed": [each.failed for each in accounts],
         "skipped": [each.skipped for each in accounts],
@@ -214,10 +221,10 @@ def _is_excused(each: TestAccount, run: RunRecord) -> bool:
     )
 
 
-def _times(accounts: Sequence[TestAccount], columns: int) -> dict[str, str]:
+def _times(accounts: Sequence[TestAccount], columns: int, limit_bytes: int) -> dict[str, str]:
     """Return milliseconds by column for as many tests as there is room for."""
     times: dict[str, str] = {}
-    left = TIMES_BYTES
+    left = limit_bytes
     first = sorted(
         range(len(accounts)),
         key=lambda place: (

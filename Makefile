@@ -158,7 +158,7 @@ lock: setup ## Renew requirements.lock and the images' locks (host-free)
 	@$(COMPILE) $(UPGRADE) tests/requirements.in -o tests/requirements.lock
 	@$(COMPILE) $(UPGRADE) images/platform/requirements.in -o images/platform/requirements.lock
 	@$(COMPILE) $(UPGRADE) images/statefun-functions/requirements.in -o images/statefun-functions/requirements.lock
-	@$(COMPILE) $(UPGRADE) --extra postgres --constraint requirements.lock pyproject.toml images/floe-tests/requirements.in -o images/floe-tests/requirements.lock
+	@$(COMPILE) $(UPGRADE) --extra cluster --extra measure --extra postgres --extra ui --constraint requirements.lock pyproject.toml images/floe-tests/requirements.in -o images/floe-tests/requirements.lock
 
 clean: ## Everything that can be made again; the history in dagster_home stays
 	@rm -rf $(VENV) output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -27,9 +27,12 @@ def serve(
     Set FLOE_TESTS_OUTPUT_URL to its address, and the assets in Dagster link to it. It asks nobody
     who they are: put what does in front of it before others can reach it.
     """
-    from floe_tests.report.server import serve as run_server
+    from floe_tests.core.extras import require_extra
 
     try:
+        require_extra("ui", purpose="the website of the results")
+        from floe_tests.report.server import serve as run_server
+
         output = workspace_of(os.environ).output
         run_server(output, host=host, port=port, path=path, say=typer.echo)
     except FloeTestsError as error:

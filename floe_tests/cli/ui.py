@@ -17,6 +17,8 @@ from typing import Annotated
 import typer
 
 from floe_tests.cli.common import current_project, fail, mention_broken_tiers, workspace_of
+from floe_tests.core.errors import FloeTestsError
+from floe_tests.core.extras import require_extra
 
 HOST, PORT = "127.0.0.1", 3000
 _LAST_PORT = 65535
@@ -38,8 +40,10 @@ def ui(
     project = current_project()
     variables = {"DAGSTER_HOME": str(project.root / "dagster_home"), **os.environ}
     workspace = workspace_of(variables)
-    if not Path(sys.executable).with_name("dagster-webserver").is_file():
-        fail("Dagster's webserver is not installed: pip install dagster-webserver")
+    try:
+        require_extra("ui", purpose="Dagster's UI")
+    except FloeTestsError as error:
+        fail(str(error))
     _require_free(host, port)
     website = "FLOE_TESTS_OUTPUT_URL" not in os.environ
     if website:

@@ -28,7 +28,7 @@ _DISK_WARNING_GIB = 1.0
 # mostly full has room all the same.
 _FULL_SHARE, _ROOMY_GIB = 0.8, 10.0
 _FULL_INODES = 0.9
-_REINSTALL = "make setup"
+_REINSTALL = "pip install --upgrade floe-tests   (in a clone: make setup)"
 _HISTORY_REMEDY = "export FLOE_TESTS_HISTORY=sqlite:////path/history.db   (or postgresql://...)"
 
 

@@ -8,6 +8,7 @@ from floe_tests.config.environment import Keep
 from floe_tests.config.providers import EnvironmentName, capabilities_of
 from floe_tests.config.selection import Selection
 from floe_tests.core.errors import ConfigurationError, HarnessError, InfrastructureError
+from floe_tests.core.extras import require_extra
 from floe_tests.core.process_identity import Holder
 from floe_tests.core.signals import held_signals
 from floe_tests.environments.lease import Lease, new_lease
@@ -36,6 +37,7 @@ def acquire(
     state.suites()
     state.variables()
     provider = _provider(run, environment)
+    _check_extras(run, provider)
     if capabilities_of(provider).is_cluster:
         check_releases(run, provider)
     lease = new_lease(run.settings, run.workspace, run_id=run.run_id, provider=provider, keep=keep)
@@ -53,6 +55,20 @@ def release(run: RunContext) -> Lease | None:
     with held_signals(run.log):
         _export_logs(run)
         return give_back(run.entries.ledger, run.run_id, log=run.log)
+
+
+def _check_extras(run: RunContext, provider: EnvironmentName) -> None:
+    """Make sure that what the tier needs is installed, before anything is created for it.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if run.settings.embedded is not None and not capabilities_of(provider).is_cluster:
+        require_extra("local", purpose="the embedded platform")
+    for suite in run.settings.suites:
+        if suite.soak is not None or suite.benchmark is not None:
+            kind = "a soak" if suite.soak is not None else "a benchmark"
+            require_extra("measure", purpose=f"suite {suite.name} is {kind}, and judging it")
 
 
 def _check_history(run: RunContext) -> None:

@@ -40,6 +40,13 @@ def history(  # noqa: PLR0913 - one a flag
             "default branch."
         ),
     ] = None,
+    rename: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Link a test's OLD name to its NEW one: one test, one past."),
+    ] = None,
+    undo_rename: Annotated[
+        str | None, typer.Option(help="Take the link of an old name back.")
+    ] = None,
     runs: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 200,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
@@ -63,6 +70,11 @@ def history(  # noqa: PLR0913 - one a flag
             ref=ref,
             default_branch=workspace.default_branch,
         )
+        if rename is not None or undo_rename is not None:
+            with History.open(workspace.history_url) as opened:
+                for line in view_of.renamed(opened, rename, undo_rename, tier=tier):
+                    console.print(line, markup=False, soft_wrap=True)
+            return
         with History.open_to_read(workspace.history_url) as opened:
             view_of.require_known(opened, question)
             if test is not None:

@@ -143,6 +143,23 @@ def _and(names: Sequence[str]) -> str:
     return " and ".join((", ".join(names[:-1]), names[-1]) if names[1:] else names)
 
 
+def renamed(
+    history: History, rename: tuple[str, str] | None, undo: str | None, *, tier: str | None
+) -> list[str]:
+    """Link or unlink names of a test, and return what was done.
+
+    Raises:
+        ConfigurationError: It cannot be.
+    """
+    taken_back = history.undo_rename(undo, tier=tier) if undo is not None else ()
+    linked = history.rename(*rename, tier=tier) if rename is not None else ()
+    return [
+        legible(f"{each.tier}/{each.suite}: {each.old} {words} {each.new}")
+        for words, done in (("is no longer", taken_back), ("is now", linked))
+        for each in done
+    ]
+
+
 def chosen(account: TierAccount, show: Show) -> tuple[TestAccount, ...]:
     """Return the tests that were asked for; the slowest first where those were."""
     found = [each for each in account.accounts if _CHOICES[show](each)]
@@ -211,6 +228,7 @@ def _as_json(each: TestAccount, account: TierAccount) -> dict[str, object]:
     return {
         "suite": each.test.suite,
         "test": each.test.name,
+        "earlier_names": each.test.earlier_names,
         "standing": each.diagnosis.standing,
         "newest": each.newest,
         "newest_at": newest.started_at.isoformat() if newest else None,

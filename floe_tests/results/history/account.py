@@ -154,7 +154,9 @@ def _account(
         is_newly_failing=not gone and _is_newly_failing(sightings),
         is_slow=is_slow,
         is_quarantined=(
-            not gone and newest_suite is not None and test.name in newest_suite.quarantined
+            not gone
+            and newest_suite is not None
+            and any(name in newest_suite.quarantined for name in test.names)
         ),
     )
 

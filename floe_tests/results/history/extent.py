@@ -140,11 +140,15 @@ def extent_of_run(run: RunRecord, accounts: Sequence[TestAccount], grid: Grid) -
         grid: The runs that they are from.
     """
     known: dict[str, set[str]] = {}
+    newest_names: dict[str, str] = {}
     for each in accounts:
         if each.test.cells and not each.is_gone and not each.test.is_collection:
             known.setdefault(each.test.suite, set()).add(each.test.name)
+            newest_names |= dict.fromkeys(each.test.earlier_names, each.test.name)
     now = {
-        suite.name: {case.name for case in suite.cases if not case.is_collection}
+        suite.name: {
+            newest_names.get(case.name, case.name) for case in suite.cases if not case.is_collection
+        }
         for suite in run.suites
     }
     recent = [other for other in grid.runs if other.run_id != run.run_id]

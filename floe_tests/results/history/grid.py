@@ -65,6 +65,7 @@ class GridTest:
         file: Source file, where known.
         line: Line in it, where known.
         is_collection: Whether it is a module that could not be collected, and no test.
+        earlier_names: Names that it had before, by the user's word.
         cells: What it did, newest run first; nothing for a run that did not report it.
         texts: Message and text by column, for failures and the newest run's skips.
     """
@@ -75,8 +76,14 @@ class GridTest:
     file: str | None = None
     line: int | None = None
     is_collection: bool = False
+    earlier_names: tuple[str, ...] = ()
     cells: tuple[Cell, ...] = ()
     texts: Mapping[int, CaseText] = field(default_factory=dict[int, CaseText])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All its names, the newest first."""
+        return (self.name, *self.earlier_names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,6 +222,21 @@ class TestRow(Base):
     line: Mapped[int | None] = mapped_column(doc="Line in it.")
 
 
+class RenameRow(Base):
+    """A test's old name, which somebody linked to the name that it has now."""
+
+    __tablename__ = "history_renames"
+
+    test_id: Mapped[int] = mapped_column(
+        ForeignKey("history_tests.test_id", ondelete="CASCADE"),
+        primary_key=True,
+        doc="The test by its old name.",
+    )
+    renamed_to: Mapped[int] = mapped_column(
+        ForeignKey("history_tests.test_id", ondelete="CASCADE"), doc="The test by its new name."
+    )
+
+
 class CaseRow(Base):
     """What a test did in a suite of a run."""
 

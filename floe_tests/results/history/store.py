@@ -15,13 +15,14 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.exc import DBAPIError
 
 from floe_tests.results.cases import CaseResult
-from floe_tests.results.history import database, migration, removal, rows
+from floe_tests.results.history import database, migration, removal, renames, rows
 from floe_tests.results.history.branches import Branch, BranchRuns, read_branches
 from floe_tests.results.history.database import HistoryUnavailableError
 from floe_tests.results.history.durations import read_durations
 from floe_tests.results.history.grid import Grid, read_grid
 from floe_tests.results.history.models import CaseRow, RunRow, SuiteRow, TestRow
 from floe_tests.results.history.removal import StoredRunRow
+from floe_tests.results.history.renames import Rename
 from floe_tests.results.records import CaseRun, RunRecord, SoakRecord
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class History:
         """Return what a test did in a tier's runs on one provider, newest first.
 
         Args:
-            name: The case's name.
+            name: The case's name, or one that it had before.
             tier: The tier.
             provider: What the runs ran on.
             suite: Only in this suite.
@@ -215,7 +216,7 @@ class History:
                 RunRow.cause,
             )
             .join(RunRow, RunRow.run_id == SuiteRow.run_id)
-            .where(TestRow.tier == tier, TestRow.name == name, RunRow.provider == provider)
+            .where(TestRow.tier == tier, RunRow.provider == provider)
             .order_by(RunRow.started_at.desc(), RunRow.run_id.desc(), SuiteRow.position)
             .limit(limit)
         )
@@ -224,6 +225,7 @@ class History:
         if branch is not None:
             query = query.where(branch.runs())
         with self._reading() as connection:
+            query = query.where(TestRow.test_id.in_(renames.same_tests(connection, name)))
             return tuple(
                 CaseRun(
                     run_id=row.run_id,
@@ -277,6 +279,16 @@ class History:
         with suppress(DBAPIError), self._engine.connect() as connection:
             connection.connection.cursor().execute("VACUUM")
 
+    def rename(self, old: str, new: str, *, tier: str | None = None) -> tuple[Rename, ...]:
+        """Remember that a test was renamed; see `renames.link`."""
+        with self._writing() as connection:
+            return renames.link(connection, old, new, tier=tier)
+
+    def undo_rename(self, old: str, *, tier: str | None = None) -> tuple[Rename, ...]:
+        """Take back what was said of a test's old name; see `renames.unlink`."""
+        with self._writing() as connection:
+            return renames.unlink(connection, old, tier=tier)
+
     def tiers(self) -> tuple[tuple[str, str], ...]:
         """Return every tier and provider that the history has runs of, in order."""
         query = select(RunRow.tier, RunRow.provider).distinct()
@@ -317,7 +329,7 @@ class History:
             with_texts: Whether with messages and texts of failures, cut to what a page can show.
         """
         with self._reading() as connection:
-            return read_grid(
+            grid = read_grid(
                 connection,
                 tier=tier,
                 provider=provider,
@@ -326,6 +338,7 @@ class History:
                 branch=branch,
                 with_texts=with_texts,
             )
+            return renames.follow(connection, grid)
 
     def durations(self, *, tier: str, provider: str, suite: str) -> Mapping[str, float | None]:
         """Return how long each test of a suite's newest runs takes: the median of where it passed.

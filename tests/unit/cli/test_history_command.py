@@ -172,3 +172,22 @@ def test_a_soak_is_shown_by_component(url: str) -> None:
 def test_a_history_without_soaks_says_how_one_is_made(recorded: str) -> None:
     assert recorded
     assert "no soak that was asked for" in ask("history", "--show", "soak").output
+
+
+def test_a_renamed_test_is_linked_shown_as_one_and_taken_back(url: str) -> None:
+    with History.open(url) as history:
+        for record in runs.runs_of({"t::new": "x. ", "t::old": "  x"}):
+            history.record(run=record)
+
+    assert ask("history", "--rename", "t::old", "t::new").output.strip() == (
+        "demo/tiny: t::old is now t::new"
+    )
+    (tier,) = json.loads(ask("history", "--json").output)
+    assert [(each["test"], each["earlier_names"], each["failed"]) for each in tier["shown"]] == [
+        ("t::new", ["t::old"], 2)
+    ]
+    assert len(json.loads(ask("history", "--test", "t::old", "--json").output)) == 3
+    refused = ask("history", "--rename", "t::new", "t::old")
+    assert (refused.exit_code, "would be a circle" in refused.stderr) == (2, True)
+    assert "t::old is no longer t::new" in ask("history", "--undo-rename", "t::old").output
+    assert ask("history", "--undo-rename", "t::old").exit_code == 2

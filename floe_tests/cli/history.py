@@ -96,9 +96,10 @@ def history(  # noqa: PLR0913 - one a flag
                 read_comparison(opened, question, each) if ref is not None else None
                 for each in accounts
             ]
+        default = workspace.default_branch
+        if as_json:
+            typer.echo(view_of.accounts_as_json(accounts, compared, choice, default))
+        else:
+            view_of.print_accounts(accounts, compared, choice, console, default)
     except FloeTestsError as error:
         fail(str(error))
-    if as_json:
-        typer.echo(view_of.accounts_as_json(accounts, compared, choice, workspace.default_branch))
-    else:
-        view_of.print_accounts(accounts, compared, choice, console, workspace.default_branch)

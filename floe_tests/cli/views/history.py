@@ -199,7 +199,9 @@ def accounts_as_json(
                 "flaky": account.flaky,
                 "broken": account.broken,
                 "quarantined": account.quarantined,
-                "slower": slower.as_json(account) if show in slower.SHOWN_BY else None,
+                "slower": slower.as_json(account, is_asked=show == "slower")
+                if show in slower.SHOWN_BY
+                else None,
                 "shown": [_as_json(each, account) for each in chosen(account, show)],
                 "compared_with": comparison.as_json(beside, default_branch) if beside else None,
             }

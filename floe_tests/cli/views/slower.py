@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from floe_tests.core.errors import ConfigurationError
+from floe_tests.core.extras import require_extra
 from floe_tests.report.words import cell
 from floe_tests.results.history.analysis import TierAccount
 
@@ -15,8 +17,14 @@ SHOWN_BY = frozenset({"noteworthy", "slower"})
 _SHOWN_TESTS = 20
 
 
-def as_json(account: TierAccount) -> list[dict[str, object]]:
-    """Return the tests that became slower for JSON."""
+def as_json(account: TierAccount, *, is_asked: bool) -> list[dict[str, object]] | None:
+    """Return the tests that became slower for JSON; None where they cannot be looked for.
+
+    Raises:
+        ConfigurationError: They were asked for, and what looks for them is not installed.
+    """
+    if _missing(is_asked=is_asked):
+        return None
     return [
         {
             "suite": each.suite,
@@ -38,9 +46,15 @@ def show(account: TierAccount, console: Console, *, is_asked: bool) -> None:
         account: The tier's account.
         console: Where to.
         is_asked: Whether they were asked for, so that none is said as well.
+
+    Raises:
+        ConfigurationError: They were asked for, and what looks for them is not installed.
     """
     from rich.table import Table
 
+    if missing := _missing(is_asked=is_asked):
+        console.print(missing, markup=False)
+        return
     found = account.slower()
     if not found:
         if is_asked:
@@ -64,3 +78,14 @@ def show(account: TierAccount, console: Console, *, is_asked: bool) -> None:
     console.print(table)
     if found[_SHOWN_TESTS:]:
         console.print(f"and {len(found) - _SHOWN_TESTS} more; `--json` has all.", markup=False)
+
+
+def _missing(*, is_asked: bool) -> str:
+    """Return what is to be said where the extra that looks for them is not installed."""
+    try:
+        require_extra("measure", purpose="looking for tests that became slower")
+    except ConfigurationError as error:
+        if is_asked:
+            raise
+        return str(error)
+    return ""

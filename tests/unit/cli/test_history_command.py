@@ -191,3 +191,15 @@ def test_a_renamed_test_is_linked_shown_as_one_and_taken_back(url: str) -> None:
     assert (refused.exit_code, "would be a circle" in refused.stderr) == (2, True)
     assert "t::old is no longer t::new" in ask("history", "--undo-rename", "t::old").output
     assert ask("history", "--undo-rename", "t::old").exit_code == 2
+
+
+def test_without_the_extra_the_rest_is_shown_and_the_list_itself_refused(
+    recorded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert recorded
+    monkeypatch.setattr("floe_tests.core.extras.find_spec", lambda name: name != "ruptures" or None)
+    said = ask("history")
+    assert (said.exit_code, 'pip install "floe-tests[measure]"' in said.output) == (0, True)
+    assert "t::broken" in said.output
+    refused = ask("history", "--show", "slower")
+    assert (refused.exit_code, "ruptures" in refused.stderr) == (2, True)

@@ -75,3 +75,16 @@ def test_tests_that_were_left_out_because_their_set_up_failed_are_no_pass(suites
     published = suites.run(f"junit.write_text({xml!r}); sys.exit(1)")
 
     assert published.verdict.cause == "TEST_FAILURE"
+
+
+def test_results_in_another_form_beside_a_green_file_are_named(suites: Suites) -> None:
+    """The run passes by what it can read, and nobody may think that it had read all."""
+    green = "<testsuite name='s' tests='1'><testcase name='a'/></testsuite>"
+    red = "<test-run id='2' failed='3'/>"
+    published = suites.run(
+        f"junit.write_text({green!r}); junit.with_name('TestResult.xml').write_text({red!r})"
+    )
+
+    assert published.verdict.cause == "PASS"
+    notices = published.suites[0].notices
+    assert any("TestResult.xml was not read as a result: it is NUnit's" in each for each in notices)

@@ -171,13 +171,18 @@ def _together(runs: Sequence[RunFiles]) -> RunFiles:
     if len(runs) == 1:
         return runs[0]
     paths = dict.fromkeys(path for run in runs for path in run.paths)
-    root = Path(os.path.commonpath([run.root.absolute() for run in runs]))
+    root = Path(os.path.commonpath([_absolute(run.root) for run in runs]))
     return RunFiles(
-        paths=tuple(sorted(path.absolute() for path in paths)),
+        paths=tuple(sorted(map(_absolute, paths))),
         root=root,
         name=root.name if len({run.root for run in runs}) == 1 else f"{len(paths)} files",
         notices=tuple(notice for run in runs for notice in run.notices),
     )
+
+
+def _absolute(path: Path) -> Path:
+    """Return a path without `..` in it: its copy must not leave the folder of the copies."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path's own keeps the dots
 
 
 def _unpacked(path: Path, folder: Path, root: Path) -> Path:

@@ -72,6 +72,19 @@ def test_the_same_files_in_another_order_are_the_same_run() -> None:
     assert imported("--run", "two", "one/junit.xml").stdout.startswith("unchanged")
 
 
+def test_packed_files_of_other_folders_are_unpacked_into_none_of_them(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here/junit.xml.gz", "there/junit.xml.gz", "junit.xml.gz"):
+        write(name, gzip.compress(junit(name)))
+    before = sorted(place.rglob("*.xml*"))
+    monkeypatch.chdir("here")
+    said = imported("--run", "junit.xml.gz", "../there/junit.xml.gz", "../junit.xml.gz")
+
+    assert "1 run of 3 files (1 added); 3 tests" in said.stdout
+    assert sorted(place.rglob("*.xml*")) == before
+
+
 def test_a_pattern_without_the_flag_gives_a_run_each() -> None:
     write("1/junit.xml", junit("one"))
     write("2/junit.xml", junit("two"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,8 @@ def test_packed_files_of_other_folders_are_unpacked_into_none_of_them(
 ) -> None:
     for name in ("here/junit.xml.gz", "there/junit.xml.gz", "junit.xml.gz"):
         write(name, gzip.compress(junit(name)))
+    (place / "copies").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place / "copies"))
     before = sorted(place.rglob("*.xml*"))
     monkeypatch.chdir("here")
     said = imported("--run", "junit.xml.gz", "../there/junit.xml.gz", "../junit.xml.gz")

@@ -190,7 +190,9 @@ class _Reading:
     def report(self) -> JUnitReport:
         """Return what was read."""
         copies = {names[0]: frozenset(names) for names in self.copies.values()}
-        found, notices = several_files.once(self.found) if self.files > 1 else (self.found, [])
+        found, notices = self.found, list[str]()
+        if len(self.copies) > 1:
+            found, notices = several_files.once(found)
         return JUnitReport(
             cases=named(found),
             started_at=self.started_at,

@@ -20,6 +20,7 @@ from floe_tests.results.formats.junit.texts import with_earlier_try
 _LAST_ATTEMPT = "test.xml"
 _ATTEMPTS = "test_attempts"
 _ATTEMPT = re.compile(r"attempt_\d+\.xml")
+_SHOWN_NAMES = 3
 _PARAMETERS = re.compile(r"[\[(].*| #\d+$", re.DOTALL)
 
 
@@ -89,37 +90,58 @@ def _without_second_accounts(
     found: Sequence[FoundCase],
 ) -> tuple[list[FoundCase], list[str]]:
     """Leave out files of TestNG's that say of no test more than better files do."""
+    if len({one.writer for one in found}) == 1:
+        return list(found), []
     by_file: dict[str, list[FoundCase]] = {}
     for one in found:
         if one.writer is not Writer.OTHER:
             by_file.setdefault(one.source, []).append(one)
-    left_out: list[str] = []
-    for source, cases in by_file.items():
-        better = [
-            one
-            for other, others in by_file.items()
-            if others[0].writer > cases[0].writer and _lie_together(other, source)
-            for one in others
-        ]
-        if better and _tells(better, cases):
-            left_out.append(source)
-    kept = [one for one in found if one.source not in left_out]
-    told = "tells of the same tests as the other files of Surefire and TestNG, and was left out"
-    return kept, [f"{source} {told}." for source in left_out]
+    told = {source: _failing_by_test(cases) for source, cases in by_file.items()}
+    known: dict[PurePath, dict[Writer, dict[str, bool]]] = {}
+    for source, tests in told.items():
+        for folder in _near(source):
+            of_writer = known.setdefault(folder, {}).setdefault(by_file[source][0].writer, {})
+            for test, is_failing in tests.items():
+                of_writer[test] = of_writer.get(test, False) or is_failing
+    left_out = [
+        source
+        for source, tests in told.items()
+        if _are_told(tests, _better(known, source, by_file[source][0].writer))
+    ]
+    dropped = set(left_out)
+    kept = [one for one in found if one.source not in dropped]
+    return kept, [_notice(left_out)] if left_out else []
 
 
-def _lie_together(better: str, source: str) -> bool:
-    """Whether a file is in the folder of a better one or of its folder, or below."""
-    folder = PurePath(better).parent
-    return bool({folder, folder.parent} & set(PurePath(source).parents))
+def _notice(left_out: Sequence[str]) -> str:
+    more = len(left_out) - _SHOWN_NAMES
+    names = ", ".join(left_out[:_SHOWN_NAMES]) + (f" and {more} more files" if more > 0 else "")
+    return f"left out, for other files of Surefire and TestNG tell of the same tests: {names}."
 
 
-def _tells(better: Iterable[FoundCase], cases: Iterable[FoundCase]) -> bool:
-    """Whether files tell of all tests of another file, and of each failure as a failure."""
-    failing = _failing_by_test(better)
-    return all(
-        test in failing and (failing[test] or not is_failing)
-        for test, is_failing in _failing_by_test(cases).items()
+def _near(source: str) -> set[PurePath]:
+    """Return the folders in or below which other reports of the same tests may be."""
+    folder = PurePath(source).parent
+    return {folder, folder.parent}
+
+
+def _better(
+    known: Mapping[PurePath, Mapping[Writer, Mapping[str, bool]]], source: str, writer: Writer
+) -> list[Mapping[str, bool]]:
+    """Return what better files near a file tell."""
+    return [
+        tests
+        for folder in PurePath(source).parents
+        for other, tests in known.get(folder, {}).items()
+        if other > writer
+    ]
+
+
+def _are_told(tests: Mapping[str, bool], better: Sequence[Mapping[str, bool]]) -> bool:
+    """Whether all tests are told, and each failure as a failure."""
+    return bool(better) and all(
+        any(test in known and (known[test] or not is_failing) for known in better)
+        for test, is_failing in tests.items()
     )
 
 

@@ -85,10 +85,8 @@ def test_reports_of_testng_beside_those_of_surefire_are_left_out_and_said(tmp_pa
         "d.C::many[ü](1)": ("passed", 0),
         "d.C::many[b](2)": ("failed", 0),
     }
-    assert [notice.partition(" tells")[0] for notice in report.notices] == [
-        "junitreports/TEST-d.C.xml",
-        "suite/test.xml",
-    ]
+    (notice,) = report.notices
+    assert notice.endswith("the same tests: junitreports/TEST-d.C.xml, suite/test.xml.")
 
 
 @pytest.mark.parametrize("more", [case("a", FAILS), case("a") + case("b")], ids=["fails", "more"])

@@ -37,7 +37,7 @@ def once(found: Sequence[FoundCase]) -> tuple[list[FoundCase], list[str]]:
 def _with_attempts_of_targets(found: Sequence[FoundCase]) -> list[FoundCase]:
     """Join the attempts of Bazel: `test_attempts/attempt_1.xml` came before `test.xml`."""
     attempts: dict[tuple[PurePath, str], list[FoundCase]] = {}
-    for one in found:
+    for one in (each for each in found if _ATTEMPTS in each.source):
         source = PurePath(one.source)
         if _ATTEMPT.fullmatch(source.name) and source.parent.name == _ATTEMPTS:
             attempts.setdefault((source.parent.parent, one.case.name), []).append(one)

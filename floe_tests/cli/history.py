@@ -12,6 +12,7 @@ from rich.console import Console
 
 from floe_tests.cli.common import fail, workspace_of
 from floe_tests.core.errors import FloeTestsError
+from floe_tests.core.extras import require_extra
 
 
 def history(  # noqa: PLR0913 - one a flag
@@ -62,6 +63,8 @@ def history(  # noqa: PLR0913 - one a flag
     try:
         view = measured.view_named(show) if test is None else None
         choice = view_of.show_named("noteworthy" if view else show)
+        if choice == "slower":
+            require_extra("measure", purpose="--show slower")
         question = Question(
             tier=tier,
             provider=environment,

@@ -15,6 +15,19 @@ _MODULES: dict[str, tuple[str, ...]] = {
 }
 
 
+def has_extra(extra: str) -> bool:
+    """Whether an extra is installed.
+
+    Args:
+        extra: Its name.
+    """
+    return not _missing(extra)
+
+
+def _missing(extra: str) -> list[str]:
+    return [name for name in _MODULES[extra] if find_spec(name) is None]
+
+
 def require_extra(extra: str, *, purpose: str) -> None:
     """Make sure that an extra is installed.
 
@@ -25,8 +38,7 @@ def require_extra(extra: str, *, purpose: str) -> None:
     Raises:
         ConfigurationError: A module of it is missing; the message has the command that installs it.
     """
-    missing = [name for name in _MODULES[extra] if find_spec(name) is None]
-    if missing:
+    if missing := _missing(extra):
         message = (
             f"{purpose} needs {', '.join(missing)}, which is not installed: "
             f'`pip install "floe-tests[{extra}]"`.'

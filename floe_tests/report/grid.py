@@ -40,6 +40,7 @@ _FILTERS = (
     ("failing", "failing", "whose newest result that says something is a failure"),
     ("flaky", "flaky", "that pass and fail on one commit, or flip between the two"),
     ("slow", "slow", "that together take half of the tier's time"),
+    ("slower", "slower", "that take longer than they did, by a jump or step by step"),
     ("new", "new", "that only the newest runs know, or that fail newly"),
     ("never run", "never run", "that no run shown that counts got beyond skipping"),
     ("gone", "gone", "that the newest runs do not know any more"),

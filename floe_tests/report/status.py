@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from floe_tests.core.errors import FloeTestsError
-from floe_tests.report.triage import needs_of
+from floe_tests.report.triage import Group, needs_of
 from floe_tests.results.history.analysis import Question, TierAccount, read_accounts
 from floe_tests.results.history.comparison import read_comparison
 from floe_tests.results.history.extent import Extent
@@ -197,10 +197,16 @@ def _needs(account: TierAccount, there: TierAccount | None) -> tuple[Need, ...]:
             name=section.name,
             title=section.title,
             tests=section.tests,
-            first=section.groups[0].label or section.groups[0].tests[0].test.name,
+            first=_first_of(section.groups[0]),
         )
         for section in needs_of(account, there)
     )
+
+
+def _first_of(group: Group) -> str:
+    if group.label and group.tests and not group.runs:  # a number says little without its test
+        return f"{group.tests[0].test.name}: {group.label}"
+    return group.label or group.tests[0].test.name
 
 
 def _seconds(run: RunRecord) -> float | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from floe_tests.results.history.account import TestAccount
 from floe_tests.results.history.analysis import TierAccount
 from floe_tests.results.history.comparison import Difference, compare
-from floe_tests.results.history.flakiness import Sighting
+from floe_tests.results.history.slower import Slower
 
 NO_MESSAGE = "no message"
 LATELY = 20
@@ -25,6 +26,19 @@ _HEX = re.compile(r"\b(?:0x)?[0-9a-f]{6,}(?:-[0-9a-f]{4,}){0,4}\b", re.IGNORECAS
 _NUMBER = re.compile(r"\d+")
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """When something began.
+
+    Attributes:
+        at: Begin of the run that shows it first.
+        commit: What that run tested; None when unknown.
+    """
+
+    at: datetime
+    commit: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """Tests that say the same, or one kind of finding.
@@ -33,13 +47,13 @@ class Group:
         label: What they say, of the newest of them; empty where nothing has to be said.
         tests: The tests, in the tier's order.
         runs: Most runs in a row in which one of them has failed.
-        since: The first of these failures; None where they do not fail.
+        since: The first run of it; None where that says nothing.
     """
 
     label: str
     tests: tuple[TestAccount, ...]
     runs: int = 0
-    since: Sighting | None = None
+    since: Since | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +72,8 @@ class Section:
 
     @property
     def tests(self) -> int:
-        """How many tests are in it."""
-        return sum(len(group.tests) for group in self.groups)
+        """How many tests are in it; a whole suite that became slower is one."""
+        return sum(len(group.tests) or 1 for group in self.groups)
 
 
 def needs_of(account: TierAccount, there: TierAccount | None = None) -> tuple[Section, ...]:
@@ -79,6 +93,7 @@ def needs_of(account: TierAccount, there: TierAccount | None = None) -> tuple[Se
         _failing("failing", "Failing for longer", (each for each in blamed if not _is_new(each))),
         _plain("newly flaky", "Newly flaky", filter(_wavers_lately, wavering)),
         _plain("flaky", "Flaky", (each for each in wavering if not _wavers_lately(each))),
+        _slower(account.slower()),
         _plain("gone", "Gone lately", filter(_is_lately_gone, account.accounts)),
         _failing("quarantined", "Failing in quarantine", _quarantined(failing)),
     )
@@ -166,14 +181,28 @@ def _failing(name: str, title: str, tests: Iterable[TestAccount]) -> Section:
     return Section(name=name, title=title, groups=tuple(groups))
 
 
+def _slower(found: Sequence[Slower]) -> Section:
+    groups = tuple(
+        Group(
+            label=f"{'' if each.test else f'most tests of {each.suite}: '}{each.before:.2f} s, now "
+            f"{each.after:.2f} s, by a {each.kind}",
+            tests=(each.test,) if each.test else (),
+            since=Since(each.since.started_at, each.since.commit),
+        )
+        for each in found
+    )
+    return Section(name="slower", title="Slower", groups=groups)
+
+
 def _group(tests: Sequence[TestAccount]) -> Group:
     since = [each.diagnosis.failing_since for each in tests if each.diagnosis.failing_since]
+    first = min(since, key=lambda each: each.at, default=None)
     newest = min(tests, key=lambda each: newest_failure(each) or 0)
     return Group(
         label=message_of(newest).strip().split("\n", 1)[0][:_MESSAGE_CHARACTERS] or NO_MESSAGE,
         tests=tuple(tests),
         runs=max(map(failures_in_a_row, tests)),
-        since=min(since, key=lambda each: each.at, default=None),
+        since=Since(first.at, first.commit) if first else None,
     )
 
 

@@ -91,5 +91,7 @@ function read(tier) {
   });
   tier.which = {};
   for (const [word, places] of Object.entries(tier.tests.which)) tier.which[word] = new Set(places);
+  const slower = tier.needs.find(section => section.name === "slower");
+  tier.slower = new Map(slower ? slower.groups.flatMap(group => group.tests.map(place => [place, group])) : []);
   return tier;
 }

@@ -147,7 +147,7 @@ function testCells(row, number, test, seen) {
 
 /** A row that is a heading: a section, a group of failures, the rest of one. */
 function band(row, number, entry) {
-  const cell = make("div", undefined, `band ${entry.kind}`);
+  const cell = make("div", undefined, `band ${entry.kind}${entry.isCalm ? " calm" : ""}`);
   cell.setAttribute("role", "gridcell");
   cell.setAttribute("aria-colspan", chosen.tier.runs.length + 1);
   cell.dataset.column = -1;

@@ -108,6 +108,7 @@ function durations(test, now) {
 
 function testFacts(test) {
   const { runs } = chosen.tier, bad = test.since === null ? null : runs[test.since], gone = test.gone === null ? null : runs[test.gone];
+  const slower = test.tier.slower.get(test.place);
   const told = run => {
     const said = make("span");
     said.append(linked(run, "commit", short(run.tested)) || "unknown commit", ` in the run of ${time(run)}`);
@@ -121,6 +122,7 @@ function testFacts(test) {
     ["failed", `${test.failed}`],
     ["skipped", `${test.skipped}`],
     ["median", seconds(test.median)],
+    ["slower", slower && `${slower.label}, ${sinceWhen(slower)}`],
     ["flips", test.flips ? `${test.flips} on this branch` : ""],
     ["both on", test.mixed.map(short).join(", ")],
     ["gone since", gone && told(gone)],

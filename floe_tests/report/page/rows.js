@@ -8,6 +8,7 @@ const FILTERS = {
   slow: test => has("slow", test),
   new: test => has("new", test) || has("newly", test),
   "never run": test => has("never", test),
+  slower: test => test.tier.slower.has(test.place),
   gone: test => has("gone", test),
 };
 const ORDERS = {
@@ -30,17 +31,17 @@ const isWanted = test => {
 function sinceWhen(group) {
   if (!group.at) return "";
   const commit = group.commit && group.commit !== "unknown" ? `${short(group.commit)}, ` : "";
-  return `, since ${commit}${group.at.slice(0, 16).replace("T", " ")}`;
+  return `since ${commit}${group.at.slice(0, 16).replace("T", " ")}`;
 }
 
 function rowsOfGroup(section, group, number) {
   const tests = group.tests.map(place => chosen.tier.all[place]).filter(isWanted);
-  if (!tests.length) return [];
+  if (!tests.length && (group.tests.length || chosen.words)) return [];
   const key = `${section.name} ${number}`, made = [], isLong = tests.length > SHOWN_OF_GROUP + 1;
   const isOpen = chosen.opened.has(key) || !isLong;
   if (group.label) {
-    const impact = `${plural(tests.length, "test")}${group.runs ? `, ${plural(group.runs, "run")}` : ""}${sinceWhen(group)}`;
-    made.push({ kind: "group", text: group.label, more: impact, key, isOpen: isLong ? isOpen : undefined });
+    const hit = [tests.length > 1 || group.runs ? plural(tests.length, "test") : "", group.runs ? plural(group.runs, "run") : "", sinceWhen(group)];
+    made.push({ kind: "group", text: group.label, more: hit.filter(Boolean).join(", "), key, isOpen: isLong ? isOpen : undefined, isCalm: !group.runs });
   }
   for (const test of isOpen ? tests : tests.slice(0, SHOWN_OF_GROUP)) made.push({ kind: "test", test });
   if (!isOpen) made.push({ kind: "more", text: `and ${tests.length - SHOWN_OF_GROUP} more`, key });
@@ -50,7 +51,7 @@ function rowsOfGroup(section, group, number) {
 function rowsOfNeeds() {
   return chosen.tier.needs.flatMap(section => {
     const made = section.groups.flatMap((group, number) => rowsOfGroup(section, group, number));
-    const count = section.groups.reduce((sum, group) => sum + group.tests.length, 0);
+    const count = section.groups.reduce((sum, group) => sum + (group.tests.length || 1), 0);
     return made.length ? [{ kind: "section", text: section.title, more: plural(count, "test") }, ...made] : [];
   });
 }

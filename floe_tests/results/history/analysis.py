@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from floe_tests.core.extras import has_extra
 from floe_tests.results.history.account import TestAccount, accounts_of
 from floe_tests.results.history.branches import Branch, BranchRuns, branch_of, in_words
 from floe_tests.results.history.extent import Extent, extents_of
@@ -67,7 +68,12 @@ class TierAccount:
         return extents_of(self.grid, self.accounts)
 
     def slower(self) -> tuple[Slower, ...]:
-        """Return the tests that became slower, those that lost most time first: takes a second."""
+        """Return the tests that became slower, those that lost most time first: takes a second.
+
+        It needs the statistics of the extra `measure`: without, no test is.
+        """
+        if not has_extra("measure"):
+            return ()
         return slower_tests(self.grid, self.accounts)
 
     @property

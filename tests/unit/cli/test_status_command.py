@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from floe_tests.cli.app import app
+from floe_tests.core import extras
 from floe_tests.report import overview
 from floe_tests.results.history.store import History
 from tests.support import runs
@@ -106,6 +107,16 @@ def test_an_outage_is_the_fault_of_no_test(out: Path) -> None:
     (found,) = json.loads(ask("status", "--json", "--tier", "demo").output)
 
     assert (found["health"], found["failing"]) == ("not judged", 0)
+
+
+def test_what_needs_statistics_is_left_out_where_they_are_not_installed(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _name: None)
+
+    assert (ask("status").exit_code, ask("report").exit_code) == (0, 0)
+    assert (recorded / "demo" / "report.html").is_file()
+    assert 'pip install "floe-tests[measure]"' in ask("history", "--show", "slower").output
 
 
 def test_before_the_first_run_all_say_how_to_begin(out: Path) -> None:

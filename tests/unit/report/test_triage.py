@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,8 +37,6 @@ def names(section: Section) -> list[list[str]]:
 
 def saying(record: RunRecord, messages: dict[str, str]) -> RunRecord:
     """Return a run in which each test said something of its own."""
-    from dataclasses import replace
-
     (suite,) = record.suites
     cases: tuple[CaseResult, ...] = tuple(
         replace(case, message=messages.get(case.name, case.message)) for case in suite.cases
@@ -99,6 +99,28 @@ def test_what_wavers_since_lately_stands_apart_and_what_is_gone_is_told(needs: N
         "flaky": [["t::ever"]],
         "gone": [["t::gone"]],
     }
+
+
+def test_a_test_that_takes_longer_than_it_did_is_told_with_both_times_and_since_when(
+    needs: Needs,
+) -> None:
+    def took(run: RunRecord, number: int) -> RunRecord:
+        (suite,) = run.suites
+        wobble = 0.01 * (number * 7 % 11)
+        cases = tuple(
+            replace(case, seconds=(2.0 if number < 20 and case.name == "t::slow" else 0.5) + wobble)
+            for case in suite.cases
+        )
+        return replace(run, suites=(replace(suite, cases=cases),))
+
+    pasts = dict.fromkeys(("t::slow", *(f"t::{n}" for n in range(8))), "." * 60)
+    found = needs([took(run, number) for number, run in enumerate(runs.runs_of(pasts))])
+
+    assert names(found["slower"]) == [["t::slow"]]
+    (group,) = found["slower"].groups
+    assert re.fullmatch(r"0\.5\d s, now 2\.0\d s, by a jump", group.label)
+    assert group.since is not None
+    assert group.since.commit == "c19"
 
 
 def test_where_nothing_is_wrong_nothing_is_said(needs: Needs) -> None:

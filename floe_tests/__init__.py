@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["TestTier", "__version__", "project"]
 
 
+def __dir__() -> list[str]:
+    """Return what there is, loaded or not: `dg` finds the component here."""
+    return [*globals(), *__all__]
+
+
 def __getattr__(name: str) -> object:
     """Load what needs Dagster on first use, so that plain parts import without it."""
     if name == "TestTier":

@@ -74,7 +74,6 @@ def _chart(
 ) -> ChartFound | None:
     if chart is None:
         return None
-    from floe_tests.environments.providers.kind.settings import KindSettings
     from floe_tests.scaffold.chart import find_chart, looked_at
 
     missing = [str(file) for file in values if not file.is_file()]
@@ -85,7 +84,6 @@ def _chart(
         found,
         root=root,
         values_files=_relative(values, root),
-        kube_version=KindSettings().kubernetes_version,
         log=console_line,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, cast
 
@@ -13,6 +15,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import InitErrorDetails
 
 from floe_tests.config.base import DnsLabel, Settings, error_details, not_empty
 from floe_tests.config.deadlines import BudgetSettings, DeadlineSettings
@@ -28,6 +31,7 @@ from floe_tests.config.providers import EnvironmentName
 from floe_tests.config.release import ReleaseSettings
 from floe_tests.config.retention import RetentionSettings
 from floe_tests.config.suite import MissingSettings, SuiteSettings
+from floe_tests.config.templating import with_variables
 from floe_tests.config.triggers import ScheduleSettings, TriggerSettings
 
 if TYPE_CHECKING:
@@ -35,6 +39,18 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 _Own = TypeVar("_Own", bound=Settings)
+# As Dagster takes them. Source: https://docs.dagster.io/guides/build/assets/metadata-and-tags
+_OWNER = re.compile(r"team:[\w.-]+|[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+def _owner(value: str) -> str:
+    if not _OWNER.fullmatch(value):
+        message = f"{value!r} is no owner. Write an e-mail address, or team: and a name."
+        raise ValueError(message)
+    return value
+
+
+Owner = Annotated[str, AfterValidator(_owner)]
 
 
 class TierFields(Settings):
@@ -46,6 +62,10 @@ class TierFields(Settings):
         description="Name of the tier; its job and asset group have it too, with `_` for `-`."
     )
     description: str = Field(description="What this tier proves, for the Dagster UI.")
+    owners: tuple[Owner, ...] = Field(
+        default=(),
+        description="Who looks after the tier, for Dagster: e-mail addresses, or `team:NAME`.",
+    )
     environments: Annotated[tuple[EnvironmentName, ...], AfterValidator(not_empty)] = Field(
         description="Where the tier can run; the first is the default. FLOE_TESTS_CLUSTER or the "
         "run's config chooses another of them.",
@@ -122,8 +142,14 @@ class TierFields(Settings):
         """Read the settings of environments too; the problems of both are told at once."""
         if not isinstance(value, Mapping):
             return handler(value)
-        given = cast("Mapping[str, Any]", value)
+        given, unset = with_variables(cast("Mapping[str, Any]", value), os.environ)
         read, problems = read_settings(given, known=cls.known_names())
+        problems += [
+            InitErrorDetails(
+                type="value_error", loc=place, input=None, ctx={"error": ValueError(words)}
+            )
+            for place, words in unset
+        ]
         try:
             made = handler(read)
         except ValidationError as error:

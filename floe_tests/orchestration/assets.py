@@ -82,6 +82,7 @@ def tier_assets(settings: TierSettings, root: Path) -> list[dg.AssetsDefinition]
             deps=[keys[dep] for dep in deps],
             description=_DESCRIPTIONS[name],
             kinds=_KINDS[name],
+            owners=settings.owners,
             check_specs=check_specs,
             tags={"floe-tests/tier": tier},
         )

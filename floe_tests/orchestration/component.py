@@ -13,6 +13,7 @@ from floe_tests.core.errors import ConfigurationError
 from floe_tests.core.labels import CAUSE, CLUSTER, COMMIT, ENVIRONMENT, REF, TIER
 from floe_tests.environments.lease import longest_seconds
 from floe_tests.orchestration.assets import tier_assets
+from floe_tests.orchestration.scaffolder import TierScaffolder
 from floe_tests.orchestration.sensors.installed import tier_schedules, trigger_sensors
 
 # What run monitoring goes by.
@@ -20,6 +21,7 @@ from floe_tests.orchestration.sensors.installed import tier_schedules, trigger_s
 _MAX_RUNTIME = "dagster/max_runtime"
 
 
+@dg.scaffold_with(TierScaffolder)
 class TestTier(dg.Component):
     """A tier of tests on a real cluster: five assets, a check for each suite, a job, a schedule.
 

@@ -19,6 +19,7 @@ from floe_tests.core import program
 from floe_tests.core.errors import ConfigurationError, FloeTestsError
 from floe_tests.core.log import Log
 from floe_tests.doctor.pod_security import violations
+from floe_tests.environments.providers.kind.settings import KindSettings
 from floe_tests.kube.objects import JsonObject, part, parts, pod_specification
 from floe_tests.kube.quantity import quantity
 from floe_tests.platform import charts, helm
@@ -109,7 +110,6 @@ def looked_at(
     *,
     root: Path,
     values_files: Sequence[str],
-    kube_version: str | None,
     log: Log,
 ) -> ChartFound:
     """Render a chart, and return it with what that shows.
@@ -118,7 +118,6 @@ def looked_at(
         found: The chart.
         root: The folder of the project.
         values_files: Values files, relative to the project.
-        kube_version: Version of Kubernetes that it is rendered for.
         log: Hears of dependencies that are fetched.
     """
     release = ReleaseSettings(
@@ -130,6 +129,7 @@ def looked_at(
         prefix_images=False,
     )
     workspace = Workspace(root, root, root, "")
+    kube_version = KindSettings().kubernetes_version
     try:
         program.require("helm")
         if not release.is_remote:

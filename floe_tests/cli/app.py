@@ -9,7 +9,9 @@ import typer
 
 from floe_tests.cli import (
     cancel,
+    check,
     doctor,
+    explain,
     history,
     import_runs,
     init,
@@ -61,6 +63,7 @@ def main(
 _OF_TIERS: dict[str, Callable[..., None]] = {
     "tiers": tiers.tiers,
     "run": run.run,
+    "check": check.check,
     "doctor": doctor.doctor,
     "reap": reap.reap,
     "prune": prune.prune,
@@ -73,6 +76,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "status": status.status,
     "report": report.report,
     "migrate": migrate.migrate,
+    "explain": explain.explain,
     "serve": serve.serve,
     "import": import_runs.import_runs,
 }
@@ -80,4 +84,4 @@ app.command(name="init")(guarded(init.init))
 for _name, _command in _OF_TIERS.items():
     app.command(name=_name)(guarded(_command))
 for _name, _command in _OTHERS.items():
-    app.command(name=_name)(guarded(_command, first=mention_broken_tiers))
+    app.command(name=_name)(guarded(_command, then=mention_broken_tiers))

@@ -88,21 +88,23 @@ def _block(tier: BrokenTier, root: Path, *, all_of_it: bool) -> str:
 
 
 def guarded(
-    command: Callable[_Arguments, _Result], *, first: Callable[[], None] | None = None
+    command: Callable[_Arguments, _Result], *, then: Callable[[], None] | None = None
 ) -> Callable[_Arguments, _Result]:
     """Let a command end with a panel, and no traceback, for all that its user can cause.
 
     Args:
         command: The command.
-        first: What to do before it.
+        then: What to do after it, unless it could not do what it was asked for.
     """
 
     @functools.wraps(command)
     def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
         try:
-            if first is not None:
-                first()
-            return command(*args, **kwargs)
+            result = command(*args, **kwargs)
+        except typer.Exit as end:
+            if then is not None and end.exit_code != USAGE:
+                then()
+            raise
         except BrokenPipeError:
             raise  # click's: who reads has gone
         except KeyboardInterrupt:
@@ -112,6 +114,9 @@ def guarded(
             if message is None:
                 raise
             fail(message)
+        if then is not None:
+            then()
+        return result
 
     return run
 

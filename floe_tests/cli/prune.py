@@ -41,7 +41,6 @@ def prune(
 
     workspace = workspace_of(os.environ)
     tiers = project_tiers(workspace.root)
-    show_broken(tiers.broken, workspace.root)
     left = ()
     try:
         with open_instance(workspace.home) as instance:
@@ -54,6 +53,7 @@ def prune(
                 left = remove_all(workspace, instance, old)
     except FloeTestsError as error:
         fail(str(error))
+    show_broken(tiers.broken, workspace.root)
     if as_json:
         typer.echo(_as_json(old, removed=yes))
     else:

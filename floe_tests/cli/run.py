@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -132,16 +131,19 @@ def _check_choices(
 
 
 def _require_folders(workspace: Workspace, variables: Mapping[str, str]) -> None:
-    """Make DAGSTER_HOME, and refuse folders and databases that a run could not write to."""
+    """Make the folders of a run, and refuse those and a history that it could not write to."""
     from floe_tests.doctor import machine
 
-    with contextlib.suppress(OSError):  # what cannot be made is told below
-        workspace.home.mkdir(parents=True, exist_ok=True)
-    checks = (
-        machine.check_home(workspace, variables),
-        *machine.check_output(workspace),
-        machine.check_history(workspace),
-    )
+    for name, folder in (("DAGSTER_HOME", workspace.home), ("FLOE_TESTS_OUTPUT", workspace.output)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            fail(
+                f"{folder} cannot be written: {error.strerror}. Make room or change its "
+                f"permissions, or choose another folder with {name}."
+            )
+    checks = (machine.check_home(workspace, variables), machine.check_history(workspace))
     failed = [check for check in checks if check.state == "failed"]
     if failed:
         fail("\n".join(f"{check.name}: {check.found}\n  {check.remedy}" for check in failed))

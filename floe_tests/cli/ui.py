@@ -78,7 +78,8 @@ def _require_free(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"fails: {error.strerror}"
+        reason = str(error.strerror or error).partition(" (while attempting")[0]
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {reason}"
         other = port + 2 if port + 3 <= _LAST_PORT else PORT
         fail(
             f"{host}:{port} {why}. Choose another port: make ui PORT={other}, or "

@@ -97,7 +97,8 @@ def print_summary(summary: Summary) -> None:
         *([f"history  {summary.report}"] if summary.report else []),
         *(f"{page.stem:<8} {page}" for page in summary.pages),
         f"files    {summary.junit.parent / 'runs' / summary.run_id}",
-        f"Dagster  floe-tests ui, then http://{HOST}:{PORT}/runs/{summary.run_id}",
+        f"Dagster  http://{HOST}:{PORT}/runs/{summary.run_id}",
+        "         by `floe-tests ui`",
     ]
     # No markup: names and messages are whatever a test made of them.
     body = Text("\n".join(lines))

@@ -188,7 +188,14 @@ class Workspace:
 
 
 def _directory_url(text: str) -> str | None:
-    return f"{text.strip().rstrip('/')}/" if text.strip() else None
+    url = text.strip()
+    if url and not url.startswith(("http://", "https://")):
+        message = (
+            f"FLOE_TESTS_OUTPUT_URL={text!r} is no address. Write the one under which a browser "
+            "finds the output folder, such as https://ci.example.com/results/."
+        )
+        raise ConfigurationError(message)
+    return f"{url.rstrip('/')}/" if url else None
 
 
 def _prefix(text: str) -> str:

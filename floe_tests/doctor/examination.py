@@ -15,6 +15,7 @@ from floe_tests.doctor import (
     installed,
     inventory,
     machine,
+    manifests,
     permissions,
     programs,
     security,
@@ -117,6 +118,8 @@ def _cluster(
 ) -> Iterable[Callable[[], Found]]:
     kube = reached.kube
     yield lambda: security.check_pod_security(needs, kube=kube, kube_version=reached.version)
+    prefix = workspace.image_registry_prefix
+    yield lambda: manifests.check_manifests(needs, image_registry_prefix=prefix)
     if kube is not None:
         if not provider.capabilities.creates_clusters:
             yield lambda: permissions.check_permissions(kube, needs)

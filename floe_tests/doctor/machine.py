@@ -132,7 +132,9 @@ def check_history(workspace: Workspace) -> Check:
         return Check("history", "failed", str(error), _HISTORY_REMEDY)
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         file = Path(url.database)
-        problem = _not_writable(file.parent) or (_not_writable(file) if file.exists() else None)
+        problem = _not_writable(file.parent) or (
+            _not_writable(file, is_folder=False) if file.exists() else None
+        )
         if problem:
             return Check("history", "failed", problem, f"chmod u+rw {file}")
         if not file.exists():
@@ -188,10 +190,10 @@ def _existing(path: Path) -> Path:
     return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
-def _not_writable(path: Path) -> str | None:
+def _not_writable(path: Path, *, is_folder: bool = True) -> str | None:
     """Say why a path cannot be written, or be made; None when it can."""
     existing = _existing(path)
-    if existing != path and not existing.is_dir():
+    if (is_folder or existing != path) and not existing.is_dir():
         return f"{existing} is no folder"
     if not os.access(existing, os.W_OK):
         return f"{existing} cannot be written"

@@ -24,6 +24,7 @@ from floe_tests.config.test_job import (
 )
 from floe_tests.core import labels
 from floe_tests.core.deadline import Deadline
+from floe_tests.core.program import RUN_VARIABLE
 from floe_tests.execution.brought import EXPORTER_FOLDER, Brought, exporter_program
 from floe_tests.kube.objects import JsonObject, part, parts
 
@@ -35,15 +36,14 @@ _EXPORTER_START = ("env", "--block-signal=TERM", "--block-signal=INT", *EXPORTER
 
 TESTS_TIMEOUT_VARIABLE = "FLOE_TESTS_TIMEOUT_SECONDS"
 PROVIDER_VARIABLE = "FLOE_TESTS_PROVIDER"
-_RUN_VARIABLE = "FLOE_RUN_ID"
 
 # A stock image runs as root, which no restricted pod may.
 _STOCK_USER = {"runAsUser": 1000, "runAsGroup": 1000}
 _TTL_SECONDS = 3600
-_LEAST_TTL_SECONDS = 600
+LEAST_TTL_SECONDS = 600
 # Policies by which the Job controller tries again: that a run decides by its verdicts, and a pod
 # that comes by itself would hide the end of the one before.
-_POLICIES = ("podFailurePolicy", "podReplacementPolicy", "successPolicy", "maxFailedIndexes")
+POLICIES = ("podFailurePolicy", "podReplacementPolicy", "successPolicy", "maxFailedIndexes")
 # What the exporter needs to send the rest after the tests have ended, 25 s by its own deadline, and
 # to stay for those who ask for frames again.
 _LINGER_SECONDS = 20
@@ -142,8 +142,8 @@ def _bound_job(job_spec: JsonObject, spec: AttemptSpec) -> None:
     job_spec["backoffLimit"] = 0
     # A run removes its Jobs itself. One that removes itself takes its logs with it.
     seconds = int(job_spec.get("ttlSecondsAfterFinished", _TTL_SECONDS))
-    job_spec["ttlSecondsAfterFinished"] = max(_LEAST_TTL_SECONDS, seconds)
-    for policy in _POLICIES:
+    job_spec["ttlSecondsAfterFinished"] = max(LEAST_TTL_SECONDS, seconds)
+    for policy in POLICIES:
         job_spec.pop(policy, None)
     job_spec["activeDeadlineSeconds"] = int(spec.deadlines.job_seconds)
 
@@ -202,7 +202,7 @@ def run_variables(spec: AttemptSpec, *, addopts: str = "") -> dict[str, str]:
         addopts: What PYTEST_ADDOPTS already holds.
     """
     variables = {
-        _RUN_VARIABLE: spec.owner.run_id,
+        RUN_VARIABLE: spec.owner.run_id,
         PROVIDER_VARIABLE: spec.provider,
         TESTS_TIMEOUT_VARIABLE: f"{spec.deadlines.tests_seconds:g}",
         **dict(spec.environment),
@@ -270,7 +270,7 @@ def _exporter(template: JobTemplate, spec: AttemptSpec) -> JsonObject:
         **({} if spec.exporter.image else {"command": list(_EXPORTER_START)}),
         "restartPolicy": "Always",
         "env": [
-            {"name": _RUN_VARIABLE, "value": spec.owner.run_id},
+            {"name": RUN_VARIABLE, "value": spec.owner.run_id},
             {"name": "FLOE_STREAM_STATE", "value": _STATE},
             {"name": "FLOE_STREAM_LINGER_SECONDS", "value": str(_LINGER_SECONDS)},
         ],

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from floe_tests.core.errors import ConfigurationError
 
 
@@ -50,12 +52,16 @@ class ClusterAccess:
         path = self.kubeconfig and str(Path(self.kubeconfig).expanduser())
         try:
             current: Any = loader.list_kube_config_contexts(config_file=path)[1]
-        except loader.ConfigException as error:
+        except (loader.ConfigException, *_UNREADABLE) as error:
             raise _no_cluster(error) from error
         variable = os.environ.get("KUBECONFIG", "")
         # A list of files stays what it is: `kubectl --kubeconfig` takes one.
         file = variable if variable and os.pathsep not in variable else None
         return ClusterAccess(self.kubeconfig or file, str(current["name"]))
+
+
+# What the client raises on a kubeconfig that is none: no YAML, no mapping, no certificate.
+_UNREADABLE = (TypeError, AttributeError, ValueError, OSError, yaml.YAMLError)
 
 
 def api_client(access: ClusterAccess, connections: int | None = None) -> Any:
@@ -80,7 +86,7 @@ def api_client(access: ClusterAccess, connections: int | None = None) -> Any:
             loader.load_kube_config(
                 config_file=path, context=access.context, client_configuration=configuration
             )
-    except loader.ConfigException as error:
+    except (loader.ConfigException, *_UNREADABLE) as error:
         raise _no_cluster(error) from error
     return kubernetes.client.ApiClient(configuration)
 

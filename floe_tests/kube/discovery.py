@@ -51,6 +51,32 @@ class Discovery(ObjectRequests):
         # The items of a list leave out what the list says.
         return [{**item, "kind": kind} for item in parts(found, "items")]
 
+    def dry_run(self, manifest: JsonObject, *, namespace: str) -> bool:
+        """Let the server judge an object of any kind, without making it.
+
+        Args:
+            manifest: The object.
+            namespace: Where it would be, where its kind has namespaces.
+
+        Returns:
+            Whether the cluster knows the kind, and so has judged it.
+
+        Raises:
+            RefusedError: It would be refused.
+        """
+        kind, version = str(manifest["kind"]), str(manifest["apiVersion"])
+        try:
+            path = self._any_path(version, kind, namespace)
+        except RefusedError as error:
+            if error.is_not_found:
+                return False
+            raise
+        if path is None:
+            return False
+        query = [("dryRun", "All"), ("fieldValidation", "Strict")]
+        self.request("POST", path, query=query, body=manifest)
+        return True
+
     def _any_path(self, api_version: str, kind: str, namespace: str) -> str | None:
         """Return where objects of a kind are, by discovery; None when there is no such kind."""
         base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"

@@ -213,7 +213,8 @@ def cancel_and_wait(
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
-    """Open the instance of a DAGSTER_HOME."""
+    """Open the instance of a DAGSTER_HOME, which is made where it is missing."""
+    home.mkdir(parents=True, exist_ok=True)
     return dg.DagsterInstance.from_config(str(home))
 
 

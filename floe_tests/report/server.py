@@ -194,7 +194,7 @@ def _listening(host: str, port: int) -> Generator[socket.socket]:
 
 def _reason(error: OSError) -> str:
     # Python's own adds the address once more.
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    return str(error.strerror or error).partition(" (while attempting")[0]
 
 
 def _family(host: str) -> socket.AddressFamily:

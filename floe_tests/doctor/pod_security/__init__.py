@@ -18,7 +18,7 @@ from floe_tests.doctor.pod_security.restricted import RESTRICTED
 from floe_tests.kube.objects import JsonObject, part, parts
 
 # A chart may render for a cluster whose version is not known: then the newest rules are in force.
-_NEWEST = 34
+NEWEST_MINOR = 34
 _MINOR = re.compile(r"v?1\.(\d+)")
 
 
@@ -55,7 +55,7 @@ def violations(
     path, template = found
     match = _MINOR.match(kube_version or "")
     pod = Pod(
-        part(template, "metadata"), part(template, "spec"), int(match[1]) if match else _NEWEST
+        part(template, "metadata"), part(template, "spec"), int(match[1]) if match else NEWEST_MINOR
     )
     checks = BASELINE if level == "baseline" else (*BASELINE, *RESTRICTED)
     told = dict.fromkeys(

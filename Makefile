@@ -18,7 +18,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/docker-entrypoint.sh bases/kafka/kafka-program \
   bases/kafka/run) charts/*/files/*/*.sh images/build images/push \
-  images/statefun-functions/assemble docs/pictures/take $(filter-out %.py %.json,$(wildcard .ci/*))
+  images/statefun-functions/assemble docs/pictures/take examples/tools examples/bats/suite/live $(filter-out %.py %.json,$(wildcard .ci/*))
 
 # Its path has the version: another one is installed beside it.
 ACTIONLINT_VERSION := v1.7.12

@@ -24,6 +24,7 @@ from floe_tests.results import accounts
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally, bounded_name
 from floe_tests.results.formats import foreign, junit
 from floe_tests.results.formats.events import EventReader
+from floe_tests.results.formats.junit.texts import attached, joined
 from floe_tests.results.reconcile import under_event_names
 from floe_tests.results.result_files import is_plain_file, junit_files, versions
 
@@ -344,11 +345,18 @@ def _enriched(case: CaseResult, event: CaseResult | None) -> CaseResult:
     return replace(
         case,
         message=case.message or event.message,
-        text=max(case.text, event.text, key=len),
+        text=_longer_text(case, event),
         file=case.file or event.file,
         line=case.line or event.line,
         reruns=max(case.reruns, event.reruns),
     )
+
+
+def _longer_text(case: CaseResult, event: CaseResult) -> str:
+    """Return the longer text, with the files that the shorter one alone names."""
+    shorter, longer = sorted((case, event), key=lambda each: len(each.text))
+    lost = [path for path in shorter.attachments if path not in longer.attachments]
+    return joined([longer.text, attached(lost)]) if lost else longer.text
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""pytest's events (pytest-reportlog), read while they arrive.
+"""pytest's events (pytest-reportlog), read while they arrive; other tools' adapters write them too.
 
 JUnit is written when pytest ends; a killed pod never ends. The events of a test are written as it
 happens, so from them the progress is shown, and the results of a pod that died are rebuilt: every
@@ -27,6 +27,7 @@ from floe_tests.results.cases import (
     Tally,
     TextBudget,
     bounded_name,
+    case_name,
     case_name_of_node,
     cut,
     legible,
@@ -96,6 +97,7 @@ class _Fault:
 class _RunningTest:
     """A test of which reports came, the last one not yet."""
 
+    name: str
     file: str | None = None
     line: int | None = None
     seconds: float = 0.0
@@ -181,7 +183,7 @@ class EventReader:
     @property
     def in_flight(self) -> tuple[str, ...]:
         """Names of the tests whose set-up was reported and whose clean-up was not."""
-        return tuple(bounded_name(case_name_of_node(node_id)) for node_id in self._running)
+        return tuple(bounded_name(test.name) for test in self._running.values())
 
     @property
     def cut_short(self) -> tuple[CaseResult, ...]:
@@ -190,8 +192,8 @@ class EventReader:
         When the stream ends here, their failure is known, whatever their clean-up would have been.
         """
         return tuple(
-            _case(node_id, test)
-            for node_id, test in self._running.items()
+            _case(test)
+            for test in self._running.values()
             if any(fault.outcome.is_failing for fault in test.faults)
         )
 
@@ -315,7 +317,7 @@ class EventReader:
             if len(self._running) >= _MAX_IN_FLIGHT:
                 self._dropped_cases += 1
                 return None
-            test = self._running[node_id] = _RunningTest()
+            test = self._running[node_id] = _RunningTest(_case_name(event, node_id))
         held_bytes = test.text_bytes
         _add_report(test, event, is_subtest=is_subtest)
         self._running_left_bytes -= test.text_bytes - held_bytes
@@ -331,7 +333,7 @@ class EventReader:
         # `when` is "???" when a worker of pytest-xdist died: no further report will come.
         del self._running[node_id]
         self._running_left_bytes += test.text_bytes
-        return self._finish(_case(node_id, test))
+        return self._finish(_case(test))
 
     def _finish(self, case: CaseResult) -> CaseResult | None:
         earlier = self._cases.get(case.name)
@@ -361,6 +363,14 @@ def _node_id(event: dict[str, object]) -> str | None:
     return node_id
 
 
+def _case_name(event: dict[str, object], node_id: str) -> str:
+    """Return a test's name: pytest's, or the one that another tool's JUnit file has."""
+    classname = event.get("classname")
+    if not isinstance(classname, str):
+        return case_name_of_node(node_id)
+    return case_name(classname=classname, name=text_of(event.get("name")) or node_id)
+
+
 def _add_report(test: _RunningTest, event: dict[str, object], *, is_subtest: bool) -> None:
     location = event.get("location")
     if is_array(location) and len(location) > 1:
@@ -371,11 +381,11 @@ def _add_report(test: _RunningTest, event: dict[str, object], *, is_subtest: boo
     if isinstance(duration, int | float) and not is_subtest:
         # A subtest's time is part of its test's.
         test.seconds += min(max(duration, 0.0), _LONGEST_SECONDS)
-    outcome = event.get("outcome")
+    outcome = text_of(event.get("outcome"))
     if outcome == "rerun":
         test.is_rerun = True
         _add_fault(test, _failure(event, is_subtest=is_subtest))
-    elif outcome == "failed":
+    elif outcome in {"failed", "error"}:
         _add_fault(test, _failure(event, is_subtest=is_subtest))
     elif outcome == "skipped" and not is_subtest:
         _add_fault(test, _skip(event))
@@ -398,7 +408,9 @@ def _failure(event: dict[str, object], *, is_subtest: bool) -> _Fault:
     longrepr = event.get("longrepr")
     message = crash_message(longrepr)
     outcome = CaseOutcome.FAILED
-    if event.get("when") != "call" and not is_subtest:
+    if event.get("outcome") == "error":  # of a tool whose JUnit file calls it one
+        outcome = CaseOutcome.ERROR
+    elif event.get("when") != "call" and not is_subtest:
         outcome = CaseOutcome.ERROR
         phase = "teardown" if event.get("when") == "teardown" else "setup"
         message = f'failed on {phase} with "{message}"'
@@ -418,9 +430,9 @@ def _expected_reason(event: dict[str, object]) -> str:
     return text_of(event.get("wasxfail")).removeprefix("reason: ")
 
 
-def _case(node_id: str, test: _RunningTest) -> CaseResult:
+def _case(test: _RunningTest) -> CaseResult:
     base = CaseResult(
-        name=case_name_of_node(node_id),
+        name=test.name,
         outcome=CaseOutcome.PASSED,
         seconds=test.seconds,
         message=test.note,

@@ -336,3 +336,20 @@ def test_two_tests_of_one_title_are_two_of_those_that_were_collected(tmp_path: P
     )
     results = collate(tmp_path)
     assert (results.reported, results.missing, results.tally.failed) == (2, 0, 1)
+
+
+def test_an_attachment_that_junit_names_stays_beside_a_longer_text_of_the_events(
+    received: Path,
+) -> None:
+    case = CaseResult(
+        name="pkg.test_mixed::test_fails",
+        outcome=CaseOutcome.FAILED,
+        seconds=0.1,
+        text="[[ATTACHMENT|shots/a.png]]",
+    )
+    junit.write(received / "junit.xml", [case], suite="suite")
+
+    (failed,) = (each for each in collate(received).cases if each.name == case.name)
+
+    assert failed.attachments == ("shots/a.png",)
+    assert "printed before the failure" in failed.text

@@ -311,3 +311,29 @@ def test_a_test_that_fails_without_end_costs_no_memory_and_stays_failed() -> Non
     reader.feed(_lines(_report("t.py::t", "teardown")))
     assert [case.outcome for case in reader.cases] == ["failed"]
     assert peak_bytes < 4 * 1024 * 1024
+
+
+def _told_by_an_adapter(when: str, outcome: str, **more: object) -> bytes:
+    names = {"nodeid": "[id:1]", "classname": "example.com/shop", "name": "TestTotal/one.py::item"}
+    event = {"$report_type": "TestReport", **names, "when": when, "outcome": outcome, **more}
+    return json.dumps(event).encode() + b"\n"
+
+
+def test_a_test_of_another_tool_has_the_name_of_its_junit_file() -> None:
+    begun = _told_by_an_adapter("setup", "passed")
+    name = "example.com/shop::TestTotal/one.py::item"
+
+    assert _read(begun).in_flight == (name,)
+    ended = _told_by_an_adapter("call", "passed") + _told_by_an_adapter("teardown", "passed")
+    (case,) = _read(begun + ended).cases
+    assert case.name == name
+
+
+def test_what_another_tool_calls_an_error_is_one_as_it_stands() -> None:
+    said = {"longrepr": {"reprcrash": {"message": "no such file"}}, "sections": [["stack", "at x"]]}
+    call = _told_by_an_adapter("call", "error", **said)
+
+    (case,) = _read(call + _told_by_an_adapter("teardown", "passed")).cases
+
+    assert (case.outcome, case.message) == ("error", "no such file")
+    assert "at x" in case.text

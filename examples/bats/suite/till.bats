@@ -1,0 +1,3 @@
+@test "the till opens" {
+  if [ "$SHOP_CASE" = hang ]; then sleep 1h; fi
+}

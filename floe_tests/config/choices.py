@@ -42,7 +42,8 @@ def variables_of(
             container = template.test_container
         if (suite.groups or suite.excluded_groups) and not knows_groups(container):
             deaf += _deaf(suite, container)
-        commands[suite.name] = _words_of(container)
+        mounted = [suite.mounted.folder] if suite.mounted else []
+        commands[suite.name] = [*_words_of(container), *mounted]
     if deaf:
         raise ConfigurationError("\n".join(deaf))
     _require_mentioned(selection, commands, root)

@@ -42,16 +42,18 @@ def _quota(needs: Needs) -> Check | None:
     own = [item for item in (*needs.manifests, *needs.jobs) if _is_in_namespace(needs, item)]
     has_defaults = any(item.get("kind") == "LimitRange" for item in own)
     without = [where for item in own for where in _without_limit(item)]
-    if without and not has_defaults:
+    if without and not has_defaults and budget.container_memory is None:
         return Check(
             "quota",
             "failed",
             f"no resources.limits.memory: {_some(without)}. The run's namespace has a quota of "
             "memory, and refuses such pods",
-            "Write the limits, by the chart's values or in the suite's test-job.yaml.",
+            "Write the limits, by the chart's values or in the suite's test-job.yaml, or set "
+            "budget.container_memory for those without one.",
         )
-    charts = sum(_limit(item) * _copies(item) for item in own if item not in needs.jobs)
-    suite = max((_limit(job) for job in needs.jobs), default=0.0)
+    default = quantity(budget.container_memory or 0)
+    charts = sum(_limit(item, default) * _copies(item) for item in own if item not in needs.jobs)
+    suite = max((_limit(job, default) for job in needs.jobs), default=0.0)
     total = (charts + suite) / MIB
     found = (
         f"{total:.0f} MiB of limits (charts and the largest suite); budget.memory is "
@@ -115,7 +117,8 @@ def _references(needs: Needs) -> Check | None:
         f"{kind.lower()}/{name} of {_named(job)}"
         for job in needs.jobs
         for kind, name in _named_by(_pod_spec(job))
-        if (kind, name) not in made
+        # A run brings ConfigMaps of its own, which have the Job's name.
+        if (kind, name) not in made and not name.startswith(f"{_name_of(job)}-")
     ]
     if missing:
         return Check(
@@ -155,9 +158,8 @@ def _named_by(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _required(reference: Mapping[str, Any], kind: str, field: str) -> Iterator[tuple[str, str]]:
     name = str(reference.get(field) or "")
-    # What a run brings itself is made by it, beside the Job; the cluster makes its own authority.
-    own = name.startswith("floe-tests-") or name == "kube-root-ca.crt"
-    if name and not own and reference.get("optional") is not True:
+    # The cluster makes the last, in every namespace.
+    if name and name != "kube-root-ca.crt" and reference.get("optional") is not True:
         yield kind, name
 
 
@@ -191,17 +193,18 @@ def _without_limit(item: JsonObject) -> Iterator[str]:
             yield f"container {container.get('name')} of {_named(item)}"
 
 
-def _limit(item: JsonObject) -> float:
-    """Return the bytes that a pod counts for in a quota."""
+def _limit(item: JsonObject, default: float) -> float:
+    """Return the bytes that a pod counts for in a quota; a container without a limit, a default."""
     pod = _pod_spec(item)
     starting = parts(pod, "initContainers")
     beside = [one for one in starting if one.get("restartPolicy") == "Always"]
-    together = sum(_memory(one) for one in (*parts(pod, "containers"), *beside))
-    return max([together, *(_memory(one) for one in starting)])
+    together = sum(_memory(one, default) for one in (*parts(pod, "containers"), *beside))
+    return max([together, *(_memory(one, default) for one in starting)])
 
 
-def _memory(container: Mapping[str, Any]) -> float:
-    return quantity(part(container, "resources", "limits").get("memory") or 0)
+def _memory(container: Mapping[str, Any], default: float) -> float:
+    own = part(container, "resources", "limits").get("memory")
+    return quantity(own) if own else default
 
 
 def _copies(item: JsonObject) -> int:

@@ -92,6 +92,15 @@ def test_defaults_of_the_namespace_take_the_place_of_limits():
     assert found(needs(deployment(resources={}), limits), "quota").state == "ok"
 
 
+def test_the_tiers_default_counts_for_a_container_without_a_limit():
+    brought = needs(deployment(resources={}), budget={"memory": "1Gi", "container_memory": "2Gi"})
+
+    check = found(brought, "quota")
+
+    assert check.state == "failed"
+    assert "2048 MiB of limits" in check.found
+
+
 def test_images_outside_the_prefix_are_named():
     check = found(needs(deployment()), "registry prefix", prefix="harbor.example.com/")
 

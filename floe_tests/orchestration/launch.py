@@ -12,10 +12,12 @@ import logging
 import sys
 from pathlib import Path
 
-import click
+import dagster as dg
 import yaml
-from dagster._cli.job import job_execute_command_impl
-from dagster_shared.error import DagsterError
+from dagster._cli.job import (
+    click,  # pyright: ignore[reportPrivateImportUsage] - the one that it raises errors of
+    job_execute_command_impl,
+)
 
 from floe_tests.orchestration.tiers import LOGGER
 
@@ -48,7 +50,7 @@ def main() -> int:
         return _not_begun(error.format_message())
     except click.ClickException:
         return 1  # the run said why
-    except (DagsterError, yaml.YAMLError, OSError) as error:
+    except (dg.DagsterError, yaml.YAMLError, OSError) as error:
         return _not_begun(_words(error))
     return 0
 

@@ -14,6 +14,7 @@ from floe_tests.results.history.models import (
     CaseRow,
     CaseTextRow,
     MeasurementRow,
+    RenameRow,
     RunRow,
     SoakRow,
     SuiteRow,
@@ -29,6 +30,7 @@ _TABLES: tuple[type[DeclarativeBase], ...] = (
     CaseTextRow,
     MeasurementRow,
     SoakRow,
+    RenameRow,
 )
 _INTRODUCTION = """\
 <!-- Made by `make docs` from floe_tests/results/history/models.py: change the columns there. -->

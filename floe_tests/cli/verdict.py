@@ -23,7 +23,11 @@ _SHOWN_FAILURES = 20
 _SHOWN_NOTICES = 10
 
 
-def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> None:
+def verdict(
+    tier: Annotated[str, typer.Argument(help="Name of the tier.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a panel.")] = False,
+) -> None:
     """Show the verdict of the newest run of a tier again."""
     from pydantic import TypeAdapter, ValidationError
 
@@ -36,14 +40,18 @@ def verdict(tier: Annotated[str, typer.Argument(help="Name of the tier.")]) -> N
     except FloeTestsError as error:
         fail(str(error))
     try:
-        summary = TypeAdapter(Summary).validate_json(path.read_bytes())
+        content = path.read_bytes()
+        summary = TypeAdapter(Summary).validate_json(content)
     except FileNotFoundError:
         fail(f"no run of {tier} has ended yet: {path} is missing. `floe-tests run {tier}` runs it.")
     except (OSError, ValidationError) as error:
         fail(
             f"{path} cannot be read ({first_line(error)}). `floe-tests run {tier}` writes it anew."
         )
-    print_summary(summary)
+    if as_json:
+        typer.echo(content)
+    else:
+        print_summary(summary)
     for line in torn(path, summary):
         complain(line)
 

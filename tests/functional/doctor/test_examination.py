@@ -64,7 +64,7 @@ def test_json_is_for_programs(tmp_path: Path):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["untis"], 2, "there is no tier untis. There are: "),
+        (["untis"], 2, "there is no tier untis. Did you mean unit? There are: "),
         (["unit", "-e", "minikube"], 2, "--environment='minikube' is no environment"),
         (["unit", "-e", "kind"], 1, "does not run on kind; it runs on local"),
     ],

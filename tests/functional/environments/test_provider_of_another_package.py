@@ -250,14 +250,14 @@ def test_the_command_line_names_it_beside_the_others(machine: Machine):
     answer = machine.cli("run", "boxed", "--environment", "crate")
 
     assert answer.returncode == 2
-    assert f"choose one of {', '.join((*environment_names(), 'box'))}." in answer.stderr
+    assert f"Choose one of {', '.join((*environment_names(), 'box'))}." in answer.stderr
 
 
 def test_settings_of_it_are_checked_by_its_own_model(machine: Machine):
     defs = machine.project.root / machine.project.package / "defs" / "boxed" / "defs.yaml"
     defs.write_text(defs.read_text().replace("shelf: boxes", "shelve: boxes"))
 
-    answer = machine.cli("tiers")
+    answer = machine.cli("run", "boxed")
 
     assert answer.returncode == 2
     assert "box.shelve: " in answer.stderr
@@ -276,7 +276,7 @@ def test_a_package_that_is_broken_is_named(machine: Machine, tmp_path: Path, ent
         f"[floe_tests.environments]\n{entry}\n"
     )
 
-    answer = machine.cli("tiers")
+    answer = machine.cli("run", "boxed")
 
     assert answer.returncode == 2
     assert said in answer.stderr

@@ -372,6 +372,8 @@ def test_a_step_without_the_cluster_stage_has_no_environment_and_fails(tier: Tie
 
 
 JOB = """
+import dagster as dg
+
 
 def tiny() -> dg.JobDefinition:
     return defs().get_repository_def().get_job("tiny")

@@ -85,6 +85,14 @@ def test_by_default_green_runs_go_after_a_month_and_red_ones_after_six() -> None
     assert min(NOW - each.run.began for each in old if not each.run.passed) > timedelta(days=180)
 
 
+def test_while_a_tier_cannot_be_read_runs_of_tiers_that_are_not_known_stay() -> None:
+    """Its settings may say that they are kept longer than the defaults do."""
+    runs = [run(day + 100) for day in range(100)]
+
+    assert plan(runs, (), now=NOW)
+    assert plan(runs, (), now=NOW, leaves_others=True) == ()
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

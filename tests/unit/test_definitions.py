@@ -38,9 +38,10 @@ HEAVY = (
 )
 
 # What the files say; whoever adds a tier adds it there and nowhere else.
+TIERS = {tier.name.replace("-", "_"): tier for tier in load_tiers(PACKAGE.parent)}
 SUITES = {
-    tier.name.replace("-", "_"): tuple(suite.name.replace("-", "_") for suite in tier.suites)
-    for tier in load_tiers(PACKAGE.parent)
+    name: tuple(suite.name.replace("-", "_") for suite in tier.suites)
+    for name, tier in TIERS.items()
 }
 SHIPPED = {"e2e", "integration", "staging_benchmark", "staging_soak", "statefun", "unit"}
 LOADED = {
@@ -53,13 +54,24 @@ LOADED = {
         f"{tier}/results:{suite}" for tier, suites in SUITES.items() for suite in suites
     ),
     "jobs": sorted(["prune", "reap", *SUITES]),
-    "schedules": ["prune_daily", "staging_benchmark_schedule", "staging_soak_schedule"],
-    "sensors": [
-        "reaper",
-        "staging_benchmark_on_deployment",
-        "staging_soak_after_staging_benchmark",
-        "superseded",
-    ],
+    "schedules": sorted(
+        ["prune_daily", *(f"{name}_schedule" for name, tier in TIERS.items() if tier.schedule)]
+    ),
+    "sensors": sorted(
+        [
+            *("reaper", "superseded"),
+            *(
+                f"{name}_on_deployment"
+                for name, tier in TIERS.items()
+                if tier.triggers.on_deployment
+            ),
+            *(
+                f"{name}_after_{tier.triggers.after_green.replace('-', '_')}"
+                for name, tier in TIERS.items()
+                if tier.triggers.after_green
+            ),
+        ]
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""Charts of others, each a tier."""

@@ -24,7 +24,7 @@ SHELL_SCRIPTS := $(addprefix airgap/,run image programs daemon registry bases/*/
 ACTIONLINT_VERSION := v1.7.12
 ACTIONLINT := $(HOME)/.cache/floe-tests/actionlint-$(ACTIONLINT_VERSION)/actionlint
 
-.PHONY: help setup demo test test-all thorough unit functional coverage test-kind test-kind-quick faults staging staging-down staging-tests check lint types charts docs fix ui images lock clean actionlint
+.PHONY: help setup demo test test-all thorough unit functional coverage test-kind test-kind-quick faults staging staging-down staging-tests check lint types charts docs site fix ui images lock clean actionlint
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -129,10 +129,34 @@ charts-common: ## Copy charts/floe-common into the charts that depend on it
 
 docs: setup ## Regenerate the pages that are made from code
 	@$(BIN)/python -m floe_tests.report
+	@$(BIN)/python -m floe_tests.cli.reference
+	@$(BIN)/python docs/site/index.py
 
 .PHONY: docs-current
 docs-current: docs
 	@git diff --exit-code -- docs || { echo "docs/ is not what the code says: run make docs and commit" >&2; exit 1; }
+
+# Its program for diagrams comes with the site: a page asks nobody else for anything.
+MERMAID_VERSION := 11.17.2
+MERMAID_SHA256 := 581ed7d74bd9048d0e3a91363927d72ef22942d7722546b27f7cc29e35390eb8
+MERMAID := docs/site/mermaid-$(MERMAID_VERSION).min.js
+SITE := $(VENV)/site
+
+site: $(SITE)/.installed $(MERMAID) ## The documentation as a site, in build/site; fails on a warning or a broken link; needs npm once
+	@$(BIN)/pytest tests/unit/docs/test_links.py -q
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --quiet
+
+$(SITE)/.installed: docs/site/requirements.lock $(VENV)/.installed
+	@test -x $(SITE)/bin/python || $(PYTHON) -m venv --without-pip $(SITE)
+	@VIRTUAL_ENV=$(SITE) $(BIN)/uv pip install --quiet --require-hashes -r $<
+	@touch $@
+
+$(MERMAID):
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	  npm pack --silent --pack-destination "$$folder" mermaid@$(MERMAID_VERSION) >/dev/null; \
+	  tar -xzf "$$folder"/*.tgz -C "$$folder" package/dist/mermaid.min.js; \
+	  echo "$(MERMAID_SHA256)  $$folder/package/dist/mermaid.min.js" | sha256sum --check --quiet; \
+	  rm -f docs/site/mermaid-*.min.js; mv "$$folder/package/dist/mermaid.min.js" $@
 
 fix: setup ## What ruff can mend by itself
 	@$(BIN)/ruff check --fix .
@@ -155,6 +179,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes
 
 lock: setup ## Renew requirements.lock and the images' locks (host-free)
 	@$(COMPILE) $(UPGRADE) --universal --extra dev pyproject.toml -o requirements.lock
+	@$(COMPILE) $(UPGRADE) --universal --group pyproject.toml:docs -o docs/site/requirements.lock
 	@$(COMPILE) $(UPGRADE) tests/requirements.in -o tests/requirements.lock
 	@$(COMPILE) $(UPGRADE) images/platform/requirements.in -o images/platform/requirements.lock
 	@$(COMPILE) $(UPGRADE) images/statefun-functions/requirements.in -o images/statefun-functions/requirements.lock

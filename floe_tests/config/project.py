@@ -27,7 +27,7 @@ _VARIABLES = "FLOE_TESTS_"
 
 # A CI checks out a commit, not a branch: only its variables say what that commit belongs to.
 # GitHub, GitLab, Azure, Buildkite, Jenkins.
-_REFS = (
+REFS = (
     "FLOE_TESTS_REF",
     "GITHUB_REF",
     "CI_MERGE_REQUEST_REF_PATH",
@@ -36,7 +36,7 @@ _REFS = (
     "BUILDKITE_BRANCH",
     "GIT_BRANCH",
 )
-_DEFAULT_BRANCHES = (
+DEFAULT_BRANCHES = (
     "FLOE_TESTS_DEFAULT_BRANCH",
     "CI_DEFAULT_BRANCH",
     "BUILDKITE_PIPELINE_DEFAULT_BRANCH",
@@ -124,7 +124,7 @@ class Workspace:
             environment=environment_named(
                 environ.get("FLOE_TESTS_CLUSTER", ""), source="FLOE_TESTS_CLUSTER"
             ),
-            ref=_first(environ, _REFS) or _ref_of(root, default_branch),
+            ref=_first(environ, REFS) or _ref_of(root, default_branch),
             commit=environ.get("FLOE_TESTS_COMMIT")
             or environ.get("GITHUB_SHA")
             or _git(root, "rev-parse", "HEAD"),
@@ -240,7 +240,7 @@ def _first(environ: Mapping[str, str], variables: Iterable[str]) -> str | None:
 
 def _default_branch(root: Path, environ: Mapping[str, str]) -> str:
     """Return the bare name of the default branch."""
-    told = _first(environ, _DEFAULT_BRANCHES)
+    told = _first(environ, DEFAULT_BRANCHES)
     found = told or _git(root, "symbolic-ref", "--short", _REMOTE_HEAD)
     return refs.name_of(found) or "main"
 

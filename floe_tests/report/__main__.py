@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from floe_tests.report import contract, schema, tiers, verdicts
+from floe_tests.report import contract, environment, schema, tiers, verdicts
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -15,6 +15,7 @@ def main() -> None:
     (_DOCS / "verdicts.md").write_text(verdicts.markdown())
     (_DOCS / "tiers.md").write_text(tiers.markdown())
     (_DOCS / "test-job.md").write_text(contract.markdown())
+    (_DOCS / "environment.md").write_text(environment.markdown())
     (_DOCS / "history-schema.md").write_text(schema.markdown())
 
 

@@ -154,6 +154,7 @@ def test_only_the_publication_may_write_and_each_job_only_what_it_writes():
     assert {job: scopes for job, scopes in writes.items() if scopes} == {
         "release/publish": {"packages"},
         "release/announce": {"contents"},
+        "release/pages": {"contents"},
     }
 
 
@@ -241,7 +242,7 @@ def test_a_publication_is_not_cancelled_halfway_and_does_not_wait_for_its_own_ga
 def test_nothing_is_published_before_the_gate_has_passed():
     assert WORKFLOWS["release"]["on"] == {"push": {"tags": ["v*.*.*"]}}
     assert job_of("release", "gate").body["uses"] == "./.github/workflows/ci.yml"
-    publishing = {"publish", "announce"}
+    publishing = {"publish", "announce", "pages"}
     assert publishing == {
         job.name for job in JOBS if "write" in job.body.get("permissions", {}).values()
     }

@@ -89,7 +89,7 @@ staging-down: setup ## Delete the cluster of `make staging`
 staging-tests: setup ## The tests of staging that take long, on kind clusters of their own
 	@FLOE_THOROUGH=1 $(BIN)/pytest tests/system -m thorough $(CLUSTERS) --ignore tests/system/faults --ignore tests/system/test_reap.py -ra
 
-check: lint types charts test docs-current ## What CI runs
+check: lint types charts test docs-current site ## What CI runs
 
 lint: setup ## ruff, shellcheck, imports, dependencies, and actionlint where `make actionlint` has put it
 	@if test -x $(ACTIONLINT); then $(ACTIONLINT); else echo "not checked: .github/workflows (make actionlint)" >&2; fi

@@ -1,4 +1,4 @@
-"""A project as `floe-tests init` begins it, on a chart that nobody here has labelled: green, then red."""
+"""A project as `floe-tests init` begins it, on a chart of others: green, then red."""
 
 from __future__ import annotations
 

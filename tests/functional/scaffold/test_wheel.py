@@ -1,4 +1,4 @@
-"""The wheel, in an environment without the checkout: a project begins, and Dagster knows its tier."""
+"""The wheel without the checkout: a project begins, and Dagster knows its tier."""
 
 from __future__ import annotations
 

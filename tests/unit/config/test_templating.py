@@ -54,5 +54,5 @@ def test_owners_are_addresses_or_teams(monkeypatch: pytest.MonkeyPatch):
     owners = ["ann@example.com", "team:shop"]
 
     assert TierSettings.model_validate({**TIER, "owners": owners}).owners == tuple(owners)
-    with pytest.raises(ValidationError, match="'ann' is no owner. Write an e-mail address"):
+    with pytest.raises(ValidationError, match=r"'ann' is no owner\. Write an e-mail address"):
         TierSettings.model_validate({**TIER, "owners": ["ann"]})

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from floe_tests.cli.app import app
 from floe_tests.config.loader import load_tiers
 from floe_tests.config.test_job import load_template
+from floe_tests.config.tier import TierSettings
 from floe_tests.scaffold.chart import ChartFound
 from floe_tests.scaffold.files import tier_files
 from floe_tests.scaffold.names import label_from, package_from
@@ -54,7 +55,8 @@ def test_it_writes_over_nothing_and_says_what_is_there(folder: Path):
     assert "/output/" in (folder / ".gitignore").read_text()
 
 
-def test_a_second_time_it_says_how_a_tier_is_added(folder: Path):
+@pytest.mark.usefixtures("folder")
+def test_a_second_time_it_says_how_a_tier_is_added():
     init()
 
     code, said = init()
@@ -109,8 +111,6 @@ def test_the_settings_of_a_tier_are_right_whatever_its_chart(chart: ChartFound):
     files = tier_files(
         "x/defs", "smoke", namespace="shop", chart=chart, values_files=("../values.yaml",)
     )
-
-    from floe_tests.config.tier import TierSettings
 
     tier = TierSettings.model_validate(
         yaml.safe_load(files["x/defs/smoke/defs.yaml"])["attributes"]

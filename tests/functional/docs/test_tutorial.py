@@ -34,7 +34,7 @@ def plain(text: str, home: Path) -> str:
     return " ".join(re.sub(r"[╭╮╰╯│─]", " ", text).split())
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_command_of_the_tutorial_prints_what_the_page_shows(tmp_path: Path):
     folder = tmp_path / "shop"
     folder.mkdir()

@@ -15,7 +15,7 @@ import pytest
 from floe_tests.core import program
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.errors import ConfigurationError, DeadlineError, ProgramError
-from floe_tests.execution import manifest
+from floe_tests.exporter import settings
 
 PYTHON = sys.executable
 
@@ -102,7 +102,7 @@ def test_a_program_of_a_run_says_whose_it_is_and_others_keep_what_they_inherit(
 
 
 def test_the_variable_is_the_one_that_test_programs_get():
-    assert manifest._RUN_VARIABLE == program.RUN_VARIABLE
+    assert settings.VARIABLES["run_id"] == program.RUN_VARIABLE
 
 
 def test_secrets_are_shown_nowhere():

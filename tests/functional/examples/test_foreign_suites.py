@@ -83,6 +83,8 @@ def evidence(run: PublishedRun) -> str:
     return "\n".join(map(str, run.verdict.evidence))
 
 
+# The interrupt may come while psutil opens a file of /proc.
+@pytest.mark.filterwarnings("ignore:unclosed file <_io.BufferedReader name='/proc/:ResourceWarning")
 @pytest.mark.parametrize("tool", TOOLS_TRIED, ids=lambda tool: tool.name)
 def test_a_foreign_suite_is_counted_judged_and_kept(
     tool: Tool, example: Callable[..., Example]

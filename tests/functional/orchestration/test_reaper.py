@@ -23,6 +23,7 @@ from floe_tests.core.program import RUN_VARIABLE
 from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.orchestration.sensors.reaper import reaper_definitions, run_key, run_state_of
 from floe_tests.results.history.store import History
+from tests.support.project import PYPROJECT
 
 RUN = str(uuid4())
 
@@ -33,6 +34,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
         if name.startswith(("FLOE_", "GITHUB_", "KUBERNETES_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT.format(package="shop"))
     monkeypatch.setenv("PATH", str(tmp_path))  # without docker and kind
     return Ledger(tmp_path / "floe-tests" / "runs")
 

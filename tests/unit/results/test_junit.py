@@ -261,17 +261,51 @@ BILLION_LAUGHS = (
 
 
 @pytest.mark.parametrize(
-    "xml",
+    ("xml", "reason"),
     [
-        BILLION_LAUGHS,
-        '<!DOCTYPE t [<!ENTITY x SYSTEM "file:///etc/passwd">]><testsuite name="&x;"/>',
-        '<!DOCTYPE testsuite SYSTEM "http://127.0.0.1:1/evil.dtd"><testsuite/>',
+        (BILLION_LAUGHS, "declares entities"),
+        (
+            '<!DOCTYPE t [<!ENTITY x SYSTEM "file:///etc/passwd">]><testsuite name="&x;"/>',
+            "declares entities",
+        ),
+        ('<!DOCTYPE t [<!ENTITY % x "y">]><testsuite/>', "declares entities"),
+        ('<!DOCTYPE t SYSTEM "http://127.0.0.1:1/evil.dtd"><testsuite/>', "in another file"),
+        ('<!DOCTYPE t PUBLIC "x" "evil.dtd"><testsuite/>', "in another file"),
+        (
+            "<!DOCTYPE t [<!ATTLIST testcase"
+            + "".join(f' a{number} CDATA "x"' for number in range(300))
+            + ">]><testsuite/>",
+            "more than 256 attributes",
+        ),
     ],
-    ids=["billion laughs", "external entity", "external document type"],
+    ids=[
+        "billion laughs",
+        "external entity",
+        "parameter entity",
+        "external document type",
+        "public document type",
+        "many defaults",
+    ],
 )
-def test_entities_and_document_types_are_refused(tmp_path: Path, xml: str) -> None:
-    with pytest.raises(UnreadableResults, match="document type or entities"):
+def test_what_a_document_type_could_add_is_refused(tmp_path: Path, xml: str, reason: str) -> None:
+    with pytest.raises(UnreadableResults, match=f"its document type .*{reason}"):
         _read(tmp_path, xml)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "<!DOCTYPE testsuite>",
+        "<!DOCTYPE testsuite []>",
+        '<!DOCTYPE testsuite [<!ELEMENT a ANY><!ATTLIST testcase status CDATA "failed">]>',
+    ],
+)
+@pytest.mark.parametrize("before", ["", '<?xml version="1.0" encoding="UTF-8"?>\n'])
+def test_a_document_type_without_entities_changes_nothing(
+    tmp_path: Path, before: str, declared: str
+) -> None:
+    case = '<testsuite name="s"><testcase name="a"/></testsuite>'
+    assert _read(tmp_path, before + declared + case) == _read(tmp_path, case)
 
 
 def test_a_tag_of_100_mib_is_refused_without_being_held(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 There is no standard, only producers; what is accepted here is what they write. Each one's files are
 in tests/unit/results/formats/producers (source: https://github.com/testmoapp/junitxml). A file
 comes from a test pod, so it may be anything: it is read as a stream, within limits, and entities
-and document types are refused. What can be read of a damaged file is kept, and said.
+are refused. What can be read of a damaged file is kept, and said.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """From the bytes of a file to JUnit documents, whatever the bytes are.
 
-The parser is expat, and document types are refused where they begin: with them go entities that
-grow, and files that are named from outside. Nothing is fetched. A file that is not well-formed for
-a reason that touches no test (a control character, another encoding than it says) is read a second
-time with those places replaced; of any other the part before the damage is kept.
+The parser is expat. A file may name a document type, and nothing is fetched for it: one that
+declares entities, which can grow without end, or that stands in another file is refused. A file
+that is not well-formed for a reason that touches no test (a control character, another encoding
+than it says) is read a second time with those places replaced; of any other the part before the
+damage is kept.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ _MOST_DOCUMENTS = 1_000
 _CUT_OFF = frozenset({3, 5, 6, 20})
 # Invalid token, undefined entity, bad character reference, unknown and incorrect encoding.
 _REPAIRABLE = frozenset({4, 11, 14, 18, 19})
-_NEXT_DOCUMENT = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:\?xml|[A-Za-z])", re.DOTALL)
+_TYPE_LINE = "its <!DOCTYPE ...>"
+_NEXT_DOCUMENT = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:\?xml|!DOCTYPE|[A-Za-z])", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,17 +257,48 @@ def _parser(document: JUnitDocument, encoding: str | None) -> expat.XMLParserTyp
             raise FullDocument(message)
         document.start(tag, attributes)
 
-    def refuse(*_: object) -> None:
-        message = "it declares a document type or entities, which a results file has no need of"
-        raise MalformedDocument(message)
-
     parser.StartElementHandler = start
     parser.EndElementHandler = document.end
     parser.CharacterDataHandler = document.data
     parser.CommentHandler = document.comment
-    parser.StartDoctypeDeclHandler = refuse
-    parser.EntityDeclHandler = refuse
+    _bound_document_type(parser)
     return parser
+
+
+def _bound_document_type(parser: expat.XMLParserType) -> None:
+    """Refuse what a document type can add to a file; its name alone, as Bun's has one, is nothing.
+
+    Where it stands in another file, an entity of it would be left out of a name without a word.
+    """
+    defaults = 0
+
+    def refuse_external(_: str, system: str | None, public: str | None, *__: object) -> None:
+        if system or public:
+            message = (
+                "its document type stands in another file, which is not fetched. Write the file "
+                f"without {_TYPE_LINE}"
+            )
+            raise MalformedDocument(message)
+
+    def refuse_entities(*_: object) -> None:
+        message = (
+            "its document type declares entities, which can grow without end. Write the file "
+            f"without {_TYPE_LINE} and with the text itself in their places"
+        )
+        raise MalformedDocument(message)
+
+    def bound_defaults(*_: object) -> None:
+        nonlocal defaults
+        defaults += 1
+        if defaults > _MOST_ATTRIBUTES:
+            message = f"its document type declares more than {_MOST_ATTRIBUTES} attributes"
+            raise MalformedDocument(message)
+
+    # A default of megabytes would be copied for each element.
+    parser.specified_attributes = True
+    parser.StartDoctypeDeclHandler = refuse_external
+    parser.EntityDeclHandler = refuse_entities
+    parser.AttlistDeclHandler = bound_defaults
 
 
 def _diagnosis(file: IO[bytes], error: _NotWellFormed, *, size: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,9 +10,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -27,16 +29,15 @@ from floe_tests.cli.panel import shortened
 from floe_tests.cli.verdict import print_summary
 from floe_tests.config.choices import variables_of
 from floe_tests.config.environment import Keep
-from floe_tests.config.project import Workspace
+from floe_tests.config.project import Workspace, output_of
 from floe_tests.config.providers import environment_names, environments_text
 from floe_tests.config.selection import Selection
 from floe_tests.config.tier import TierSettings
 from floe_tests.config.wording import meant
 from floe_tests.core.labels import COMMIT, REF, TRIGGER
+from floe_tests.core.names import is_name
+from floe_tests.pipeline.refused_run import put_refusal
 from floe_tests.results.cases import legible
-
-if TYPE_CHECKING:
-    pass
 
 # Dagster's own log line: time, logger, level, job, run, (process,) step, message.
 _LINE = re.compile(
@@ -77,9 +78,10 @@ def run(  # noqa: PLR0913 - one a choice of the run
     The exit code is the gate: 0 on PASS, 1 on anything else, 2 where nothing was begun.
     """
     project = current_project()
-    settings = tier_named(tier, project.root)
     variables = {"DAGSTER_HOME": str(project.root / "dagster_home"), **os.environ}
-    workspace = workspace_of(variables)
+    with _no_stale_results(output_of(project.root, variables), tier):
+        settings = tier_named(tier, project.root)
+        workspace = workspace_of(variables)
     chosen = _variables(variable or [])
     selection = Selection(tuple(group or ()), tuple(exclude_group or ()), chosen)
     _check_choices(settings, workspace, environment=environment, keep=keep)
@@ -110,6 +112,17 @@ def run(  # noqa: PLR0913 - one a choice of the run
         raise typer.Exit(code or 1)
     _show_verdict(run_id, workspace)
     raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def _no_stale_results(output: Path, tier: str) -> Generator[None]:
+    """Have a tier that cannot run, or not in this environment, leave no green of a run before."""
+    try:
+        yield
+    except typer.Exit:
+        if is_name("tier", tier) and (output / tier).is_dir():
+            put_refusal(output, tier, "What was wrong is in the output of `floe-tests run`.")
+        raise
 
 
 def _check_choices(

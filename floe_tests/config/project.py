@@ -57,6 +57,11 @@ _PREFIX = re.compile(
 )
 
 
+def output_of(root: Path, environ: Mapping[str, str]) -> Path:
+    """Return where a project's results go, whatever else its environment says."""
+    return Path(environ.get("FLOE_TESTS_OUTPUT") or root / "output").absolute()
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The project's folders and the choices of its environment.
@@ -113,10 +118,9 @@ class Workspace:
         """
         home = Path(environ.get("DAGSTER_HOME") or root / "dagster_home")
         default_branch = _default_branch(root, environ)
-        output = Path(environ.get("FLOE_TESTS_OUTPUT") or root / "output")
         return cls(
             root=root,
-            output=output.absolute(),
+            output=output_of(root, environ),
             home=home.absolute(),
             history_url=environ.get("FLOE_TESTS_HISTORY")
             or f"sqlite:///{home.absolute() / 'floe_tests.db'}",

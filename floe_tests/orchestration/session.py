@@ -16,9 +16,9 @@ import dagster as dg
 from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializationData
 from pydantic import PrivateAttr
 
-from floe_tests.config.project import UNKNOWN, Workspace
+from floe_tests.config.project import UNKNOWN, Workspace, output_of
 from floe_tests.config.tier import TierSettings
-from floe_tests.core.errors import FloeTestsError
+from floe_tests.core.errors import ConfigurationError, FloeTestsError
 from floe_tests.core.labels import COMMIT, REF, TRIGGER
 from floe_tests.core.log import Log
 from floe_tests.core.signals import held_signals, uninterrupted
@@ -26,6 +26,7 @@ from floe_tests.environments.lease import Lease
 from floe_tests.orchestration import metadata, results_metadata
 from floe_tests.orchestration.cancellation import why_cancelled
 from floe_tests.orchestration.resume import is_resumable, will_resume
+from floe_tests.pipeline.refused_run import put_refusal
 from floe_tests.pipeline.run import TierRun
 
 
@@ -43,8 +44,15 @@ class SessionResource(dg.ConfigurableResource[None]):
             context: The stage's context.
             settings: The tier.
             root: The project's folder.
+
+        Raises:
+            ConfigurationError: An environment variable has a value that means nothing.
         """
-        workspace = _workspace_of(context.run, root)
+        try:
+            workspace = _workspace_of(context.run, root)
+        except ConfigurationError as error:
+            put_refusal(output_of(root, os.environ), settings.name, str(error))
+            raise
         run = TierRun(
             settings=workspace.adapted(settings),
             workspace=workspace,

@@ -27,7 +27,9 @@ from dagster.components.core.defs_module import ComponentPath
 from floe_tests.config.broken import BrokenTier, Problem
 from floe_tests.config.discovery import Project
 from floe_tests.config.loader import FILES, read_tiers
+from floe_tests.config.project import output_of
 from floe_tests.core.errors import ConfigurationError
+from floe_tests.pipeline.refused_run import put_refusal
 
 # Set by `dagster definitions validate` and `dg check defs`, which ask whether all is right.
 _VALIDATES = "DAGSTER_IS_DEFS_VALIDATION_CLI"
@@ -158,6 +160,7 @@ def _failing(tier: BrokenTier, root: Path) -> dg.Definitions:
 
     @dg.asset(key=[name, "cluster"], group_name=name, description=shown, kinds={"yaml"})
     def cannot_run() -> None:
+        put_refusal(output_of(root, os.environ), tier.name, told)
         raise dg.Failure(description=told, allow_retries=False)
 
     job = cast(

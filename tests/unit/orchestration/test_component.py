@@ -212,6 +212,9 @@ def test_a_wrong_tier_is_a_job_that_fails_with_what_is_wrong_and_the_others_run(
 
     assert {"unit", "my_shop", "broken", "python", "other"} < set(repository.job_names)
     assert repository.has_schedule_def("unit_schedule")
+    newest = project.root / "output" / "my-shop"
+    project.write("output/my-shop/junit.xml", "<testsuite><testcase name='a'/></testsuite>")
+    project.write("output/my-shop/verdict.json", "{}")
     with dg.DagsterInstance.ephemeral() as instance:
         result = repository.get_job("my_shop").execute_in_process(
             instance=instance, raise_on_error=False
@@ -224,6 +227,26 @@ def test_a_wrong_tier_is_a_job_that_fails_with_what_is_wrong_and_the_others_run(
         "  line 6, color: there is no such setting. There are: "
         + str(failure.description).partition("There are: ")[2]
     )
+    junit = (newest / "junit.xml").read_text()
+    assert 'errors="1"' in junit, "a CI that reads JUnit alone saw the run before"
+    assert "line 6, color" in junit
+    assert not (newest / "verdict.json").exists()
+
+
+def test_a_run_that_its_environment_refuses_leaves_no_green_of_the_run_before(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    project.tier(f"{LOCAL}{SUITES}")
+    junit = project.write("output/unit/junit.xml", "<testsuite><testcase name='a'/></testsuite>")
+    monkeypatch.setenv("FLOE_TESTS_CLUSTER", "kindd")
+    job = project.load().get_repository_def().get_job("unit")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+
+    assert not result.success
+    assert 'errors="1"' in junit.read_text()
+    assert "FLOE_TESTS_CLUSTER" in junit.read_text()
 
 
 @pytest.mark.parametrize("name", ["prune", "reap"])

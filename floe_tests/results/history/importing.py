@@ -30,6 +30,8 @@ UNPROVED = "Imported from JUnit: nothing proves that it is complete."
 """What every run from JUnit has among its notices."""
 
 _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
+_GUESSED = ("the file's modification time is used.", "the time of the import is used.")
+"""How the notices end that say that a run's time is not its file's own."""
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -147,6 +149,8 @@ def add(history: History, run: RunRecord, *, replaces: bool = False) -> Imported
     if before is None:
         history.record(run=run)
         return Imported(run=run, state="added")
+    if run.trigger == TRIGGER:
+        run = _named_as(before, run)
     changed = _differences(before, history.cases(run_id=run.run_id), run)
     if not changed:
         return Imported(run=run, state="unchanged")
@@ -159,6 +163,35 @@ def add(history: History, run: RunRecord, *, replaces: bool = False) -> Imported
         raise ConfigurationError(message)
     history.record(run=run)
     return Imported(run=run, state="replaced")
+
+
+def _named_as(before: RunRecord, run: RunRecord) -> RunRecord:
+    """Return a run with what only the place of its file says as the history has it.
+
+    A copy of a file may have another name and another modification time; neither is content.
+    """
+    if run.cause == before.cause:
+        run = replace(run, summary=before.summary)
+    guessed = {notice for notice in _notices(run) if notice.endswith(_GUESSED)}
+    if not guessed:
+        return run
+    known = tuple(notice for notice in _notices(before) if notice.endswith(_GUESSED))
+    suites = tuple(
+        replace(
+            suite,
+            notices=tuple(
+                told
+                for notice in suite.notices
+                for told in (known if notice in guessed else (notice,))
+            ),
+        )
+        for suite in run.suites
+    )
+    return replace(run, started_at=before.started_at, suites=suites)
+
+
+def _notices(run: RunRecord) -> tuple[str, ...]:
+    return tuple(notice for suite in run.suites for notice in suite.notices)
 
 
 def _in_short(run: RunRecord) -> str:
@@ -262,8 +295,13 @@ def _verdict(
 
 
 def _run_id(paths: Sequence[Path], origin: Origin) -> str:
-    """Return an id that the same files have each time: an import twice is one run."""
-    digest = hashlib.sha256(f"{origin.tier}\0{origin.provider}\0{origin.suite}\0".encode())
+    """Return an id that the same files of a commit have each time: an import twice is one run.
+
+    Files without a time in them are equal for all commits on which nothing changed.
+    """
+    of_commit = "" if origin.commit is None else f"{origin.commit}\0"
+    named = f"{origin.tier}\0{origin.provider}\0{origin.suite}\0{of_commit}"
+    digest = hashlib.sha256(named.encode())
     for path in paths:
         with path.open("rb") as file:
             while piece := file.read(_CHUNK_BYTES):
@@ -292,9 +330,9 @@ def _began(
     written = min(map(_time_of, paths))
     if is_future(written):
         return datetime.now(UTC), (
-            f"{why}, and the file was modified in the future: the time of the import is used.",
+            f"{why}, and the file was modified in the future: {_GUESSED[1]}",
         )
-    return written, (f"{why}; the file's modification time is used.",)
+    return written, (f"{why}; {_GUESSED[0]}",)
 
 
 def _time_of(path: Path) -> datetime:

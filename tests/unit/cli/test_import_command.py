@@ -480,10 +480,17 @@ def test_what_a_database_makes_of_a_text_is_no_difference() -> None:
     assert ask("import", name).output.startswith("unchanged")
 
 
-def test_the_same_junit_file_with_another_commit_is_said() -> None:
+def test_the_same_junit_file_with_another_ref_is_said() -> None:
     add(mk("1.xml", "p", "2026-11-01T00:00:00"), "t", "main", "a")
-    said = refusal("import", "1.xml", "--tier", "t", "--ref", "main", "--commit", "b")
-    assert "differ in commit" in said
+    said = refusal("import", "1.xml", "--tier", "t", "--ref", "next", "--commit", "a")
+    assert "differ in ref" in said
+
+
+def test_the_same_junit_file_with_another_commit_is_another_run() -> None:
+    """A build's cache gives one commit the report of another."""
+    add(mk("1.xml", "p", "2026-11-01T00:00:00"), "t", "main", "a")
+    said = ask("import", "1.xml", "--tier", "t", "--ref", "main", "--commit", "b")
+    assert said.output.startswith("added ")
 
 
 # What a file may cost.

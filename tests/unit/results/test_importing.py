@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,6 +106,43 @@ def test_a_junit_file_becomes_a_run_of_its_tier(tmp_path: Path, sqlite_url: str)
     assert run.started_at == datetime(2026, 10, 1, 10, tzinfo=UTC)
     assert (run.suites[0].tally.passed, run.suites[0].tally.failed) == (1, 1)
     assert "nothing proves that it is complete" in run.suites[0].notices[-1]
+
+
+def test_equal_files_of_two_commits_are_two_runs_and_a_copy_is_none(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    """A tool that writes no times writes the same bytes for every commit."""
+    untimed = JUNIT.replace(' timestamp="2026-10-01T10:00:00"', "")
+    states: list[tuple[str, datetime]] = []
+    with History.open(sqlite_url) as history:
+        for number, (name, commit, seconds) in enumerate(
+            [
+                ("1.xml", "a", 1_700_000_000),
+                ("2.xml", "b", 1_700_000_100),
+                ("copy.xml", "a", 1_700_000_200),
+                ("3.xml", "b", 7_000_000_000),
+            ]
+        ):
+            path = tmp_path / str(number) / name
+            path.parent.mkdir()
+            path.write_text(untimed)
+            os.utime(path, (seconds, seconds))
+            found = importing.read(RunFiles.of(path), Origin(tier="demo", commit=commit)).run
+            done = importing.add(history, found)
+            states.append((done.state, done.run.started_at))
+        assert history.grid(tier="demo", provider="imported").total_runs == 2
+    assert [state for state, _ in states] == ["added", "added", "unchanged", "unchanged"]
+    assert [int(time.timestamp()) % 1000 for _, time in states] == [0, 100, 0, 100]
+
+
+def test_a_time_that_was_given_outlasts_that_of_the_file(tmp_path: Path, sqlite_url: str) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text(JUNIT.replace(' timestamp="2026-10-01T10:00:00"', ""))
+    at = datetime(2026, 9, 1, tzinfo=UTC)
+    with History.open(sqlite_url) as history:
+        for origin in (Origin(tier="demo", started_at=at), Origin(tier="demo")):
+            found = importing.add(history, importing.read(RunFiles.of(path), origin).run)
+        assert (found.state, found.run.started_at) == ("unchanged", at)
 
 
 def test_a_junit_file_does_not_name_its_tier(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from floe_tests.results.formats.junit.case import OpenCase
+from floe_tests.results.formats.junit.fault import XFAIL_TYPE
 from floe_tests.results.formats.junit.suites import Producer
 from floe_tests.results.formats.junit.words import Element
 
@@ -16,6 +17,12 @@ _SCREENSHOTS_LINE = re.compile(r"^\s*\(screenshots: ([^\n]{1,1024})\)\s*$", re.M
 # Source: https://onsi.github.io/ginkgo/#repeating-spec-runs-and-managing-flaky-specs
 _RETRYING = re.compile(r"^Attempt #\d+ Failed\. +Retrying", re.MULTILINE)
 _UNSTABLE_LINE = re.compile(r"^\s*\(unstable\)\s*$", re.MULTILINE)
+# Source: doctest.h, failureString and assertString: WARN, WARN_EQ, WARN_THROWS and so on.
+_WARNING = re.compile(r"WARN(_\w+)?")
+# Source: https://github.com/boostorg/test/blob/develop/include/boost/test/impl/junit_log_formatter.ipp
+_OF_BOOST = re.compile(r"\s*(ASSERTION FAILURE|UNCAUGHT EXCEPTION):\n- file *: ")
+_SAID_BY_BOOST = re.compile(r"^(?:- message: |EXCEPTION STACK TRACE: -+\n)(.*\S)", re.MULTILINE)
+_FAILED_IN_BOOST = "Failures detected in:"
 
 
 def understand(case: OpenCase, producer: Producer) -> None:
@@ -31,6 +38,28 @@ def understand(case: OpenCase, producer: Producer) -> None:
         if said and [fault.kind for fault in case.faults] == [Element.SKIPPED]:
             case.keeps_output = True
             case.faults[0].message = said.partition("\n")[0]
+    elif producer is Producer.DOCTEST:
+        for fault in case.faults:
+            if _WARNING.fullmatch(fault.type):
+                fault.kind = Element.OTHER
+    elif case.faults and "assertions" in case.attributes:
+        _boost(case)
+
+
+def _boost(case: OpenCase) -> None:
+    """Give Boost.Test's failures what they say, and make one that was expected no failure.
+
+    A test that failed names its place in what it printed; one that expected to fail does not.
+    """
+    if not all(_OF_BOOST.match(str(fault.text)) for fault in case.faults):
+        return
+    for fault in case.faults:
+        said = _SAID_BY_BOOST.search(str(fault.text))
+        fault.message = said[1] if said else fault.message
+    if _FAILED_IN_BOOST not in str(case.outputs.of(Element.STANDARD_ERROR)):
+        for fault in case.faults:
+            fault.kind = Element.OTHER
+        case.faults[0].kind, case.faults[0].type = Element.SKIPPED, XFAIL_TYPE
 
 
 def _testcafe(case: OpenCase) -> None:

@@ -28,6 +28,7 @@ from floe_tests.results.formats.junit.suites import (
     OpenSuite,
     Producer,
     Writer,
+    is_meson,
     producer_by_property,
     producer_of,
 )
@@ -38,6 +39,10 @@ _PYTEST_TEARDOWN = "failed on teardown with"
 _MOST_TOLD = 50
 # Cypress gives each file of tests a report, and names it in this suite alone, which has no test.
 _ROOT_OF_CYPRESS = "Root Suite"
+_OF_MESON = (
+    "Meson wrote this file: in it a test that ran out of time, or that passed and should have "
+    "failed, looks as if it had passed. The exit code of `meson test` alone says so"
+)
 _OUTPUTS = frozenset({Element.STANDARD_OUTPUT, Element.STANDARD_ERROR})
 
 
@@ -75,6 +80,7 @@ class JUnitDocument:
         self._read = 0
         self._points = False
         self._file = ""
+        self._root: frozenset[str] = frozenset()
         self._writer = Writer.OTHER
         self._merging = Merging()
         self.is_closed = False
@@ -150,6 +156,11 @@ class JUnitDocument:
 
     def _start_suite(self, tag: str, attributes: dict[str, str]) -> None:
         self.producer = producer_of(words.local_name(tag), attributes, self.producer)
+        if self._depth == 1:
+            self._root = frozenset(attributes)
+        elif self.producer is Producer.OTHER and is_meson(self._root, attributes):
+            self.producer = Producer.MESON
+            self.notices.append(_OF_MESON)
         self._points = self._points or words.has_decimal_point(attributes.get("time"))
         began = words.time_of(attributes.get("timestamp"))
         if began is not None and (self.started_at is None or began < self.started_at):

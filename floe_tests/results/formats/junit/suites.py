@@ -25,6 +25,8 @@ _PROPERTY_CHARACTERS = 64
 _NAME_CHARACTERS = 200
 _SECRET = re.compile(r"secret|passw|token|credential|private|api.?key", re.IGNORECASE)
 _OF_GO = "go.version"
+# A duration as Python writes it that nobody has rounded.
+_UNROUNDED = re.compile(r"\d+\.\d{9,}(e-\d+)?")
 # unittest-xml-reporting names each suite by its class and the time of the run.
 _TIME_OF_RUN = re.compile(r"-\d{14}$")
 # One text for all of a class' tests: enough to see what happened, for as many as people look at.
@@ -41,7 +43,11 @@ class Producer(StrEnum):
     MOCHA = "Mocha"
     """Counts tests that a filter, or a failure before them, left out."""
     CATCH2 = "Catch2"
-    """Counts assertions as tests; so does doctest."""
+    """Counts assertions as tests."""
+    DOCTEST = "doctest"
+    """Counts assertions as tests, and writes a warning as a failure."""
+    MESON = "Meson"
+    """Writes a test that ran out of time, or that passed and should have failed, as passed."""
     SUREFIRE = "Surefire"
     """Has different tests of one name (parameters); of TestNG's it calls a try that is
     repeated skipped, with the failure as its message."""
@@ -84,8 +90,10 @@ def producer_of(tag: str, attributes: Mapping[str, str], known: Producer) -> Pro
         found = Producer.MOCHA
     elif name.startswith("TestCafe Tests"):
         found = Producer.TESTCAFE
-    elif attributes.get("hostname") == "tbd" or _is_doctest(tag, attributes):
+    elif attributes.get("hostname") == "tbd":
         found = Producer.CATCH2
+    elif _is_doctest(tag, attributes):
+        found = Producer.DOCTEST
     elif any("surefire" in value for key, value in attributes.items() if "ocation" in key):
         found = Producer.SUREFIRE
     return found
@@ -103,7 +111,25 @@ def producer_by_property(attributes: Mapping[str, str], known: Producer) -> Prod
 
 
 def _is_doctest(tag: str, attributes: Mapping[str, str]) -> bool:
-    return tag.lower() == "testsuite" and set(attributes) == {"name", "errors", "failures", "tests"}
+    # Version and time are left out where its options say so.
+    bare = {"name", "errors", "failures", "tests"}
+    return tag.lower() == "testsuite" and (
+        "doctest_version" in attributes or set(attributes) == bare
+    )
+
+
+def is_meson(root: Iterable[str], attributes: Mapping[str, str]) -> bool:
+    """Whether a suite is Meson's: it names no tool, but nobody else writes these attributes alone.
+
+    Args:
+        root: What the root element says of itself.
+        attributes: The suite's attributes.
+    """
+    return (
+        set(root) == set(_COUNTED)
+        and set(attributes) == {"name", "skipped", "time", *_COUNTED}
+        and _UNROUNDED.fullmatch(attributes["time"]) is not None
+    )
 
 
 COUNTS_MORE = {
@@ -255,7 +281,7 @@ class OpenSuite:
         hidden = max(0, not_run - self.shown.not_run)
         declared = self.declared.get("tests", 0)
         missing = declared - self.shown.tests - hidden - self.told_tests
-        if missing <= 0 or producer is Producer.CATCH2:
+        if missing <= 0 or producer in {Producer.CATCH2, Producer.DOCTEST}:
             return ""
         self.told_tests += missing
         return f"suite {self.shown_name} declares {declared} tests and has {self.shown.tests}"

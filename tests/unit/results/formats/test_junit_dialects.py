@@ -147,3 +147,68 @@ def test_a_message_is_what_tells_this_failure_from_others(
 ) -> None:
     xml = f"<testsuite name='s'><testcase classname='c' name='a'>{inner}</testcase></testsuite>"
     assert cases_of(tmp_path, xml)["c::a"].message == message
+
+
+DOCTEST = (
+    "<testsuites><testsuite name='t' errors='0' failures='{}' tests='40' time='0.1' "
+    "doctest_version='2.4.9'><testcase classname='c' name='a' status='run'>{}</testcase>"
+    "</testsuite></testsuites>"
+)
+WARNING = "<failure message='1 == 2' type='{}'>t.cpp:7: is NOT correct!</failure>"
+
+
+@pytest.mark.parametrize("kind", ["WARN", "WARN_EQ", "WARN_THROWS"])
+def test_a_warning_of_doctest_is_no_failure_and_keeps_its_message(
+    tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "t.xml").write_text(DOCTEST.format(1, WARNING.format(kind)), "utf-8")
+    report = junit.read_all([tmp_path / "t.xml"], root=tmp_path)
+    (case,) = report.cases
+    assert (case.outcome, case.message) == ("passed", "1 == 2")
+    assert "is NOT correct" in case.text
+    assert report.contradictions == (), "it counts assertions"
+
+
+def test_a_failure_of_doctest_beside_a_warning_stands(tmp_path: Path) -> None:
+    both = WARNING.format("WARN") + WARNING.format("CHECK")
+    assert cases_of(tmp_path, DOCTEST.format(2, both))["c::a"].outcome == "failed"
+
+
+def test_a_warning_of_another_tool_is_a_failure(tmp_path: Path) -> None:
+    xml = "<testsuite><testcase classname='c' name='a'><failure type='WARN'/></testcase>"
+    assert cases_of(tmp_path, f"{xml}</testsuite>")["c::a"].outcome == "failed"
+
+
+BOOST = (
+    "<testsuite tests='1' skipped='0' errors='0' failures='{}' id='0' name='mod' time='0'>"
+    "<testcase assertions='1' classname='s' name='a' time='0'><failure message='failure' "
+    "type='assertion error'>\nASSERTION FAILURE:\n- file   : t.cpp\n- line   : 7\n"
+    "- message: check 1==2 has failed [1 != 2]\n\n</failure>{}</testcase></testsuite>"
+)
+SAID = "<system-err>Failures detected in:\n- test case: s/a\n</system-err>"
+
+
+def test_a_failure_that_boost_expected_is_one(tmp_path: Path) -> None:
+    case = cases_of(tmp_path, BOOST.format(0, ""))["s::a"]
+    assert (case.outcome, case.is_expected_failure) == ("skipped", True)
+    assert case.message == "expected failure: check 1==2 has failed [1 != 2]"
+
+
+def test_a_failure_of_boost_says_what_failed(tmp_path: Path) -> None:
+    case = cases_of(tmp_path, BOOST.format(1, SAID))["s::a"]
+    assert (case.outcome, case.message) == ("failed", "check 1==2 has failed [1 != 2]")
+
+
+MESON = (
+    "<testsuites tests='1' errors='0' failures='0'><testsuite name='m' tests='1' errors='0' "
+    "failures='0' skipped='0' time='{}'><testcase name='a' classname='m'/></testsuite></testsuites>"
+)
+
+
+@pytest.mark.parametrize(("time", "is_said"), [("0.0217459201812744", True), ("0.022", False)])
+def test_a_file_of_meson_does_not_tell_of_timeouts(
+    tmp_path: Path, time: str, *, is_said: bool
+) -> None:
+    (tmp_path / "m.xml").write_text(MESON.format(time), "utf-8")
+    notices = junit.read_all([tmp_path / "m.xml"], root=tmp_path).notices
+    assert ["exit code of `meson test`" in notice for notice in notices] == [True] * is_said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -60,7 +61,9 @@ def _quota(needs: Needs) -> Check | None:
         f"{budget.memory}"
     )
     if total > budget.memory_mib:
-        remedy = f"Raise budget.memory to {total / 1024:.1f}Gi or more, or lower the limits."
+        # The setting takes whole numbers alone.
+        enough = math.ceil(total / 1024)
+        remedy = f"Raise budget.memory to {enough}Gi or more, or lower the limits."
         return Check("quota", "failed", found, remedy)
     return Check("quota", "ok", found)
 

@@ -86,6 +86,20 @@ def test_a_quota_that_pods_do_not_fit_is_told(manifest: dict[str, Any], budget: 
     assert check.remedy
 
 
+@pytest.mark.parametrize(
+    ("limit", "enough"), [("1Gi", "2Gi"), ("262500Mi", "257Gi"), ("3840Mi", "4Gi")]
+)
+def test_the_memory_that_the_remedy_names_is_one_that_the_setting_takes(limit: str, enough: str):
+    """It said 256.6Gi, which the setting refuses."""
+    brought = needs(deployment(resources={"limits": {"memory": limit}}), budget={"memory": "512Mi"})
+
+    remedy = found(with_job(brought), "quota").remedy
+
+    assert remedy.startswith(f"Raise budget.memory to {enough} or more")
+    larger = needs(deployment(resources={"limits": {"memory": limit}}), budget={"memory": enough})
+    assert found(with_job(larger), "quota").state == "ok"
+
+
 def test_defaults_of_the_namespace_take_the_place_of_limits():
     limits = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "defaults"}}
 

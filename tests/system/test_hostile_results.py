@@ -155,7 +155,7 @@ CASES = "<testsuites><testsuite name='s'><testcase classname='t' name='a'/>"
             id="no UTF-8",
         ),
         pytest.param(CASES.encode(), "it is cut off after", id="cut off"),
-        pytest.param(BOMB.encode(), "it declares a document type or entities", id="XML bomb"),
+        pytest.param(BOMB.encode(), "its document type declares entities", id="XML bomb"),
     ],
 )
 def test_an_exit_code_of_0_with_a_junit_file_that_cannot_be_read_is_not_green(

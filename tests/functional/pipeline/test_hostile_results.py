@@ -41,7 +41,7 @@ UNREADABLE = {
             + ']><testsuite><testcase name="&a9;"/></testsuite>'
         )
         """,
-        "it declares a document type or entities",
+        "its document type declares entities",
     ),
     "one large entity, many times": (
         """
@@ -50,7 +50,7 @@ UNREADABLE = {
             + "&a;" * 100_000 + '"/></testsuite>'
         )
         """,
-        "it declares a document type or entities",
+        "its document type declares entities",
     ),
     "an external entity": (
         """
@@ -59,7 +59,7 @@ UNREADABLE = {
             '<testsuite><testcase name="&a;"/></testsuite>'
         )
         """,
-        "it declares a document type or entities",
+        "its document type declares entities",
     ),
     "an attribute of 60 MB": (
         """

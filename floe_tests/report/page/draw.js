@@ -5,12 +5,45 @@ const grid = element("grid"), detail = element("detail"), tip = element("tip");
 const size = { name: 440 };
 let at = { row: 0, column: 0 };  // row -1 is the head, column -1 the name
 
+// What stands above the runs: letters of it that must be legible, and its height in pixels where it does not fit and stands upright.
+const LETTER = 7, LINE = 14;
+const BANDS = [
+  { name: "day", of: run => run.at.slice(yearsDiffer() ? 0 : 5, 10), legible: 10, upright: () => yearsDiffer() ? 64 : 34 },
+  { name: "ref", of: run => run.ref && run.ref !== "unknown" ? run.ref : "", legible: 6, upright: () => 66 },
+];
+
+function yearsDiffer() {
+  const { runs } = chosen.tier;
+  return runs.length > 0 && runs[0].at.slice(0, 4) !== runs[runs.length - 1].at.slice(0, 4);
+}
+
+/** Yield the columns that share a value: first, behind the last, value. */
+function* stretches(from, to, valueOf) {
+  const { runs } = chosen.tier;
+  for (let column = from; column < to;) {
+    const value = valueOf(runs[column]);
+    let end = column + 1;
+    while (end < to && valueOf(runs[end]) === value) end++;
+    if (value) yield [column, end, value];
+    column = end;
+  }
+}
+
 /** On a phone a test's name stands above its cells. */
 function measure() {
   Object.assign(size, NARROW.matches
-    ? { row: 48, column: 20, head: 92, left: 0 }
-    : { row: 24, column: 18, head: 172, left: size.name });
+    ? { row: 48, column: 20, head: 72, left: 0 }
+    : { row: 24, column: 18, head: 166, left: size.name });
+  let top = 0;
+  for (const band of BANDS) {
+    const all = chosen.tier ? [...stretches(0, chosen.tier.runs.length, band.of)] : [];
+    band.isUpright = all.some(([first, end, value]) => (end - first) * size.column < Math.min(value.length, band.legible) * LETTER);
+    band.top = top;
+    top += band.height = band.isUpright ? band.upright() : LINE;
+  }
+  size.head += top;
   document.documentElement.style.setProperty("--name", `${size.name}px`);
+  document.documentElement.style.setProperty("--head", `${size.head}px`);
 }
 
 function view() {
@@ -41,19 +74,14 @@ function cellsFrom(column) {
   return made;
 }
 
-/** Write a value above the columns that share it, as far as there is room. */
-function bands(heads, seen, name, valueOf) {
-  const { runs } = chosen.tier;
-  for (let column = seen.left; column < seen.right;) {
-    const value = valueOf(runs[column]);
-    let end = column + 1;
-    while (end < seen.right && valueOf(runs[end]) === value) end++;
-    if (value) {
-      const band = make("u", value, name);
-      band.style.maxWidth = `${(end - column) * size.column - 3}px`;
-      heads[column - seen.left].append(band);
-    }
-    column = end;
+/** Write a value above the columns that share it: along them, or upright at the first where there is no room. */
+function label(band, heads, seen) {
+  for (const [first, end, value] of stretches(seen.left, seen.right, band.of)) {
+    const made = make("u", value, band.isUpright ? `${band.name} upright` : band.name);
+    made.style.top = `${band.top + 1}px`;
+    if (band.isUpright) made.style.height = `${band.height - 3}px`;
+    else made.style.maxWidth = `${(end - first) * size.column - 3}px`;
+    heads[first - seen.left].append(made);
   }
 }
 
@@ -85,8 +113,7 @@ function headRow(seen) {
   corner.append(make("span", "test"), handle());
   const cells = cellsFrom(seen.left), heads = [];
   for (let column = seen.left; column < seen.right; column++) heads.push(head(chosen.tier.runs[column], column));
-  bands(heads, seen, "day", run => run.at.slice(5, 10));
-  bands(heads, seen, "ref", run => run.ref && run.ref !== "unknown" ? run.ref : "");
+  for (const band of BANDS) label(band, heads, seen);
   cells.append(...heads);
   row.append(corner, cells);
   return row;

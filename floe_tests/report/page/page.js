@@ -39,6 +39,7 @@ function recall() {
 
 function turnTo(number) {
   chosen.tier = read(DATA.tiers[number]);
+  measure();
   chosen.opened.clear();
   if (element("tier")) element("tier").value = String(number);
   for (const section of document.querySelectorAll(".provider")) section.hidden = Number(section.dataset.provider) !== number;

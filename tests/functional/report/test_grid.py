@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -203,6 +205,25 @@ def test_a_browser_shows_the_numbers_and_runs_no_other_script(page: Path, tmp_pa
 
 
 @pytest.mark.thorough
+@needs_chromium
+def test_the_heads_of_runs_can_be_read_where_each_day_has_one(tmp_path: Path) -> None:
+    """A history of years says in which each run was."""
+    newest = datetime(2026, 11, 30, 3, tzinfo=UTC)
+    days = [newest - timedelta(days=45 * number) for number in range(12)]
+    with History.open(f"sqlite:///{tmp_path}/history.db") as history:
+        for number, day in enumerate(days):
+            record = runs.run_of(number, {"t::a": "."}, commit="1234567890ab")
+            history.record(run=replace(record, started_at=day))
+        accounts = grid.read_page(history, Question())
+    grid.write(tmp_path / grid.NAME, accounts)
+    whole = "each.scrollWidth <= each.clientWidth && each.scrollHeight <= each.clientHeight"
+    script = f"[...document.querySelectorAll('.run u')].map(each => [each.textContent, {whole}])"
+    with browser.opened(tmp_path / grid.NAME, tmp_path / "profile") as tab:
+        heads = json.loads(tab.value(f"JSON.stringify({script})"))
+    shown = Counter(text for text, is_whole in heads if is_whole)
+    assert shown == Counter(["main", *(f"{day:%Y-%m-%d}" for day in days)])
+
+
 @needs_chromium
 def test_a_thousand_tests_by_two_hundred_runs_open_in_two_seconds(tmp_path: Path) -> None:
     pasts = {

@@ -66,7 +66,11 @@ def _tests(summary: Summary) -> str:
 def _not_run(summary: Summary) -> list[str]:
     """Return what to say of the tests that did not run."""
     missing = (summary.known or 0) - summary.tests
-    lines = [f"  did not run: {missing:,} tests that the history knows"] if missing > 0 else []
+    lines = (
+        [f"  did not run: {missing:,} test{'s'[: missing > 1]} that the history knows"]
+        if missing > 0
+        else []
+    )
     if summary.running:
         lines.append(f"  running at the end: {legible(', '.join(summary.running))[:500]}")
     return lines

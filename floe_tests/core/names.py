@@ -49,7 +49,7 @@ _RULES: Mapping[Kind, _Rule] = {
     "ref": _rule(
         r"(?!/)(?!.*(?:\.\.|//|@\{))[^\x00-\x20\x7f-\x9f~^:?*\[\\]+",
         255,
-        "what git allows: no blanks, '..', '~', '^', ':', '?', '*', '[' or backslashes",
+        "what git allows: no blanks, '..', '@{', '~', '^', ':', '?', '*', '[' or backslashes",
     ),
     "commit": _rule(
         r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*",

@@ -295,7 +295,7 @@ RULES: tuple[Rule, ...] = (
         "pytest, exit code 3), or left before its session was over, and nothing that it wrote was "
         "lost",
         "Look at the test that was running: it, or a library that it calls, ended the program. "
-        "The end of the pod's log may have a stack trace.",
+        "The end of the suite's log may have a stack trace.",
         program.crashed,
         looks_at="container exit code 128 + the signal's number; pytest's events without an end, "
         "and the exporter's manifest",

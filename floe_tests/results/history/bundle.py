@@ -98,6 +98,13 @@ def read(path: Path) -> RunRecord:
         raise ConfigurationError(message) from error
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
+        if not first["loc"]:
+            message = (
+                f"{path} is no bundle of this floe-tests: it holds no JSON of a run. Import "
+                f"takes a run's {NAME} and JUnit files, as they are or gzipped; unpack an archive "
+                "first."
+            )
+            raise ConfigurationError(message) from error
         where = ".".join(str(part) for part in first["loc"])
         message = (
             f"{path} is no bundle of this floe-tests: {where}: {first['msg']}. A newer version "

@@ -30,7 +30,13 @@ def parsed(url: str) -> URL:
         parsed = make_url(url)
         dialect = parsed.get_backend_name()
     except ArgumentError as error:
-        message = "The history's URL cannot be read. Write sqlite:////path or postgresql://..."
+        # An address may hold a password; a plain path holds none.
+        shown = "" if "@" in url else f" {url[:200]!r}"
+        path = url if url.startswith("/") else "/path/history.db"
+        message = (
+            f"FLOE_TESTS_HISTORY: the history's URL{shown} cannot be read. "
+            f"Write sqlite:///{path} or postgresql://..."
+        )
         raise ConfigurationError(message) from error
     if dialect not in _DIALECTS:
         message = f"The history cannot be kept in {dialect!r}. Use one of: {', '.join(_DIALECTS)}."

@@ -62,8 +62,9 @@ def test_a_bundle_imported_twice_is_one_run(tmp_path: Path, url: str) -> None:
         (gzip.compress(b"{}"), "is no bundle of this floe-tests"),
         (gzip.compress(b'{"format": "floe-tests-run", "version": 2}'), "newer version"),
         (gzip.compress(b"[" * 100_000), "is no bundle"),
+        (gzip.compress(b"t/junit.xml\0"), "takes a run's bundle.json.gz and JUnit .* unpack"),
     ],
-    ids=["no gzip", "no run", "newer", "nested"],
+    ids=["no gzip", "no run", "newer", "nested", "archive"],
 )
 def test_what_is_no_bundle_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "b"
@@ -185,3 +186,12 @@ def test_a_number_that_is_too_large_is_refused_alike_by_both_databases(url: str)
         pytest.raises(ConfigurationError, match=r"history_cases.reruns cannot be kept"),
     ):
         importing.add(history, run)
+
+
+def test_a_path_in_the_place_of_the_address_of_a_history_is_told_how_to_be_one() -> None:
+    said = r"FLOE_TESTS_HISTORY: .* '/data/h.db' cannot be read. Write sqlite:////data/h.db or"
+    with pytest.raises(ConfigurationError, match=said):
+        History.open("/data/h.db")
+    with pytest.raises(ConfigurationError) as refused:
+        History.open("me:secret@host")
+    assert "secret" not in str(refused.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 _SHOWN_FAILURES = 20
 _SHOWN_NOTICES = 10
+_MOST_CHARACTERS = 500
+_COMMAND = re.compile(r"More\b[^`]{0,80}`[^`]{0,2000}`")
+# The last word of a text that was cut may have lost its end.
+_LAST_WORD = re.compile(r"\s+\S*\Z")
 
 
 def verdict(
@@ -63,6 +68,20 @@ def _tests(summary: Summary) -> str:
     return f"{summary.tests:,} of {summary.known:,} tests"
 
 
+def _bounded(text: str) -> str:
+    """Return what a panel shows of a text: whole words, and its last line whole if a command."""
+    text = legible(text)
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    told, _, last = text.rpartition("\n")
+    # Half a command is of no use: pasted, it names another object.
+    command = f"\n{last}" if told and _COMMAND.fullmatch(last) else ""
+    begin = told if command else text
+    if len(begin) > _MOST_CHARACTERS:
+        begin = f"{_LAST_WORD.sub('', begin[:_MOST_CHARACTERS])} …"
+    return f"{begin}{command}"
+
+
 def _not_run(summary: Summary) -> list[str]:
     """Return what to say of the tests that did not run."""
     missing = (summary.known or 0) - summary.tests
@@ -72,7 +91,7 @@ def _not_run(summary: Summary) -> list[str]:
         else []
     )
     if summary.running:
-        lines.append(f"  running at the end: {legible(', '.join(summary.running))[:500]}")
+        lines.append(f"  running at the end: {_bounded(', '.join(summary.running))}")
     return lines
 
 
@@ -93,16 +112,16 @@ def print_summary(summary: Summary) -> None:
     lines += _not_run(summary)
     shown = Console(highlight=False, emoji=False)
     if not passed:
-        lines += [f"  {legible(str(item))[:500]}" for item in summary.evidence[:_SHOWN_FAILURES]]
+        lines += [f"  {_bounded(str(item))}" for item in summary.evidence[:_SHOWN_FAILURES]]
         lines.append(legible(summary.remedy))
-        lines += [f"  also red: {legible(each)[:500]}" for each in summary.also_red]
+        lines += [f"  also red: {_bounded(each)}" for each in summary.also_red]
     if any(attempt.number > 1 for attempt in summary.attempts):
         lines += [
-            f"  {each.suite}, attempt {each.number}: {legible(each.verdict)[:500]}"
+            f"  {each.suite}, attempt {each.number}: {_bounded(each.verdict)}"
             for each in summary.attempts
         ]
     lines += [f"  not selected: suite {name}" for name in summary.not_selected]
-    lines += [f"  note: {legible(text)[:500]}" for text in summary.notices[:_SHOWN_NOTICES]]
+    lines += [f"  note: {_bounded(text)}" for text in summary.notices[:_SHOWN_NOTICES]]
     lines += [
         "",
         f"JUnit    {summary.junit}",

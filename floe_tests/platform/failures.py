@@ -64,7 +64,8 @@ class Failures:
             lines += self.words.lines(trouble.pod)
         namespace = trouble.namespace or self.target.namespace
         more = self.scope.kube.access.kubectl("describe", kind, name, "--namespace", namespace)
-        lines.append(f"More: `{more}`")
+        # A run takes its namespace away right after this, unless it was told to keep it.
+        lines.append(f"More, while the namespace is there (`--keep on_failure`): `{more}`")
         return admission.ERRORS[trouble.party]("\n".join(lines), evidence=evidence)
 
     def late(

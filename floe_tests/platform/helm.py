@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,15 +96,30 @@ def check(
         command += ["--kube-version", kube_version]
     try:
         return program.run(["helm", "template", *command], deadline=Deadline(_RENDER_SECONDS))
-    except ProgramError as error:
+    except ProgramError as failure:
+        words = ["helm", "template", *command]
+        error = ProgramError(
+            command=_repeatable(words, release, _values_file(release, target)),
+            exit_code=failure.exit_code,
+            output_tail=failure.output_tail,
+        )
         if release.is_remote and _UNREACHABLE.search(error.output_tail):
             message = f"releases: {release.name}: chart {release.chart} cannot be had: {error}"
-            raise InfrastructureError(message, evidence=error.evidence) from error
+            raise InfrastructureError(message, evidence=error.evidence) from failure
         message = (
             f"releases: {release.name}: helm refuses chart {release.chart} with these values:\n"
             f"{error.output_tail}\nThe command was `{error.command}`."
         )
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(message) from failure
+
+
+def _repeatable(words: Sequence[str], release: ReleaseSettings, file: Path) -> str:
+    """Return a command with the release's own values in it: their file may be gone by then."""
+    index = words.index(str(file))
+    if not release.values:
+        return shlex.join((*words[: index - 1], *words[index + 1 :]))
+    values = shlex.quote(json.dumps(release.values, default=str))
+    return f"printf %s {values} | {shlex.join((*words[:index], '-', *words[index + 1 :]))}"
 
 
 def install(release: ReleaseSettings, target: Target) -> InstalledRelease:
@@ -192,7 +208,7 @@ def _chart_and_values(release: ReleaseSettings, target: Target) -> list[str]:
     if not release.is_remote:
         build_dependencies(root / release.chart, log=target.log)
     target.directory.mkdir(parents=True, exist_ok=True)
-    values = target.directory / f"{release.name}-values.yaml"
+    values = _values_file(release, target)
     # JSON, which is YAML too: helm would read an unquoted `1234e56` as a number, and `y` as true.
     values.write_text(json.dumps(release.values, indent=1, default=str) + "\n")
     command = [release.name, *chart_words(release, root), "--namespace", target.namespace]
@@ -202,6 +218,10 @@ def _chart_and_values(release: ReleaseSettings, target: Target) -> list[str]:
     prefix = target.workspace.image_registry_prefix
     command += prefix_words(release, root, prefix=prefix)
     return [*command, *_cluster_of(target.access)]
+
+
+def _values_file(release: ReleaseSettings, target: Target) -> Path:
+    return target.directory / f"{release.name}-values.yaml"
 
 
 def _cluster_of(access: ClusterAccess) -> list[str]:

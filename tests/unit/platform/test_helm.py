@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +80,7 @@ def test_the_registry_prefix_is_a_global_value_of_charts_that_have_it(tmp_path: 
     assert prefixed("own", "") == []
 
 
-def check_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+def check_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, **settings: Any) -> None:
     """Render a remote chart with a helm that fails."""
     program = tmp_path / "bin" / "helm"
     program.parent.mkdir()
@@ -86,7 +88,9 @@ def check_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> No
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
     workspace = Workspace(root=tmp_path, output=tmp_path, home=tmp_path, history_url="")
-    release = ReleaseSettings(name="app", chart="oci://example.com/app", version="1.2.3")
+    release = ReleaseSettings(
+        name="app", chart="oci://example.com/app", version="1.2.3", **settings
+    )
     helm.check(release, kube_version=None, workspace=workspace, directory=tmp_path)
 
 
@@ -106,3 +110,30 @@ def test_a_chart_that_helm_refuses_is_configuration(
 ):
     with pytest.raises(ConfigurationError, match=r"helm refuses chart oci://example\.com/app"):
         check_with(tmp_path, monkeypatch, "Error: values do not meet the schema")
+
+
+@pytest.mark.functional
+@pytest.mark.parametrize("values", [{}, {"greeting": "it's"}], ids=["none", "some"])
+def test_the_command_of_a_refusal_needs_no_file_that_is_gone_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
+):
+    with pytest.raises(ConfigurationError) as refused:
+        check_with(tmp_path, monkeypatch, "Error: no", values=values)
+    monkeypatch.undo()
+    shown = str(refused.value).partition("The command was `")[2].removesuffix("`.")
+    helm_program = tmp_path / "bin" / "helm"
+    helm_program.write_text('#!/bin/sh\necho "$@"\ncat\n')
+
+    again = subprocess.run(
+        ["/bin/sh", "-c", shown],
+        env={"PATH": f"{helm_program.parent}:/usr/bin:/bin"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    words, _, given = again.stdout.partition("\n")
+    assert "-values.yaml" not in words
+    assert json.loads(given or "{}") == values
+    assert ("--values -" in words) == bool(values)

@@ -11,6 +11,9 @@ from floe_tests.config.base import DnsLabel, Settings
 Keep = Literal["never", "on_failure", "always"]
 # Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
 PodSecurity = Literal["restricted", "baseline", "privileged"]
+# What stands in for a cluster whose version is not known: the newest whose rules are known here.
+NEWEST_MINOR = 34
+NEWEST_KUBERNETES = f"1.{NEWEST_MINOR}.0"
 
 
 class EmbeddedSettings(Settings):

@@ -140,7 +140,7 @@ def _room(kube: Kube, nodes: list[JsonObject], needs: Needs) -> Check:
         found += f"; its budget of {budget.memory} is more than the nodes have"
         remedy = "Lower budget.memory in the tier's defs.yaml, or add memory."
         return Check("room", "warning", found, remedy)
-    return Check("room", "ok", found)
+    return Check("room", "unknown" if needs.untold else "ok", needs.untold or found)
 
 
 def _free(node: JsonObject, pods: list[JsonObject]) -> tuple[float, float]:

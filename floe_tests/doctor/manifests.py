@@ -24,15 +24,16 @@ def check_manifests(needs: Needs, *, image_registry_prefix: str) -> tuple[Check,
         needs: What the tier brings.
         image_registry_prefix: What has to stand before every image; empty for nothing.
     """
-    # Of charts that do not render it is not known what they would make.
-    whole = all(check.state == "ok" for check in needs.checks)
-    looks = (
-        _quota(needs),
-        _prefix(needs, image_registry_prefix),
-        _selectors(needs) if whole else None,
-        _references(needs) if whole else None,
+    looks = (_quota(needs), _prefix(needs, image_registry_prefix))
+    found = [check for check in looks if check is not None]
+    if not needs.untold:
+        others = (_selectors(needs), _references(needs))
+        return (*found, *(check for check in others if check is not None))
+    # Of charts that do not render it is not known what they would make. What is wrong stays wrong.
+    return tuple(
+        Check(check.name, "unknown", needs.untold) if check.state == "ok" else check
+        for check in found
     )
-    return tuple(check for check in looks if check is not None)
 
 
 def _quota(needs: Needs) -> Check | None:

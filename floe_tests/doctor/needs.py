@@ -66,6 +66,12 @@ class Needs:
     checks: tuple[Check, ...]
 
     @property
+    def untold(self) -> str:
+        """Why all of the tier cannot be called good; empty where all of it could be read."""
+        unread = [check.name for check in self.checks if check.state != "ok"]
+        return f"cannot be told without {', '.join(unread)}" if unread else ""
+
+    @property
     def pods(self) -> tuple[PodNeed, ...]:
         """Its pods: what the charts run, and one of each Job."""
         return tuple(_pods((*self.manifests, *self.jobs)))
@@ -103,7 +109,7 @@ def needs_of(
         tier: The tier.
         provider: The environment.
         workspace: Folders and registry prefix.
-        kube_version: Version of the cluster; None leaves it to helm.
+        kube_version: Version of the cluster; None takes the newest known.
     """
     checks: list[Check] = []
     manifests: list[JsonObject] = []

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from floe_tests.config.broken import BrokenTier
+from floe_tests.config.environment import NEWEST_KUBERNETES
 from floe_tests.config.project import Workspace
 from floe_tests.config.providers import capabilities_of
 from floe_tests.config.tier import TierSettings
@@ -19,12 +20,8 @@ from floe_tests.doctor.dry_run import check_dry_run
 from floe_tests.doctor.machine import check_local
 from floe_tests.doctor.manifests import check_manifests
 from floe_tests.doctor.needs import needs_of
-from floe_tests.doctor.pod_security import NEWEST_MINOR
 from floe_tests.doctor.security import check_pod_security
 from floe_tests.environments.provider import provider_of
-
-# Without a cluster, charts are rendered for the newest whose rules are known here.
-_KUBERNETES = f"1.{NEWEST_MINOR}.0"
 
 
 @dataclass(frozen=True)
@@ -73,9 +70,9 @@ def of_tier(tier: TierSettings, workspace: Workspace, *, with_cluster: bool) -> 
         found = "helm is not on PATH: neither charts nor what the suites need of them is looked at"
         checks.append(Check("charts", "failed", found, how_to_install("helm")))
         return TierChecks(tier.name, tuple(checks))
-    needs = needs_of(tier, places[0], workspace, kube_version=_KUBERNETES)
+    needs = needs_of(tier, places[0], workspace, kube_version=NEWEST_KUBERNETES)
     checks += needs.checks
-    checks += check_pod_security(needs, kube=None, kube_version=_KUBERNETES)
+    checks += check_pod_security(needs, kube=None, kube_version=NEWEST_KUBERNETES)
     checks += check_manifests(needs, image_registry_prefix=workspace.image_registry_prefix)
     if with_cluster:
         checks.append(_asked(tier, workspace, places))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
+from floe_tests.config.environment import NEWEST_KUBERNETES
 from floe_tests.config.project import Workspace
 from floe_tests.config.release import ReleaseChangeSettings, ReleaseSettings
 from floe_tests.core import program
@@ -79,7 +80,7 @@ def check(
 
     Args:
         release: The tier's settings for it.
-        kube_version: Version of the cluster that it is for; None leaves it to helm.
+        kube_version: Version of the cluster that it is for; None takes the newest known.
         workspace: Folders and registry prefix.
         directory: Where its values are kept.
 
@@ -92,8 +93,8 @@ def check(
     """
     target = Target(ClusterAccess(), RENDERED_NAMESPACE, workspace, directory, log=_quiet)
     command = _chart_and_values(release, target)
-    if kube_version is not None:
-        command += ["--kube-version", kube_version]
+    # helm's own default is that of its build, which may be years old.
+    command += ["--kube-version", kube_version or NEWEST_KUBERNETES]
     try:
         return program.run(["helm", "template", *command], deadline=Deadline(_RENDER_SECONDS))
     except ProgramError as failure:

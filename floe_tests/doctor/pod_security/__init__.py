@@ -11,14 +11,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from floe_tests.config.environment import PodSecurity
+from floe_tests.config.environment import NEWEST_MINOR, PodSecurity
 from floe_tests.doctor.pod_security.baseline import BASELINE
 from floe_tests.doctor.pod_security.pod import Pod
 from floe_tests.doctor.pod_security.restricted import RESTRICTED
 from floe_tests.kube.objects import JsonObject, part, parts
 
-# A chart may render for a cluster whose version is not known: then the newest rules are in force.
-NEWEST_MINOR = 34
 _MINOR = re.compile(r"v?1\.(\d+)")
 
 

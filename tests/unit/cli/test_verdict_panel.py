@@ -9,7 +9,7 @@ import pytest
 
 from floe_tests.cli.verdict import print_summary
 from floe_tests.core.evidence import Evidence
-from floe_tests.core.verdict import Cause
+from floe_tests.core.verdict import Cause, Fault
 from floe_tests.pipeline.summary import Summary
 
 
@@ -21,7 +21,7 @@ def panel(capsys: pytest.CaptureFixture[str], *evidence: Evidence) -> str:
             tier="smoke",
             provider="kind",
             cause=Cause.PLATFORM_FAIL,
-            fault="platform",
+            fault=Fault.PLATFORM,
             evidence=evidence,
             remedy="Read the events.",
             tests=0,

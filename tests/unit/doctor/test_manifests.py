@@ -177,3 +177,15 @@ def test_of_charts_that_do_not_render_no_more_is_guessed():
     names = {check.name for check in check_manifests(brought, image_registry_prefix="")}
 
     assert names == {"quota"}
+
+
+def test_quota_and_prefix_are_not_good_without_a_chart_that_cannot_be_rendered():
+    refused = Check("chart stall", "failed", "Error: no")
+    brought = replace(with_job(needs()), checks=(refused,))
+
+    checks = check_manifests(brought, image_registry_prefix="t")
+
+    assert [(check.name, check.state, check.found) for check in checks] == [
+        ("quota", "unknown", "cannot be told without chart stall"),
+        ("registry prefix", "unknown", "cannot be told without chart stall"),
+    ]

@@ -122,7 +122,7 @@ def test_a_chart_is_rendered_with_what_its_suites_need(workspace: Workspace, pro
     (workspace.root / "test-job.yaml").write_text(yaml.safe_dump(JOB))
     programs(
         "helm",
-        "for word; do file=$word; done\n"
+        "for word; do case $word in *-values.yaml) file=$word;; esac; done\n"
         'while read -r line; do echo "$line" >&2; done <"$file"\nexit 1',
     )
     suites = [

@@ -99,3 +99,11 @@ def test_a_namespace_that_may_not_be_read_is_unknown(server: Server, kube: Kube)
     server.answers[NAMESPACE] = 403
 
     assert look(installed(), kube).state == "unknown"
+
+
+def test_nothing_good_is_said_of_pods_whose_chart_cannot_be_rendered() -> None:
+    refused = Check("chart stall", "failed", "Error: requires kubeVersion >=1.23.0-0")
+    brought = replace(needs(), checks=(refused,))
+
+    assert look(brought) == Check("pod security", "unknown", "cannot be told without chart stall")
+    assert look(replace(needs(deployment()), checks=(refused,))).state == "failed"

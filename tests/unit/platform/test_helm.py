@@ -135,5 +135,6 @@ def test_the_command_of_a_refusal_needs_no_file_that_is_gone_by_then(
 
     words, _, given = again.stdout.partition("\n")
     assert "-values.yaml" not in words
+    assert "--kube-version 1.34" in words, "helm's own default is its build's"
     assert json.loads(given or "{}") == values
     assert ("--values -" in words) == bool(values)

@@ -107,6 +107,8 @@ def _beside(command: list[str] | None, variables: Mapping[str, str]) -> Generato
 
 def _run(command: list[str], variables: Mapping[str, str], folder: Path) -> int:
     """Run a program to its end, which a signal to this one brings about."""
+    # A script's `floe-tests ui &` ignores SIGINT and hands that on; Dagster ends its own by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, env=variables, cwd=folder) as process:  # noqa: S603 - a list of words
 
         def hand_on(_number: int, _frame: FrameType | None) -> None:

@@ -16,6 +16,7 @@ from floe_tests.execution.verdict.rules import classify
 from floe_tests.exporter.results import COLLECTION_FILE, EVENTS_FILE
 from floe_tests.kube.objects import timestamp
 from floe_tests.results.cases import legible
+from floe_tests.results.reasons import reason_of
 from floe_tests.results.received import read as read_received
 
 if TYPE_CHECKING:
@@ -222,13 +223,15 @@ def shown(notices: Sequence[str]) -> tuple[str, ...]:
 def with_outcomes(facts: ResultFacts, results: SuiteResults) -> ResultFacts:
     """Return the facts with the tests' outcomes as these results have them."""
     tally = results.tally
-    failures = tuple(case.name for case in results.cases if case.outcome.is_failing)
+    failing = [case for case in results.cases if case.outcome.is_failing][:SHOWN_FAILURES]
+    reasons = ((case.name, reason_of(case)) for case in failing)
     return replace(
         facts,
         passed=tally.passed,
         failed=tally.failing,
         skipped=tally.skipped,
-        failures=failures[:SHOWN_FAILURES],
+        failures=tuple(case.name for case in failing),
+        said=tuple((name, reason) for name, reason in reasons if reason),
     )
 
 

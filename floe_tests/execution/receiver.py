@@ -14,6 +14,7 @@ from floe_tests.execution.stream import FrameKind, ResultStream
 from floe_tests.execution.stream.frames import json_object
 from floe_tests.exporter.results import COLLECTION_FILE, EVENTS_FILE
 from floe_tests.results.formats.events import DEFAULT_LIMITS, EventReader
+from floe_tests.results.reasons import reason_of
 
 if TYPE_CHECKING:
     from floe_tests.execution.stream import Completeness, Growth
@@ -184,7 +185,8 @@ class Receiver:
         of = f" of {self._collected}" if self._collected is not None else ""
         if case.outcome.is_failing and self._failures_left > 0:
             self._failures_left -= 1
-            message = " ".join(case.message.split())[:_MESSAGE_CHARACTERS]
+            message = reason_of(case) if case.is_collection else " ".join(case.message.split())
+            message = message[:_MESSAGE_CHARACTERS]
             self._log(f"[{reported}{of}] {case.outcome.upper()} {case.name}: {message}")
             if not self._failures_left:
                 self._log("further failures are shown now and then only; all are in the results")

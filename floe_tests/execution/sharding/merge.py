@@ -209,6 +209,7 @@ def _result_facts(parts: Sequence[Part], problems: tuple[str, ...]) -> ResultFac
         failed=sum(each.failed for each in facts),
         skipped=sum(each.skipped for each in facts),
         failures=tuple(name for each in facts for name in each.failures)[:SHOWN_FAILURES],
+        said=tuple(told for each in facts for told in each.said)[:SHOWN_FAILURES],
         failed_before=tuple(name for part in parts for name in part.results.failed_before),
         failed_again=tuple(name for part in parts for name in part.results.failed_again),
         in_flight=tuple(name for each in facts for name in each.in_flight),

@@ -166,6 +166,7 @@ class ResultFacts:
         failed: Tests that failed, errors included.
         skipped: Tests that were skipped.
         failures: Names of failed tests, the first 50.
+        said: Names of those failed tests, each with what it said in one line, where it said any.
         quarantined: Names of failed tests that the tier's quarantine list lets fail.
         expired: Entries of that list whose last day is over, one sentence each.
         failed_before: Names of those failed tests that failed in an earlier attempt alone.
@@ -200,6 +201,7 @@ class ResultFacts:
     failed: int = 0
     skipped: int = 0
     failures: tuple[str, ...] = ()
+    said: tuple[tuple[str, str], ...] = ()
     quarantined: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
     failed_before: tuple[str, ...] = ()

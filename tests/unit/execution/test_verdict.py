@@ -198,6 +198,12 @@ ROWS: dict[str, Row] = {
         Fault.TEST,
         "tests.integration.test_runs::test_b outcome: failed",
     ),
+    "a test failed and said why": Row(
+        facts("exit-1", results=replace(ONE_FAILED, said=((ONE_FAILED.failures[0], "no route"),))),
+        Cause.TEST_FAILURE,
+        Fault.TEST,
+        "tests.integration.test_runs::test_b outcome: failed: no route",
+    ),
     "a test failed in quarantine": Row(
         facts("exit-1", results=QUARANTINED),
         Cause.PASS,

@@ -23,6 +23,7 @@ from floe_tests.execution.verdict.evidence.words import (
     failures,
     finished_at,
     in_flight,
+    outcome,
     pod_name,
     progress,
 )
@@ -122,7 +123,7 @@ def failed_again(facts: Facts) -> Sequence[Evidence]:
     """A test failed in more than one attempt: no single mishap explains that."""
     excused = set(facts.results.quarantined)
     again = [name for name in facts.results.failed_again if name not in excused]
-    found = [Evidence(name, "outcome", "failed in more than one attempt") for name in again]
+    found = [outcome(facts, name, "failed in more than one attempt") for name in again]
     return [*found[:_SHOWN_FAILURES], *in_flight(facts), *progress(facts)] if found else ()
 
 

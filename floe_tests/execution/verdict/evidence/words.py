@@ -172,9 +172,15 @@ def failures(facts: Facts) -> list[Evidence]:
     """Return the tests that failed, in this attempt or in one before it."""
     before = set(facts.results.failed_before)
     return [
-        Evidence(name, "outcome", "failed in an earlier attempt" if name in before else "failed")
+        outcome(facts, name, "failed in an earlier attempt" if name in before else "failed")
         for name in facts.results.failures
     ]
+
+
+def outcome(facts: Facts, name: str, words: str) -> Evidence:
+    """Return how a test ended, with what it said of it, where it said anything."""
+    reason = dict(facts.results.said).get(name)
+    return Evidence(name, "outcome", f"{words}: {reason}" if reason else words)
 
 
 def events(facts: Facts, reasons: frozenset[str] | set[str]) -> list[Evidence]:

@@ -58,6 +58,8 @@ def init(  # noqa: PLR0913 - one a choice, all with defaults
         fail(f"--ci {ci}: choose one of {', '.join(files.CI_FILES)}.")
     if chart is None and (repo or version or values):
         fail("--repo, --version and --values are of a chart: name it with --chart.")
+    if name is not None and not any(each.isascii() and each.isalnum() for each in name):
+        fail(f"--name {name}: namespaces are named after it. Choose one with a letter, a to z.")
     root = working_folder() / folder
     try:
         found = _chart(chart, root, repo, version, values or [])

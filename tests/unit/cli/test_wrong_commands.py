@@ -131,6 +131,19 @@ def test_a_wrong_variable_is_told_before_a_run_begins(
     assert told in said.output
 
 
+def test_a_name_that_leaves_nothing_for_a_namespace_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The project became `project_tests` without a word."""
+    monkeypatch.chdir(tmp_path)
+
+    said = ask("init", "new", "--name", "日本")
+
+    assert said.exit_code == 2, said.output
+    assert "--name 日本" in said.output
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("command", ["ui", "serve"])
 def test_a_port_in_use_is_told_with_another(command: str):
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -114,7 +114,7 @@ def test_a_wrong_command_is_told_in_one_panel(
         ("FLOE_TESTS_OUTPUT", "/dev/null/x", "/dev/null/x cannot be written: Not a directory"),
         ("FLOE_TESTS_OUTPUT", "/proc/x", "/proc/x cannot be written"),
         ("FLOE_TESTS_OUTPUT_URL", "nonsense", "FLOE_TESTS_OUTPUT_URL='nonsense' is no address"),
-        ("FLOE_TESTS_HISTORY", "nonsense", "Write sqlite:////path or postgresql://"),
+        ("FLOE_TESTS_HISTORY", "nonsense", "Write sqlite:///"),
         ("FLOE_TESTS_HISTORY", "sqlite:////dev/null/h.db", "/dev/null"),
     ],
 )

@@ -12,7 +12,7 @@ from floe_tests.execution.manifest import EXPORTER, EXPORTER_COMMAND, GRACE_SECO
 from floe_tests.execution.own_jobs import OwnJobs
 from floe_tests.execution.pod_run import PodRun
 from floe_tests.execution.pod_watcher import lines_of
-from floe_tests.execution.verdict.facts import ContainerFacts, PodFacts
+from floe_tests.execution.verdict.facts import ContainerFacts
 from floe_tests.kube.client import Kube
 from floe_tests.kube.objects import JsonObject
 
@@ -100,7 +100,8 @@ class LastLook:
     def _explain(self) -> None:
         """Read Job and events, unless all went well: to find events is dear for the API server."""
         facts = self._pod.facts
-        if facts is not None and facts.ended_undisturbed and _test_ended_well(facts):
+        tests = facts.test if facts is not None and facts.ended_undisturbed else None
+        if tests is not None and _ended_well(tests):
             return
         spec = self._seen.spec
         job = self._pod.job or spec.job_name
@@ -111,10 +112,6 @@ class LastLook:
         self._seen.events = [
             event for name in names for event in events_of(self._kube, name, self._namespace)
         ]
-
-
-def _test_ended_well(pod: PodFacts) -> bool:
-    return pod.test is not None and pod.test.exit_code == 0
 
 
 def _ended_well(container: ContainerFacts) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from floe_tests.config.project import JUNIT, VERDICT
 from floe_tests.core import durable
 from floe_tests.core.ledger import as_json
-from floe_tests.core.verdict import BY_FAILURES
+from floe_tests.core.verdict import BY_FAILURES, Cause
 from floe_tests.pipeline.published import PublishedRun, PublishedSuite
 from floe_tests.pipeline.summary import Summary, digest_of
 from floe_tests.results.cases import CaseOutcome, CaseResult
@@ -113,10 +113,23 @@ def _collected_properties(published: PublishedRun) -> dict[str, str]:
 def _verdict_case(published: PublishedRun) -> CaseResult:
     """Return the run itself as a case, so that a CI that reads JUnit alone sees why it is red."""
     verdict = published.verdict
+    text = "\n".join([*(str(item) for item in verdict.evidence), verdict.remedy])
+    return verdict_case(published.tier, verdict.cause, message=str(verdict), text=text)
+
+
+def verdict_case(tier: str, cause: Cause, *, message: str, text: str) -> CaseResult:
+    """Return the case that stands for a whole run in JUnit.
+
+    Args:
+        tier: The tier's name.
+        cause: What the run came to.
+        message: The verdict in a line.
+        text: What speaks for it.
+    """
     return CaseResult(
-        name=f"floe_tests.{published.tier}::{verdict.cause}",
+        name=f"floe_tests.{tier}::{cause}",
         outcome=CaseOutcome.ERROR,
         seconds=0,
-        message=str(verdict),
-        text="\n".join([*(str(item) for item in verdict.evidence), verdict.remedy]),
+        message=message,
+        text=text,
     )

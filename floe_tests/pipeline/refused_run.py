@@ -11,7 +11,7 @@ from pathlib import Path
 from floe_tests.config.project import JUNIT, VERDICT
 from floe_tests.core import names
 from floe_tests.core.verdict import Cause, Fault
-from floe_tests.results.cases import CaseOutcome, CaseResult
+from floe_tests.pipeline.files import verdict_case
 from floe_tests.results.formats import junit
 from floe_tests.results.history import bundle
 
@@ -28,13 +28,8 @@ def put_refusal(output: Path, tier: str, message: str) -> None:
     """
     if not names.is_name("tier", tier):
         return
-    case = CaseResult(
-        name=f"floe_tests.{tier}::{Cause.CONFIG}",
-        outcome=CaseOutcome.ERROR,
-        seconds=0,
-        message=f"{Cause.CONFIG}: the run was not begun",
-        text=message,
-    )
+    told = f"{Cause.CONFIG}: the run was not begun"
+    case = verdict_case(tier, Cause.CONFIG, message=told, text=message)
     properties = {
         "floe-tests.verdict": str(Cause.CONFIG),
         "floe-tests.fault": str(Fault.CONFIGURATION),

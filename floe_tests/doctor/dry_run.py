@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 
 from floe_tests.core.errors import FloeTestsError, first_line
+from floe_tests.core.words import listed
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import RENDERED_NAMESPACE, Needs
 from floe_tests.kube.client import Kube
@@ -32,11 +33,10 @@ def check_dry_run(kube: Kube, needs: Needs) -> Check:
     except FloeTestsError as error:
         return Check("dry run", "unknown", f"the cluster does not answer: {first_line(error)}")
     if refused:
-        more = f" and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
         return Check(
             "dry run",
             "failed",
-            f"the cluster refuses {'; '.join(refused[:_SHOWN])}{more}",
+            f"the cluster refuses {listed(refused, shown=_SHOWN, separator='; ')}",
             "Mend the chart's values or the suite's test-job.yaml.",
         )
     return Check("dry run", "ok", f"the cluster would take all {len(items)} objects")

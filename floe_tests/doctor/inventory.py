@@ -6,6 +6,7 @@ from floe_tests.config.project import Workspace
 from floe_tests.core import labels
 from floe_tests.core.clock import certain_now
 from floe_tests.core.errors import FloeTestsError, first_line
+from floe_tests.core.words import listed
 from floe_tests.doctor.check import Check
 from floe_tests.environments.lease import ENTRY, Lease
 from floe_tests.kube.client import Kube
@@ -56,6 +57,5 @@ def check_namespaces(kube: Kube) -> Check:
 def _answer(what: str, found: list[str], *, name: str = _NAME) -> Check:
     if not found:
         return Check(name, "ok", f"no {what}")
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    shown = ", ".join(found[:_SHOWN]) + more
+    shown = listed(found, shown=_SHOWN)
     return Check(name, "warning", f"{len(found)} {what}: {shown}", "floe-tests reap")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from floe_tests.core.words import listed
 from floe_tests.doctor.check import Check
 from floe_tests.doctor.needs import RENDERED_NAMESPACE, Needs
 from floe_tests.kube.objects import JsonObject, part, parts
@@ -48,8 +49,8 @@ def _quota(needs: Needs) -> Check | None:
         return Check(
             "quota",
             "failed",
-            f"no resources.limits.memory: {_some(without)}. The run's namespace has a quota of "
-            "memory, and refuses such pods",
+            f"no resources.limits.memory: {listed(without, shown=_SHOWN)}. The run's namespace has "
+            "a quota of memory, and refuses such pods",
             "Write the limits, by the chart's values or in the suite's test-job.yaml, or set "
             "budget.container_memory for those without one.",
         )
@@ -77,7 +78,7 @@ def _prefix(needs: Needs, prefix: str) -> Check | None:
         return Check(
             "registry prefix",
             "warning",
-            f"outside IMAGE_REGISTRY_PREFIX={prefix}: {_some(outside)}",
+            f"outside IMAGE_REGISTRY_PREFIX={prefix}: {listed(outside, shown=_SHOWN)}",
             "Give the chart's values that name its images, such as global.imageRegistry.",
         )
     return Check("registry prefix", "ok", f"before all {len(needs.images)} images")
@@ -103,10 +104,10 @@ def _selectors(needs: Needs) -> Check | None:
             if wanted and not any(_selects(wanted, labels) for labels in templates):
                 idle.append(_named(item))
     if wrong:
-        found = f"spec.selector does not match the pods' own labels: {_some(wrong)}"
+        found = f"spec.selector does not match the pods' own labels: {listed(wrong, shown=_SHOWN)}"
         return Check("selectors", "failed", found, "Mend selector or labels in the chart.")
     if idle:
-        found = f"select no pod of these charts: {_some(idle)}"
+        found = f"select no pod of these charts: {listed(idle, shown=_SHOWN)}"
         remedy = "Mend the selector, unless an operator makes those pods."
         return Check("selectors", "warning", found, remedy)
     return Check("selectors", "ok", "each selects pods") if needs.manifests else None
@@ -128,7 +129,7 @@ def _references(needs: Needs) -> Check | None:
         return Check(
             "references",
             "warning",
-            f"made by no chart of the tier: {_some(list(dict.fromkeys(missing)))}",
+            f"made by no chart of the tier: {listed(list(dict.fromkeys(missing)), shown=_SHOWN)}",
             "The run's namespace is new: let a chart make it, or mark it `optional: true`.",
         )
     return Check("references", "ok", "all that the suites name is made by the charts")
@@ -226,9 +227,3 @@ def _name_of(item: Mapping[str, Any]) -> str:
 
 def _named(item: Mapping[str, Any]) -> str:
     return f"{str(item.get('kind')).lower()}/{_name_of(item)}"
-
-
-def _some(names: Sequence[str] | Iterable[str]) -> str:
-    all_of_them = list(names)
-    more = len(all_of_them) - _SHOWN
-    return ", ".join(all_of_them[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -15,6 +15,7 @@ from floe_tests.config.project import JUNIT
 from floe_tests.core.errors import FloeTestsError
 from floe_tests.core.evidence import Evidence
 from floe_tests.core.verdict import Cause, Fault
+from floe_tests.core.words import listed
 from floe_tests.execution.attempt import Attempt
 from floe_tests.pipeline.published import PublishedRun, PublishedSuite
 from floe_tests.pipeline.records import StageRecord
@@ -165,9 +166,8 @@ def _attempts(published: PublishedRun) -> tuple[AttemptSummary, ...]:
 def _in_short(attempt: Attempt, suite: PublishedSuite) -> str:
     """Return an attempt's verdict in a line, with what the quarantine list makes of it."""
     if suite.quarantined and suite.verdict.passed and attempt is suite.attempts[-1]:
-        names = ", ".join(list(suite.quarantined)[:_SHOWN_NAMES])
-        more = len(suite.quarantined) - _SHOWN_NAMES
-        return f"PASS, excused by quarantine: {names}" + (f" and {more} more" if more > 0 else "")
+        names = listed(list(suite.quarantined), shown=_SHOWN_NAMES)
+        return f"PASS, excused by quarantine: {names}"
     return str(attempt.verdict)
 
 

@@ -22,6 +22,7 @@ from floe_tests.core.errors import (
     InfrastructureError,
     ProgramError,
 )
+from floe_tests.core.words import listed
 from floe_tests.kube.access import ClusterAccess
 from floe_tests.kube.client import Kube
 from floe_tests.platform import rollout
@@ -196,8 +197,7 @@ def _outside(release: ReleaseSettings, target: Target) -> Iterator[str]:
         record = newest_record(Kube(target.access), release.name, namespace=target.namespace)
     objects = outside_of(target.namespace, record.objects) if record else ()
     if objects:
-        more = len(objects) - _SHOWN_OUTSIDE
-        shown = ", ".join(objects[:_SHOWN_OUTSIDE]) + (f" and {more} more" if more > 0 else "")
+        shown = listed(objects, shown=_SHOWN_OUTSIDE)
         yield (
             f"it has objects outside of {target.namespace}, and a run takes its namespace "
             f"alone away. In a cluster that stays, so do they: {shown}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from floe_tests.core.words import listed
 from floe_tests.kube.objects import JsonObject, part, parts
 from floe_tests.platform.readiness import is_held_back, is_observed, is_suspended
 from floe_tests.platform.workloads import (
@@ -53,10 +54,11 @@ def notes_on_silent(items: Sequence[JsonObject]) -> Iterator[str]:
         items: Custom resources without a status.
     """
     for kind in sorted({str(item["kind"]) for item in items}):
-        names = [str(item["metadata"]["name"]) for item in items if item["kind"] == kind]
-        more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
-        shown = ", ".join(f"{kind.lower()}/{name}" for name in names[:_SHOWN_NAMES])
-        yield f"{shown}{more}: no status: whether a controller has taken it up is not known"
+        names = [
+            f"{kind.lower()}/{item['metadata']['name']}" for item in items if item["kind"] == kind
+        ]
+        shown = listed(names, shown=_SHOWN_NAMES)
+        yield f"{shown}: no status: whether a controller has taken it up is not known"
 
 
 def notes_on_manifests(manifests: Sequence[JsonObject]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from floe_tests.core.words import listed
 from floe_tests.results.cases import CaseOutcome, CaseResult, TextBudget
 
 if TYPE_CHECKING:
@@ -162,21 +163,16 @@ def _notices(told: _Told, last: SuiteResults) -> list[str]:
         if names:
             notices.append(
                 f"The results were written {number} times: {_counted(names)} of account {place} "
-                f"{'is' if len(names) == 1 else 'are'} kept: {_listed(names)}."
+                f"{'is' if len(names) == 1 else 'are'} kept: {listed(names, shown=_SHOWN_NAMES)}."
             )
     others = [n for n, case in told.cases.items() if n not in final and not case.outcome.is_failing]
     if others:
         notices.append(
             f"The results were written {number} times: {len(others)} tests of earlier accounts "
-            f"that the last one does not have count as well: {_listed(others)}."
+            f"that the last one does not have count as well: {listed(others, shown=_SHOWN_NAMES)}."
         )
     return notices
 
 
 def _counted(names: Sequence[str]) -> str:
     return "1 failure" if len(names) == 1 else f"{len(names)} failures"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN_NAMES
-    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from floe_tests.core.words import listed
 from floe_tests.results.cases import CaseOutcome, CaseResult
 from floe_tests.results.collate import SuiteResults
 
@@ -48,7 +49,8 @@ def with_earlier(last: SuiteResults, earlier: Sequence[SuiteResults]) -> SuiteRe
                 cases[failure.name] = _with_both(failure, now, number, of=len(earlier) + 1)
     if not kept:
         return last
-    notice = f"{_listed(kept)}: failed in an attempt before the last one; a reported failure stays."
+    names = listed(kept, shown=_SHOWN)
+    notice = f"{names}: failed in an attempt before the last one; a reported failure stays."
     return replace(
         last,
         cases=tuple(cases.values()),
@@ -81,7 +83,7 @@ def _lacking(
         told = (*(case.name for case in results.cases if case.has_run), *results.in_flight)
         names = [name for name in dict.fromkeys(told) if name not in known]
         expected = max(results.collected or 0, results.reported)
-        lacks = f": {_listed(names)}" if names else ""
+        lacks = f": {listed(names, shown=_SHOWN)}" if names else ""
         if expected > last.reported:
             how = "collected" if expected == results.collected else "reported"
             vanished.append(
@@ -91,11 +93,6 @@ def _lacking(
         elif names:
             notices.append(f"attempt {number} had tests that attempt {final} lacks{lacks}.")
     return tuple(vanished), tuple(notices)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _with_both(failure: CaseResult, now: CaseResult | None, number: int, *, of: int) -> CaseResult:

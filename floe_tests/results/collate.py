@@ -19,6 +19,7 @@ from typing import Literal
 
 from floe_tests.core.deadline import Deadline
 from floe_tests.core.json_values import count_of, is_object
+from floe_tests.core.words import listed
 from floe_tests.exporter.results import COLLECTION_FILE, EVENTS_FILE
 from floe_tests.results import accounts
 from floe_tests.results.cases import CaseOutcome, CaseResult, Tally, bounded_name
@@ -305,7 +306,9 @@ def _without_unended(
         name for name in in_flight if name in cases and cases[name].outcome is CaseOutcome.PASSED
     ]
     if unended:
-        notices.append(f"JUnit calls {_listed(unended)} passed; it was still running.")
+        notices.append(
+            f"JUnit calls {listed(unended, shown=_SHOWN_NAMES)} passed; it was still running."
+        )
     return {name: case for name, case in cases.items() if name not in unended}
 
 
@@ -325,13 +328,13 @@ def _combine(
     cases = {name: _enriched(case, from_events.get(name)) for name, case in from_junit.items()}
     changed = [name for name, case in cases.items() if case.outcome != from_junit[name].outcome]
     if changed:
-        shown = _listed(changed)
+        shown = listed(changed, shown=_SHOWN_NAMES)
         notices.append(f"JUnit and events disagree on {shown}; the worse outcome stands.")
     added = [name for name in from_events if name not in cases]
     if not added:
         return tuple(cases.values()), "junit"
     if from_junit:
-        notices.append(f"JUnit lacks {_listed(added)}; taken from the events.")
+        notices.append(f"JUnit lacks {listed(added, shown=_SHOWN_NAMES)}; taken from the events.")
     cases.update((name, from_events[name]) for name in added)
     return tuple(cases.values()), "events"
 
@@ -357,9 +360,3 @@ def _longer_text(case: CaseResult, event: CaseResult) -> str:
     shorter, longer = sorted((case, event), key=lambda each: len(each.text))
     lost = [path for path in shorter.attachments if path not in longer.attachments]
     return joined([longer.text, attached(lost)]) if lost else longer.text
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN_NAMES])
-    more = len(names) - _SHOWN_NAMES
-    return f"{shown} and {more} more" if more > 0 else shown

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from floe_tests.core.words import listed
 from floe_tests.execution.sharding.account import Account
 from floe_tests.execution.sharding.part import Part
 
@@ -137,6 +138,5 @@ def _listed_shards(shards: Sequence[int]) -> str:
         else:
             ranges.append([shard])
     words = [str(each[0]) if len(each) == 1 else f"{each[0]}-{each[-1]}" for each in ranges]
-    more = f" and {len(words) - _SHOWN_SHARDS} more" if len(words) > _SHOWN_SHARDS else ""
     plural = "shards" if len(shards) > 1 else "shard"
-    return f"{plural} {', '.join(words[:_SHOWN_SHARDS])}{more}"
+    return f"{plural} {listed(words, shown=_SHOWN_SHARDS)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from floe_tests.core.evidence import Evidence
+from floe_tests.core.words import listed
 from floe_tests.execution.verdict.facts import (
     ContainerFacts,
     EventFacts,
@@ -161,9 +162,7 @@ def progress(facts: Facts) -> list[Evidence]:
     """Say in one sentence how far the suite came: `43 of 60 reported, test_x was running`."""
     results = facts.results
     of = f" of {results.collected}" if results.collected is not None else ""
-    running = ", ".join(results.in_flight[:_SHOWN_RUNNING])
-    more = len(results.in_flight) - _SHOWN_RUNNING
-    running += f" and {more} more" if more > 0 else ""
+    running = listed(results.in_flight, shown=_SHOWN_RUNNING)
     state = f", {running} was running" if running else ""
     return [Evidence(facts.subject, "results", f"{results.reported}{of} reported{state}")]
 
